@@ -1,0 +1,132 @@
+"""What one may ask a store: questions and pages of answers. No question reads more than it answers (SCALE-6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from instar.core.model.change import InboxItem, TranscriptHead
+from instar.core.model.decision import RecordedDecision
+from instar.core.model.entry import AnyEntry
+from instar.core.model.ids import AgentId, DeliveryId, InboundId, Instant, SessionKey, TurnId
+from instar.core.model.message import Outbound
+from instar.core.model.session import Session
+
+__all__ = [
+    "DecisionPage",
+    "DecisionQuery",
+    "DeliveryRow",
+    "EntryPage",
+    "Recovered",
+    "SessionPage",
+    "SessionQuery",
+    "StoredEntry",
+    "UsageRow",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionQuery:
+    """A list of sessions, pinned ones first, then newest `updated_at` first (RPC-32).
+
+    `limit` None lists all. `owner_in` restricts to sessions of these principals or groups they are in; None is no
+    restriction (LEAK-4).
+    """
+
+    agent_id: AgentId | None = None
+    updated_since: Instant | None = None
+    search: str | None = None
+    label: str | None = None
+    spawned_by: SessionKey | None = None
+    archived: bool | None = False
+    include_global: bool = False
+    include_unknown: bool = False
+    offset: int = 0
+    limit: int | None = 100
+    owner_in: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPage:
+    """One page and the number of sessions that match without the limit."""
+
+    sessions: tuple[Session, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry:
+    """An entry with its place in the transcript and the estimate of its tokens."""
+
+    seq: int
+    entry: AnyEntry
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPage:
+    """Entries of the active branch in order. `has_more` says that older ones exist."""
+
+    head: TranscriptHead
+    entries: tuple[StoredEntry, ...]
+    has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRow:
+    """A reply as the outbox holds it. `hand_outs` counts how often it was handed to the channel."""
+
+    outbound: Outbound
+    session_key: SessionKey
+    turn_id: TurnId | None
+    state: str
+    hand_outs: int
+    created_at: Instant
+    next_at: Instant | None = None
+    ended_at: Instant | None = None
+    platform_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """A sum over the ledger."""
+
+    agent_id: AgentId
+    provider: str
+    model: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionQuery:
+    """Which decisions, newest first. Each given field restricts."""
+
+    session_key: SessionKey | None = None
+    inbound_id: InboundId | None = None
+    turn_id: TurnId | None = None
+    kind: str | None = None
+    since: Instant | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What a start found (LOSS-4): the new fence, the turns that were cut off, and what waits.
+
+    `running` holds the inbox items of interrupted turns, `waiting` those whose lane had not come to them, both in
+    arrival order. `unknown` are deliveries that died between send and receipt (LOSS-5).
+    """
+
+    fence: int
+    running: tuple[InboxItem, ...] = ()
+    waiting: tuple[InboxItem, ...] = ()
+    unknown: tuple[DeliveryId, ...] = ()
+
+
+DecisionPage = tuple[RecordedDecision, ...]
+"""Decisions, newest first."""

@@ -1,0 +1,116 @@
+"""One model request in, a stream of events out.
+
+A runner knows providers and nothing of sessions: no store, no lane, no tools being run. The turn loop
+(`instar.gateway.turn`) owns the loop around it, since it must commit between two requests (LOSS-3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from instar.core.model.entry import AnyMessage, AssistantMessage, ToolCall
+from instar.core.model.ids import SessionKey, TurnId
+from instar.ports.tool import ToolSpec
+
+__all__ = [
+    "Finished",
+    "ModelRequest",
+    "ModelSpec",
+    "Runner",
+    "RunnerEvent",
+    "TextDelta",
+    "ThinkingDelta",
+    "ToolCallSeen",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """A model as it is configured (CFG-13). `api` names the wire format; prices are US dollars per million tokens.
+
+    `context_window` and `max_output` are tokens, None where nobody said.
+    """
+
+    provider: str
+    id: str
+    api: str
+    name: str = ""
+    context_window: int | None = None
+    max_output: int | None = None
+    reasoning: bool = False
+    input_kinds: tuple[str, ...] = ("text",)
+    price: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def ref(self) -> str:
+        """``provider/model``, as people and configuration write it."""
+        return f"{self.provider}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """Everything one request needs. `messages` are in order, valid for a provider (calls and results paired).
+
+    `session_key` and `turn_id` are for logs and cache keys. `timeout_s` bounds the whole request.
+    """
+
+    session_key: SessionKey
+    turn_id: TurnId
+    model: ModelSpec
+    system: str
+    messages: Sequence[AnyMessage]
+    tools: tuple[ToolSpec, ...] = ()
+    thinking: str | None = None
+    cache: str | None = None
+    timeout_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    """More text of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkingDelta:
+    """More thinking."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallSeen:
+    """A tool call is complete; it is run only after the whole message was committed."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The whole answer; always the last event. Its timestamp is left to the turn (None)."""
+
+    message: AssistantMessage
+    cost_usd: float | None = None
+
+
+RunnerEvent = TextDelta | ThinkingDelta | ToolCallSeen | Finished
+
+
+class Runner(Protocol):
+    """Makes one model request at a time per call; calls may run side by side."""
+
+    @property
+    def name(self) -> str:
+        """How logs and `status` name it."""
+        ...
+
+    def run(self, request: ModelRequest) -> AsyncIterator[RunnerEvent]:
+        """Ask the model. Ends with `Finished`, or raises a `ModelError`; cancelling it closes the connection."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections. May be called twice."""
+        ...

@@ -1,0 +1,215 @@
+"""The session store: one authority over every row (STORE-1).
+
+Writes are few and each is one transaction. What a transaction writes is decided by a pure function that the caller
+passes in: the store loads the facts, asks it, and carries out the answer, all under one commit (design, section 3).
+A `decide` function therefore runs in the store's writer thread: it must be fast, must not await, and may be called
+again if the commit has to be repeated.
+
+Every method may raise `StoreFull`, `StoreReadOnly` or `StoreUnreadable`; then nothing of it was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from instar.core.model.change import (
+    Acceptance,
+    AcceptFacts,
+    Acknowledgement,
+    Changed,
+    DeliveryState,
+    InboxItem,
+    SessionChange,
+    SessionFacts,
+    Submission,
+    TranscriptHead,
+)
+from instar.core.model.decision import Decision
+from instar.core.model.entry import AnyEntry, Header
+from instar.core.model.ids import ChannelName, DeliveryId, InboundId, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.message import Outbound
+from instar.core.model.query import (
+    DecisionPage,
+    DecisionQuery,
+    DeliveryRow,
+    EntryPage,
+    Recovered,
+    SessionPage,
+    SessionQuery,
+    UsageRow,
+)
+from instar.core.model.session import Session
+
+__all__ = ["Store"]
+
+
+class Store(Protocol):
+    """The verbs of the store, one per transaction or question."""
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open and migrate. Raises `StoreLocked`, `StoreTooNew`, `StoreUnreadable`."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is queued, then close. May be called twice."""
+        ...
+
+    async def recover(self, now: Instant) -> Recovered:
+        """Take over after a start: a new fence, interrupted work, deliveries whose fate is unknown (LOSS-4, LOSS-5)."""
+        ...
+
+    # --- transactions ---------------------------------------------------------------------------------------------
+
+    async def accept(
+        self,
+        submission: Submission,
+        *,
+        inbound_id: InboundId,
+        now: Instant,
+        key: SessionKey,
+        decide: Callable[[AcceptFacts], Acceptance],
+    ) -> tuple[Acknowledgement, InboxItem | None]:
+        """Commit a message at the door, or give the first acknowledgement again (LOSS-1).
+
+        `key` is the session the facts are loaded for. The item is None for a repeated message and for one that
+        needs no lane (refused, observed).
+        """
+        ...
+
+    async def change(
+        self,
+        name: str,
+        key: SessionKey,
+        *,
+        now: Instant,
+        fence: int | None,
+        decide: Callable[[SessionFacts], SessionChange],
+    ) -> Changed:
+        """Change one session in one transaction; `name` is the transaction's name in logs.
+
+        `fence` is that of the lane that writes, None for writes that need no lane (a patch). Raises `FenceLost`.
+        """
+        ...
+
+    async def delete_session(
+        self, key: SessionKey, *, now: Instant, decisions: Sequence[Decision], keep_transcripts: bool = False
+    ) -> bool:
+        """Remove a session and its transcripts (already archived by the caller); False when there is none."""
+        ...
+
+    async def import_transcript(
+        self, session: Session, header: Header, entries: Sequence[AnyEntry], *, now: Instant, decision: Decision
+    ) -> bool:
+        """Store a foreign transcript as the current one of a new session, or as a closed one of an existing session.
+
+        False when a transcript of this session id is stored already: importing twice adds nothing (STORE-6).
+        """
+        ...
+
+    async def claim_deliveries(
+        self, channel: ChannelName, *, limit: int, now: Instant, again: bool
+    ) -> tuple[Outbound, ...]:
+        """Hand out replies that are due, oldest first: `pending` becomes `sending`.
+
+        With `again` those in `sending` are handed out once more, for channels that fetch and tell repeats.
+        """
+        ...
+
+    async def settle_delivery(
+        self,
+        delivery_id: DeliveryId,
+        *,
+        channel: ChannelName,
+        state: DeliveryState,
+        now: Instant,
+        platform_id: str | None = None,
+        reason: str | None = None,
+        next_at: Instant | None = None,
+        decision: Decision | None = None,
+    ) -> bool:
+        """Record what became of a reply; False when the channel owes no such one. Settling twice changes nothing."""
+        ...
+
+    # --- questions ------------------------------------------------------------------------------------------------
+
+    async def load_session(self, key: SessionKey) -> Session | None:
+        """The session of a key."""
+        ...
+
+    async def load_facts(self, key: SessionKey, now: Instant) -> SessionFacts:
+        """The session of a key and the head of its transcript."""
+        ...
+
+    async def find_sessions(
+        self, *, session_id_prefix: str | None = None, label: str | None = None
+    ) -> tuple[Session, ...]:
+        """Sessions whose current or closed transcript ids begin so, or that carry the label; at most 20."""
+        ...
+
+    async def list_sessions(self, query: SessionQuery) -> SessionPage:
+        """One page of sessions."""
+        ...
+
+    async def load_transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
+        """Every transcript of a key, newest first; the current one is not closed."""
+        ...
+
+    async def load_entries(
+        self,
+        session_id: SessionId,
+        *,
+        limit: int | None = None,
+        before_seq: int | None = None,
+        messages_only: bool = False,
+    ) -> EntryPage:
+        """The newest entries of the active branch, in order; without a limit the whole branch.
+
+        Raises `NotFound` for an unknown session id.
+        """
+        ...
+
+    async def load_context(self, session_id: SessionId) -> EntryPage:
+        """The entries the model still sees: from the kept part of the newest compaction on (TRANS-12)."""
+        ...
+
+    async def load_all_entries(self, session_id: SessionId) -> EntryPage:
+        """Every entry of every branch, in the order they were written."""
+        ...
+
+    async def load_inbox(
+        self,
+        *,
+        inbound_ids: Sequence[InboundId] = (),
+        turn_id: TurnId | None = None,
+        session_key: SessionKey | None = None,
+        limit: int = 100,
+    ) -> tuple[InboxItem, ...]:
+        """Messages by id, by the turn that took them, or of a session; in arrival order (the newest `limit`)."""
+        ...
+
+    async def load_decisions(self, query: DecisionQuery) -> DecisionPage:
+        """Decisions, newest first."""
+        ...
+
+    async def load_deliveries(
+        self, *, session_key: SessionKey | None = None, state: DeliveryState | None = None, limit: int = 100
+    ) -> tuple[DeliveryRow, ...]:
+        """Replies, newest first."""
+        ...
+
+    async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:
+        """Channels that owe replies, with the moment the first of them is due."""
+        ...
+
+    async def sum_usage(
+        self, *, session_key: SessionKey | None = None, since: Instant | None = None
+    ) -> tuple[UsageRow, ...]:
+        """Sums over the ledger by agent, provider and model."""
+        ...
+
+    async def describe(self) -> dict[str, object]:
+        """Facts for `status`: engine, path, schema version, counts."""
+        ...
