@@ -123,15 +123,16 @@ class AcceptFacts:
 class Acceptance:
     """The decision at the door: what becomes of a message, in which session, and why.
 
-    `reason` is a code for refused messages. `reply` is a sentence owed to the sender of a refused message, None
-    for silence. `authorised` and `is_owner` hold for commands (CMD-4, CMD-35).
+    `reason` is a code for refused messages. `deliveries` are sentences owed to the sender of a refused message (a
+    pairing code), usually none. `authorised` and `is_owner` hold for commands (CMD-4, CMD-35). `owner` is the
+    principal a new session would belong to (LEAK-4).
     """
 
     status: AcceptStatus
     session_key: SessionKey
     agent_id: AgentId
     reason: str | None = None
-    reply: str | None = None
+    deliveries: tuple[NewDelivery, ...] = ()
     authorised: bool = False
     is_owner: bool = False
     owner: str | None = None
