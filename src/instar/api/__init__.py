@@ -1,0 +1,1 @@
+"""How programs reach the gateway: WebSocket, HTTP, and one gate in front of both."""

@@ -1,0 +1,136 @@
+"""What the API asks of the gateway. `instar.gateway` satisfies it by its shape; tests have a twin in memory.
+
+The API checks the frame, the fields and the scope, and turns names of the wire into values; what an operation *does*
+is behind this port. Every method may raise the errors named in its docstring, and any `StoreError`. `who` names the
+one who is answerable, for decisions (WHY-1): a principal, or ``operator``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
+
+from instar.core.model.change import Acknowledgement, Submission
+from instar.core.model.event import GatewayEvent
+from instar.core.model.ids import AgentId, EntryId, SessionKey, TurnId
+from instar.core.model.query import SessionQuery
+from instar.core.model.view import (
+    DeletedSession,
+    GatewayFacts,
+    GatewayStatus,
+    History,
+    NewSession,
+    RunState,
+    SessionListing,
+    SessionRef,
+    SessionView,
+)
+
+__all__ = ["EventsPort", "GatewayPort", "SessionsPort", "Unsubscribe"]
+
+Unsubscribe = Callable[[], None]
+"""Ends a subscription; may be called twice."""
+
+
+class EventsPort(Protocol):
+    """What happens, as it happens."""
+
+    def subscribe(self, listener: Callable[[GatewayEvent], None]) -> Unsubscribe:
+        """Call `listener` for every event from now on, in order, in the event loop's thread.
+
+        A listener returns at once and never raises: what it does with an event it does later.
+        """
+        ...
+
+
+class SessionsPort(Protocol):
+    """Operations on sessions that callers may ask for."""
+
+    def canonical_key(self, text: str, *, agent_id: AgentId | None = None) -> SessionKey:
+        """The key that `text` means: ``main`` and other short forms become full, as KEY-* says.
+
+        `agent_id` is the agent that a short form belongs to, None for the default one. Raises `InvalidRequest` for a
+        text that can be no key.
+        """
+        ...
+
+    async def list(self, query: SessionQuery, *, titles: bool, last_messages: bool) -> SessionListing:
+        """One page, in the order of RPC-32. `titles` and `last_messages` ask for the two texts of `SessionView`."""
+        ...
+
+    async def describe(self, key: SessionKey, *, titles: bool = False) -> SessionView | None:
+        """One session, None when the key has none. `titles` asks for both texts of the view."""
+        ...
+
+    async def history(self, key: SessionKey, *, limit: int, before_seq: int | None = None) -> History:
+        """The newest `limit` messages of the current transcript; `before_seq` pages back.
+
+        Only entries that hold messages are returned. A key without a session gives an empty history.
+        """
+        ...
+
+    async def resolve(self, ref: SessionRef) -> tuple[SessionKey, ...]:
+        """Every key that the reference matches, none or several included (RESOLVE-3)."""
+        ...
+
+    async def create(self, new: NewSession, *, who: str) -> SessionView:
+        """Create a session (RPC-5). Raises `InvalidRequest` (label taken, bad model) and `NotFound` (parent)."""
+        ...
+
+    async def reset(self, key: SessionKey, *, reason: Literal["reset", "new"], who: str) -> SessionView:
+        """Close the transcript and begin another (RPC-7, RPC-34); a running turn is stopped first."""
+        ...
+
+    async def delete(self, key: SessionKey, *, delete_transcript: bool, who: str) -> DeletedSession:
+        """Delete a session (RPC-35). Raises `InvalidRequest` for main and global keys, `Unavailable` if a run stays."""
+        ...
+
+    async def patch(self, key: SessionKey, fields: Mapping[str, object], *, who: str) -> SessionView:
+        """Apply a patch in wire spelling, without ``key`` (PATCH-*). Raises `InvalidRequest`, `Unavailable`."""
+        ...
+
+    async def inject(self, key: SessionKey, message: str, *, label: str | None, who: str) -> EntryId:
+        """Append a line for people that no model wrote (RPC-18, TRANS-15). Raises `NotFound`."""
+        ...
+
+    async def abort(self, key: SessionKey, run_id: TurnId | None, *, who: str) -> tuple[TurnId, ...]:
+        """Stop the running turn (or only that run) and give the ids of the runs that were stopped."""
+        ...
+
+
+class GatewayPort(Protocol):
+    """The gateway as the API sees it."""
+
+    @property
+    def sessions(self) -> SessionsPort:
+        """Operations on sessions."""
+        ...
+
+    @property
+    def events(self) -> EventsPort:
+        """What happens."""
+        ...
+
+    def facts(self) -> GatewayFacts:
+        """What the gateway is: version, defaults, agents, models, commands. Cheap; asked for often."""
+        ...
+
+    async def status(self, *, recent: int = 10) -> GatewayStatus:
+        """What is going on, with the most recently used sessions."""
+        ...
+
+    async def submit(self, submission: Submission) -> Acknowledgement:
+        """Commit a message and answer what its sender is told (LOSS-1); the run goes on by itself.
+
+        The same (channel, account, message id) gives the first answer again with `repeated` set, and runs nothing.
+        `turn_id` is set for an accepted message with a `run_id`. Raises `Unavailable` when nothing was stored.
+        """
+        ...
+
+    async def run_state(self, run_id: TurnId) -> RunState | None:
+        """How far a run is; None when the id was never accepted."""
+        ...
+
+    async def wait_run(self, run_id: TurnId, *, timeout_ms: int) -> RunState | None:
+        """As `run_state`, but waits up to so long for the run to end; the state tells whether it did."""
+        ...
