@@ -1,0 +1,49 @@
+"""Ids in sequence: the same test draws the same ids each time, and a person can tell them apart."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from instar.core.model.ids import DeliveryId, EntryId, InboundId, SessionId, TurnId
+
+__all__ = ["SequenceIds"]
+
+
+class SequenceIds:
+    """Keeps `instar.ports.ids.IdSource` for tests.
+
+    Each kind counts from 1 and has a letter of its own in the id: ``a0000000-0000-4000-8000-000000000001`` is the first
+    session id. `seed` sets one source apart from another, for gateways that share a store.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed & 0xFFF
+        self._sessions, self._turns, self._inbounds = count(1), count(1), count(1)
+        self._deliveries, self._entries, self._tokens = count(1), count(1), count(1)
+
+    def session_id(self) -> SessionId:
+        """``a…``: the next session id."""
+        return SessionId(self._uuid("a", next(self._sessions)))
+
+    def entry_id(self) -> EntryId:
+        """The next entry id: three digits of the seed, five of the count."""
+        return EntryId(f"{self._seed:03x}{next(self._entries):05x}")
+
+    def turn_id(self) -> TurnId:
+        """``b…``: the next turn id."""
+        return TurnId(self._uuid("b", next(self._turns)))
+
+    def inbound_id(self) -> InboundId:
+        """``c…``: the next inbound id."""
+        return InboundId(self._uuid("c", next(self._inbounds)))
+
+    def delivery_id(self) -> DeliveryId:
+        """``d…``: the next delivery id."""
+        return DeliveryId(self._uuid("d", next(self._deliveries)))
+
+    def token(self) -> str:
+        """As long as a real one, and no secret at all."""
+        return f"test-token-{self._seed:03x}-{next(self._tokens):028d}"
+
+    def _uuid(self, kind: str, number: int) -> str:
+        return f"{kind}0000000-0000-4000-8{self._seed:03x}-{number:012x}"
