@@ -1,0 +1,44 @@
+"""Instants as ISO 8601 text, as transcript lines, archive names and exports write them (TRANS-2, COMPAT-9).
+
+The canonical spelling is UTC with milliseconds and a ``Z``: ``2026-03-10T12:00:00.000Z``. Other spellings are read;
+only the canonical one is written.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from instar.core.model.ids import Instant
+
+__all__ = ["format_iso", "is_canonical_iso", "parse_iso"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+# Hour 24 is kept out: some Python versions read it as the next day, and it would then be written differently.
+_CANONICAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+
+
+def format_iso(at: Instant) -> str:
+    """The canonical spelling of `at`. Raises OverflowError outside the years 1 to 9999."""
+    return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def parse_iso(text: str) -> Instant | None:
+    """The instant that `text` names, None if it is no ISO 8601 time.
+
+    A text without a zone is UTC; what is finer than a millisecond is cut off.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return Instant((moment - _EPOCH) // _MILLISECOND)
+    except (ValueError, OverflowError):
+        return None
+
+
+def is_canonical_iso(text: str) -> bool:
+    """Whether `format_iso(parse_iso(text))` gives `text` again, for a text that `parse_iso` can read."""
+    return _CANONICAL.fullmatch(text) is not None

@@ -1,0 +1,43 @@
+"""Instants as ISO text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instar.core.model.instant import format_iso, is_canonical_iso, parse_iso
+
+
+@given(at=st.integers(-62_135_596_800_000, 253_402_300_799_999))
+def test_written_time_is_canonical_and_reads_back(at):
+    assert parse_iso(format_iso(at)) == at
+    assert is_canonical_iso(format_iso(at))
+
+
+@given(text=st.from_regex(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z", fullmatch=True))
+def test_canonical_time_is_written_as_it_was_read(text):
+    at = parse_iso(text)
+
+    assert at is None or not is_canonical_iso(text) or format_iso(at) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("1970-01-01T00:00:00.000Z", 0),
+        ("1970-01-01T00:00:00.0019Z", 1),
+        ("1969-12-31T23:59:59.999Z", -1),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1970-01-01T00:00:00", 0),
+        ("1970-01-01", 0),
+        ("soon", None),
+        ("", None),
+        ("2026-02-30T00:00:00.000Z", None),
+    ],
+)
+def test_time_in_any_iso_spelling_is_read(text, at):
+    assert parse_iso(text) == at
+
+
+def test_time_before_the_first_year_cannot_be_written():
+    with pytest.raises(OverflowError):
+        format_iso(-62_135_596_800_001)
