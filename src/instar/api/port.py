@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 from instar.core.model.change import Acknowledgement, Submission
-from instar.core.model.event import GatewayEvent
+from instar.core.model.event import Event
 from instar.core.model.ids import AgentId, EntryId, SessionKey, TurnId
 from instar.core.model.query import SessionQuery
 from instar.core.model.view import (
@@ -33,12 +33,12 @@ Unsubscribe = Callable[[], None]
 
 
 class EventsPort(Protocol):
-    """What happens, as it happens."""
+    """What happens, as it happens (`instar.gateway.events.EventHub`)."""
 
-    def subscribe(self, listener: Callable[[GatewayEvent], None]) -> Unsubscribe:
-        """Call `listener` for every event from now on, in order, in the event loop's thread.
+    def subscribe(self, subscriber: Callable[[Event], None]) -> Unsubscribe:
+        """Call `subscriber` for every event from now on, in order, in the event loop's thread.
 
-        A listener returns at once and never raises: what it does with an event it does later.
+        A subscriber returns at once and never raises: what it does with an event it does later.
         """
         ...
 

@@ -1,159 +1,181 @@
-"""What happens in the gateway while it works, as clients are told (RPC-38).
+"""What happens in a gateway, as its clients are told.
 
-Events are told to listeners in the order in which they happen; per run that order is: `RunStarted`, any number of
-`RunPhase`, `AssistantDelta`, `ToolStarted`, `ToolEnded` and `MessageStored`, and exactly one `RunEnded`. They are
-hints for people who watch: what counts is in the store, and a listener that missed one reads it there (GW-12).
+Events are hints, never the truth: whoever misses one asks again (GW-12). Each is published only after the commit
+that made it true, except `AssistantDelta`, which is words in the making.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from instar.core.model.entry import Usage
-from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, SessionKey, TurnId
-from instar.core.model.query import StoredEntry
-from instar.core.model.view import SessionView
+from instar.core.model.entry import AnyEntry, AssistantMessage, Block, Usage
+from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.session import Session
 
 __all__ = [
     "AssistantDelta",
-    "GatewayEvent",
+    "CommandAnswered",
+    "DeliveriesDue",
+    "Event",
     "MessageStored",
-    "RunEnd",
     "RunEnded",
     "RunPhase",
     "RunStarted",
     "SessionChanged",
+    "ShuttingDown",
     "ToolEnded",
     "ToolStarted",
 ]
 
-RunEnd = Literal["final", "error", "aborted"]
-"""How a run ended: with an answer (perhaps a silent one), a failure, or because somebody stopped it."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A turn began: its user entry is committed."""
+    """A turn began."""
 
-    run_id: TurnId
     session_key: SessionKey
-    agent_id: AgentId
     session_id: SessionId
+    agent_id: AgentId
+    turn_id: TurnId
     at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPhase:
-    """What a turn does while there is no text yet; `phase` is ``preparing_context`` or ``starting_model``."""
+    """What a turn is busy with, for a progress line."""
 
-    run_id: TurnId
     session_key: SessionKey
     agent_id: AgentId
-    phase: str
+    turn_id: TurnId
+    phase: Literal["preparing_context", "starting_model", "compacting"]
     at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssistantDelta:
-    """More text of an answer. `text` is all of the message so far, `delta` what came since the last event.
+    """More of an answer: `delta` is new, `text` is all of this message so far."""
 
-    `message_index` counts the assistant messages of the run from 0: text starts over when it rises (after a tool
-    call).
-    """
-
-    run_id: TurnId
     session_key: SessionKey
     agent_id: AgentId
+    turn_id: TurnId
     text: str
     delta: str
-    message_index: int
     at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolStarted:
-    """A tool call of the turn is about to run."""
+    """A tool call began. Arguments stay in the transcript."""
 
-    run_id: TurnId
     session_key: SessionKey
     agent_id: AgentId
+    turn_id: TurnId
     call_id: str
     name: str
-    arguments: Mapping[str, object]
     at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolEnded:
-    """A tool call has ended and its result is committed."""
+    """A tool call ended."""
 
-    run_id: TurnId
     session_key: SessionKey
     agent_id: AgentId
+    turn_id: TurnId
     call_id: str
     name: str
     is_error: bool
     at: Instant
+    content: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
-    """A run is over. Every run id that was acknowledged gets exactly one of these while the gateway lives.
+    """A turn ended, and with it every message that it answered.
 
-    `text` is what a person is shown: the answer, the reply of a command, or None when there is nothing to show (a
-    silent answer, a message that was merged into another run). `error` is a readable sentence for state ``error``.
-    `usage` and `stop_reason` are those of the last model call, None where no model was asked.
+    `also` holds the run ids of messages that were merged into the turn: their callers wait for an end as well.
+    `message` is the last answer; None where there is none (an error, silence). `silent` says that the agent chose
+    to say nothing (FLUSH-6).
     """
 
-    run_id: TurnId
     session_key: SessionKey
+    session_id: SessionId
     agent_id: AgentId
-    state: RunEnd
+    turn_id: TurnId
+    state: Literal["final", "error", "aborted"]
     at: Instant
-    started_at: Instant | None = None
-    text: str | None = None
-    error: str | None = None
+    started_at: Instant
+    message: AssistantMessage | None = None
     usage: Usage | None = None
     stop_reason: str | None = None
+    error: str | None = None
+    silent: bool = False
+    also: tuple[TurnId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswered:
+    """A chat command was done without a model; `text` is what its sender is told, None for silence."""
+
+    session_key: SessionKey
+    agent_id: AgentId
+    turn_id: TurnId
+    text: str | None
+    at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageStored:
-    """An entry with a message was committed to the current transcript of a session."""
+    """An entry was committed to a session's transcript. `seq` is its place."""
 
     session_key: SessionKey
-    agent_id: AgentId
     session_id: SessionId
-    entry: StoredEntry
-    at: Instant
-    run_id: TurnId | None = None
-    session: SessionView | None = None
-
-    @property
-    def entry_id(self) -> EntryId:
-        """The id of the entry."""
-        return self.entry.entry.id
+    agent_id: AgentId
+    entry: AnyEntry
+    seq: int
+    turn_id: TurnId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionChanged:
-    """The row of a session changed. `session` is None when it was deleted.
-
-    `reason` is one of ``create``, ``patch``, ``reset``, ``new``, ``delete``, ``compact``, ``inject``, ``abort``,
-    ``agent.run.started``, ``agent.input.settled``.
-    """
+    """A session's row changed (RESET-30). `session` is None after a deletion."""
 
     session_key: SessionKey
     agent_id: AgentId
     reason: str
     at: Instant
-    session: SessionView | None = None
-    session_id: SessionId | None = None
-    run_id: TurnId | None = None
+    session: Session | None = None
+    turn_id: TurnId | None = None
+    phase: str | None = None
+    active_run_ids: tuple[TurnId, ...] = field(default=())
 
 
-GatewayEvent = (
-    RunStarted | RunPhase | AssistantDelta | ToolStarted | ToolEnded | RunEnded | MessageStored | SessionChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveriesDue:
+    """A channel owes a reply."""
+
+    channel: ChannelName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShuttingDown:
+    """The gateway stops (GW-15)."""
+
+    reason: str
+    restart_expected_ms: int | None = None
+
+
+Event = (
+    RunStarted
+    | RunPhase
+    | AssistantDelta
+    | ToolStarted
+    | ToolEnded
+    | RunEnded
+    | CommandAnswered
+    | MessageStored
+    | SessionChanged
+    | DeliveriesDue
+    | ShuttingDown
 )
+"""Everything a subscriber may see."""
