@@ -26,6 +26,7 @@ from instar.core.model.entry import (
     ThinkingLevelEntry,
 )
 from instar.core.model.ids import EntryId
+from instar.core.transcript.injected import is_model_answer
 from instar.errors import NotFound
 
 __all__ = [
@@ -145,9 +146,7 @@ def find_settings(branch: Iterable[AnyEntry]) -> BranchSettings:
                 settings = replace(settings, provider=entry.provider, model_id=entry.model_id)
             case ThinkingLevelEntry():
                 settings = replace(settings, thinking_level=entry.thinking_level)
-            case MessageEntry(message=AssistantMessage() as answer) if (
-                answer.model and answer.stop_reason != "injected"
-            ):
+            case MessageEntry(message=AssistantMessage() as answer) if is_model_answer(answer):
                 settings = replace(settings, provider=answer.provider, model_id=answer.model)
             case _:
                 pass
