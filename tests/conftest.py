@@ -1,8 +1,8 @@
 """What every test stands on: an emptied environment, a home of its own, and a list of what was not run.
 
 A test that lacks something says so by name instead of vanishing: recorded data (the fixture `recorded_data`) or a
-program (the marker `needs`). The list stands at the end of the run, above pytest's closing line. With ``--whole``, which
-the build machine gives, only `MAY_BE_ABSENT` is forgiven.
+program (the marker `needs`). The list stands at the end of the run, above pytest's closing line. With ``--whole``,
+which the build machine gives, only `MAY_BE_ABSENT` is forgiven.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"{NOT_RUN}{program} is missing (Debian package {package})")
 
 
-def _not_run(session_or_config: pytest.Config) -> dict[str, list[str]]:
+def _not_run(config: pytest.Config) -> dict[str, list[str]]:
     """The tests that were skipped, by reason; empty in a worker, whose results the first process counts."""
-    reporter = session_or_config.pluginmanager.get_plugin("terminalreporter")
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
     found: dict[str, list[str]] = {}
     for report in reporter.stats.get("skipped", []) if reporter else []:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
