@@ -43,7 +43,7 @@ def apply_aliases(raw: Mapping[str, object]) -> dict[str, object]:
 def _move_bare_fields(root: dict[str, object]) -> None:
     bare = {name: root[name] for name in BARE_FIELDS if name in root}
     session = root.get("session")
-    if not bare or not isinstance(session, Mapping | None):
+    if not bare or not (session is None or isinstance(session, Mapping)):
         return
     for name in bare:
         del root[name]
@@ -53,10 +53,10 @@ def _move_bare_fields(root: dict[str, object]) -> None:
 def _move_agent(root: dict[str, object]) -> None:
     """``agent`` is an older word for ``agents.defaults``."""
     agent, agents = root.get("agent"), root.get("agents")
-    if not isinstance(agent, Mapping) or not isinstance(agents, Mapping | None):
+    if not isinstance(agent, Mapping) or not (agents is None or isinstance(agents, Mapping)):
         return
     defaults = (agents or {}).get("defaults")
-    if not isinstance(defaults, Mapping | None):
+    if not (defaults is None or isinstance(defaults, Mapping)):
         return
     del root["agent"]
     root["agents"] = {**(agents or {}), "defaults": {**agent, **_given(defaults)}}

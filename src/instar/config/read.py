@@ -1,0 +1,131 @@
+"""Reading one raw value with its type checked: what the sections share (CFG-6).
+
+Every function takes a value and its path; null counts as not set. A wrong type raises `ConfigError` that names the
+path and the types, never the value: it may be a secret.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from instar.errors import ConfigError
+
+__all__ = [
+    "join_path",
+    "read_bool",
+    "read_choice",
+    "read_id",
+    "read_list",
+    "read_number",
+    "read_object",
+    "read_text",
+    "read_text_list",
+    "type_name",
+    "wrong_type",
+]
+
+Word = TypeVar("Word", bound=str)
+
+
+def read_object(value: object, path: str) -> Mapping[str, object]:
+    """The object at `path`, empty if it is not set."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise wrong_type(path, value, wanted="an object", fix="Write { … }.")
+    return value
+
+
+def read_list(value: object, path: str) -> Sequence[object]:
+    """The list at `path`, empty if it is not set."""
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise wrong_type(path, value, wanted="a list", fix="Write [ … ].")
+    return value
+
+
+def read_text(value: object, path: str) -> str | None:
+    """The text at `path`, trimmed; None if it is not set or blank."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise wrong_type(path, value, wanted="text", fix="Put it in quotes.")
+    return value.strip() or None
+
+
+def read_id(value: object, path: str) -> str | None:
+    """The id at `path`, trimmed; None if it is not set or blank. A whole number counts: ids are often written bare."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number else read_text(value, path)
+
+
+def read_text_list(value: object, path: str) -> tuple[str, ...]:
+    """The list of texts at `path`, trimmed, without blank ones. Whole numbers count as text, as in `read_id`."""
+    texts = (read_id(item, f"{path}[{at}]") for at, item in enumerate(read_list(value, path)))
+    return tuple(text for text in texts if text)
+
+
+def read_bool(value: object, path: str) -> bool | None:
+    """The truth value at `path`; None if it is not set."""
+    if value is None or isinstance(value, bool):
+        return value
+    raise wrong_type(path, value, wanted="true or false", fix="Write true or false, without quotes.")
+
+
+def read_number(value: object, path: str) -> int | float | None:
+    """The finite number at `path`; None if it is not set."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise wrong_type(path, value, wanted="a number", fix="Write a number, without quotes.")
+    return value
+
+
+def read_choice(value: object, path: str, *, words: Iterable[Word]) -> Word | None:
+    """The one of `words` that stands at `path`, exactly as it is written there; None if it is not set."""
+    if value is None:
+        return None
+    known = tuple(words)
+    for word in known:
+        if value == word:
+            return word
+    wanted = ", ".join(f'"{word}"' for word in known)
+    if isinstance(value, str):
+        raise ConfigError(
+            "The value is none of those allowed", why=f'it is "{value}"', fix=f"Write one of {wanted}.", path=path
+        )
+    raise wrong_type(path, value, wanted="text", fix=f"Write one of {wanted}.")
+
+
+def join_path(path: str, name: str) -> str:
+    """`path` with the field `name`; names that are no plain words stand in brackets and quotes."""
+    is_plain = name.replace("-", "_").isidentifier()
+    step = name if is_plain else f'["{name}"]'
+    return f"{path}.{step}" if path and is_plain else f"{path}{step}"
+
+
+def wrong_type(path: str, value: object, *, wanted: str, fix: str) -> ConfigError:
+    """The error for a value of the wrong type; raise it."""
+    return ConfigError(
+        "The value has the wrong type", why=f"it is {type_name(value)}, not {wanted}", fix=fix, path=path
+    )
+
+
+def type_name(value: object) -> str:
+    """What kind of JSON value `value` is, in words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case Mapping():
+            return "an object"
+        case _:
+            return "a list"
