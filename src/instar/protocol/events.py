@@ -1,0 +1,81 @@
+"""Every event of the wire: one table (RPC-38). What an event holds is built in `instar.api.render`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["CHALLENGE", "EVENTS", "EventKind"]
+
+CHALLENGE: Final = "connect.challenge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventKind:
+    """One kind of event: when it is sent, to whom, and what its payload holds."""
+
+    name: str
+    summary: str
+    audience: str
+    payload: str
+    rule: str
+
+
+_ALL: Final = (
+    EventKind(
+        name=CHALLENGE,
+        summary="the first words of the gateway on every connection",
+        audience="the new connection",
+        payload="`{nonce, ts}`",
+        rule="GW-4",
+    ),
+    EventKind(
+        name="agent",
+        summary="progress of a run: `lifecycle` (phase start, end, error), `assistant` (text, delta), `tool`, "
+        "`run_status`",
+        audience="every connection that may read; stream `tool` only with the capability `tool-events`",
+        payload="`{runId, sessionKey, agentId, stream, data, seq, ts}`",
+        rule="RPC-38",
+    ),
+    EventKind(
+        name="chat",
+        summary="the answer of a run: at most every 150 ms a `delta` with all of the text so far, then one `final`, "
+        "`aborted` or `error`; in protocol 4 also `status` with a phase",
+        audience="every connection that may read",
+        payload="`{runId, sessionKey, agentId, seq, state, message?, deltaText?, replace?, phase?, errorMessage?, "
+        "usage?, stopReason?}`",
+        rule="RPC-36",
+    ),
+    EventKind(
+        name="session.message",
+        summary="a message was stored",
+        audience="connections that asked by `sessions.subscribe` or `sessions.messages.subscribe`",
+        payload="`{sessionKey, sessionId, agentId, message, messageId, messageSeq}`",
+        rule="RPC-38",
+    ),
+    EventKind(
+        name="sessions.changed",
+        summary="the row of a session changed, or the session was deleted",
+        audience="connections that asked by `sessions.subscribe`",
+        payload="`{sessionKey, agentId, reason, ts, runId?, session?}` and the fields of the row",
+        rule="RPC-38",
+    ),
+    EventKind(
+        name="tick",
+        summary="the gateway lives; every 30 s",
+        audience="every connection",
+        payload="`{ts}`",
+        rule="GW-7",
+    ),
+    EventKind(
+        name="shutdown",
+        summary="the gateway is about to stop",
+        audience="every connection",
+        payload="`{reason, restartExpectedMs?}`",
+        rule="GW-15",
+    ),
+)
+
+EVENTS: Final[Mapping[str, EventKind]] = {kind.name: kind for kind in _ALL}
+"""Every kind of event by name."""

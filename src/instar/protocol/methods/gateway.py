@@ -1,0 +1,122 @@
+"""Methods about agents, models and the gateway itself (RPC-19…22)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from instar.protocol.methods.row import (
+    ADMIN,
+    AGENT,
+    ATTACHMENTS,
+    IDEMPOTENCY_REQUIRED,
+    READ,
+    SESSION_KEY_MAX_CHARS,
+    WRITE,
+    Method,
+    flag,
+    ignored,
+    text,
+    whole,
+)
+from instar.protocol.params import Field
+
+AGENTS: Final = (
+    Method(
+        name="agent",
+        scope=WRITE,
+        summary="a message to an agent: to its main session, or to the session that is named",
+        result="`{runId, status: accepted, acceptedAt, sessionKey}`",
+        rule="RPC-19",
+        side_effect=True,
+        durable=True,
+        fields=(
+            Field(name="message", required=True, least=1, note="at most 1 MiB of UTF-8"),
+            IDEMPOTENCY_REQUIRED,
+            text("sessionKey", most=SESSION_KEY_MAX_CHARS),
+            AGENT,
+            Field(name="model", most=512),
+            Field(name="thinking", most=64),
+            flag("deliver"),
+            ATTACHMENTS,
+            whole("timeout", note="seconds"),
+            *ignored(
+                "provider to replyTo sessionId expectedExistingSessionId channel replyChannel accountId "
+                "replyAccountId threadId groupId groupChannel groupSpace bestEffortDeliver lane cwd "
+                "cleanupBundleMcpOnRunEnd modelRun promptMode extraSystemPrompt bootstrapContextMode "
+                "bootstrapContextRunKind acpTurnSource internalRuntimeHandoffId internalExecutionIdentityRetry "
+                "internalExecutionIdentityRecoveryAttempt execApprovalFollowupExpectedSessionId internalEvents "
+                "inputProvenance suppressPromptPersistence sessionEffects sourceReplyDeliveryMode "
+                "disableMessageTool swarmCollector swarmOutputSchema forceRestartSafeTools forceCodeModeTools "
+                "voiceWakeTrigger label"
+            ),
+        ),
+    ),
+    Method(
+        name="agent.wait",
+        scope=WRITE,
+        summary="wait for a run to end",
+        result="`{runId, status: ok|error|aborted|timeout, startedAt, endedAt, error}`",
+        rule="RPC-19",
+        fields=(
+            text("runId", required=True, most=512),
+            whole("timeoutMs", most=600_000, note="default 30000, at most 600000"),
+        ),
+    ),
+    Method(
+        name="agent.identity.get",
+        scope=READ,
+        summary="an agent's name",
+        result="`{agentId, name}`",
+        rule="RPC-22",
+        fields=(AGENT, text("sessionKey", most=SESSION_KEY_MAX_CHARS)),
+    ),
+    Method(
+        name="agents.list",
+        scope=READ,
+        summary="the configured agents",
+        result="`{defaultId, mainKey, scope, agents}`",
+        rule="RPC-22",
+    ),
+    Method(
+        name="models.list",
+        scope=READ,
+        summary="the models that may be chosen",
+        result="`{models}`",
+        rule="RPC-22",
+        fields=ignored("agentId includeProviderCapabilities preparedOnly refresh view sessionKey"),
+    ),
+    Method(
+        name="commands.list",
+        scope=READ,
+        summary="the chat commands",
+        result="`{commands}`",
+        rule="RPC-22",
+        fields=ignored("sessionKey agentId provider scope includeArgs"),
+    ),
+)
+
+GATEWAY: Final = (
+    Method(
+        name="health",
+        scope=READ,
+        summary="whether the gateway works, with its channels and newest sessions",
+        result="`{ok, ts, durationMs, channels, defaultAgentId, agents, sessions}`",
+        rule="RPC-21",
+        fields=ignored("probe"),
+    ),
+    Method(
+        name="status",
+        scope=READ,
+        summary="gateway, channels, session store, newest sessions",
+        result="`{runtimeVersion, gateway, channels, sessions, store}`",
+        rule="RPC-21",
+        fields=ignored("includeChannelSummary"),
+    ),
+    Method(
+        name="config.get",
+        scope=ADMIN,
+        summary="the configuration as it holds, without secrets",
+        result="`{path, exists, valid, hash, config}`",
+        rule="RPC-22",
+    ),
+)

@@ -1,0 +1,214 @@
+"""Fields of requests: what they may hold, and one function that checks them all (RPC-30).
+
+Messages are those that clients of this protocol know from its reference implementation, so that they read the same
+against either: ``must have required property 'key'; at root: unexpected property 'bogus'``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from instar.errors import InvalidRequest
+
+__all__ = ["Field", "Kind", "Params", "check_params"]
+
+Kind = Literal["string", "integer", "number", "boolean", "object", "array", "any"]
+
+_PROBLEMS_MAX: Final = 8
+"""A message names this many problems; more help nobody and would let a request choose the size of its answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of a request.
+
+    `kinds` are the JSON types it may have; `nullable` allows null as well. `least` and `most` bound a number, or the
+    length of a string or list. `lowered` says that a number above `most` is lowered to it instead of refused.
+    `choices` restricts strings; `items` describes each element of a list and `fields` those of an object (others are
+    allowed there unless `closed`). A field that is not `used` is accepted and ignored: other gateways know it, this
+    one does not.
+    """
+
+    name: str
+    kinds: tuple[Kind, ...] = ("string",)
+    required: bool = False
+    nullable: bool = False
+    least: int | None = None
+    most: int | None = None
+    lowered: bool = False
+    choices: tuple[str, ...] = ()
+    items: Field | None = None
+    fields: tuple[Field, ...] = ()
+    closed: bool = False
+    used: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Checked params with typed access. A field that was not given, or is null, reads as its default."""
+
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def text(self, name: str, default: str = "") -> str:
+        """A string."""
+        value = self.values.get(name)
+        return value if isinstance(value, str) else default
+
+    def maybe_text(self, name: str) -> str | None:
+        """A string, or None."""
+        value = self.values.get(name)
+        return value if isinstance(value, str) else None
+
+    def whole(self, name: str, default: int) -> int:
+        """An integer."""
+        value = self.maybe_whole(name)
+        return default if value is None else value
+
+    def maybe_whole(self, name: str) -> int | None:
+        """An integer, or None."""
+        value = self.values.get(name)
+        return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """A boolean."""
+        value = self.values.get(name)
+        return value if isinstance(value, bool) else default
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of strings."""
+        return tuple(item for item in self.list(name) if isinstance(item, str))
+
+    def list(self, name: str) -> Sequence[object]:
+        """A list."""
+        value = self.values.get(name)
+        return value if isinstance(value, list) else ()
+
+    def record(self, name: str) -> Mapping[str, object]:
+        """An object."""
+        value = self.values.get(name)
+        return value if isinstance(value, dict) else {}
+
+    def has(self, name: str) -> bool:
+        """Whether the field was given, null included."""
+        return name in self.values
+
+    def without(self, *names: str) -> Mapping[str, object]:
+        """Every field that was given but these."""
+        return {name: value for name, value in self.values.items() if name not in names}
+
+
+def check_params(method: str, fields: Sequence[Field], given: Mapping[str, object]) -> Params:
+    """The used fields of a request. Raises `InvalidRequest` that names every problem (at most eight)."""
+    known = {one.name: one for one in fields}
+    problems = [*_missing(fields, given, path=""), *_unexpected(known, given, path="")]
+    for name, value in given.items():
+        if name in known and known[name].used:
+            problems.extend(_problems(known[name], value, path=f"/{_pointer(name)}"))
+    if problems:
+        listed = "; ".join(dict.fromkeys(problems[:_PROBLEMS_MAX]))
+        raise InvalidRequest(f"invalid {method} params: {listed}", field=_first_field(fields, given))
+    return Params({name: _lower(known[name], value) for name, value in given.items() if known[name].used})
+
+
+def _missing(fields: Sequence[Field], given: Mapping[str, object], *, path: str) -> Iterator[str]:
+    where = f"at {path}: " if path else ""
+    for one in fields:
+        if one.required and one.name not in given:
+            yield f"{where}must have required property '{one.name}'"
+
+
+def _unexpected(known: Mapping[str, Field], given: Mapping[str, object], *, path: str) -> Iterator[str]:
+    where = f"at {path}" if path else "at root"
+    for name in given:
+        if name not in known:
+            yield f"{where}: unexpected property '{name[:64]}'"
+
+
+def _problems(one: Field, value: object, *, path: str) -> Iterator[str]:
+    """What is wrong with a value, each as ``at /path: …``."""
+    if value is None and one.nullable:
+        return
+    if not any(_is_kind(kind, value) for kind in one.kinds):
+        kinds = [*one.kinds, "null"] if one.nullable else [*one.kinds]
+        yield f"at {path}: must be {' or '.join(kinds)}"
+        return
+    yield from (f"at {path}: {what}" for what in _out_of_bounds(one, value))
+    if isinstance(value, list) and one.items is not None:
+        for index, item in enumerate(value):
+            yield from _problems(one.items, item, path=f"{path}/{index}")
+    if isinstance(value, dict) and one.fields:
+        known = {inner.name: inner for inner in one.fields}
+        yield from _missing(one.fields, value, path=path)
+        if one.closed:
+            yield from _unexpected(known, value, path=path)
+        for name in value.keys() & known.keys():
+            yield from _problems(known[name], value[name], path=f"{path}/{_pointer(name)}")
+
+
+def _is_kind(kind: Kind, value: object) -> bool:
+    match kind:
+        case "any":
+            return True
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            # 5.0 is an integer in JSON; True is none.
+            return not isinstance(value, bool) and (
+                isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+            )
+        case "number":
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        case "array":
+            return isinstance(value, list)
+        case "object":
+            return isinstance(value, dict)
+
+
+def _out_of_bounds(one: Field, value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        if one.choices and value not in one.choices:
+            yield f"must be equal to one of the allowed values ({', '.join(one.choices)})"
+        yield from _length(one, len(value), of="characters")
+    elif isinstance(value, list):
+        yield from _length(one, len(value), of="items")
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        if one.least is not None and value < one.least:
+            yield f"must be >= {one.least}"
+        if one.most is not None and value > one.most and not one.lowered:
+            yield f"must be <= {one.most}"
+
+
+def _length(one: Field, length: int, *, of: str) -> Iterator[str]:
+    if one.least is not None and length < one.least:
+        yield f"must NOT have fewer than {one.least} {of}"
+    if one.most is not None and length > one.most:
+        yield f"must NOT have more than {one.most} {of}"
+
+
+def _lower(one: Field, value: object) -> object:
+    """The value, lowered to the field's bound where the field says so."""
+    if one.lowered and one.most is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return min(value, one.most)
+    return value
+
+
+def _first_field(fields: Sequence[Field], given: Mapping[str, object]) -> str:
+    """The field that an error is about, for programs: a missing one, else one that is not known or not right."""
+    known = {one.name: one for one in fields}
+    for one in fields:
+        if one.required and one.name not in given:
+            return one.name
+    for name, value in given.items():
+        if name not in known or (known[name].used and any(_problems(known[name], value, path=""))):
+            return name
+    return ""
+
+
+def _pointer(name: str) -> str:
+    """A name inside a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")

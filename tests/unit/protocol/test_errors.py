@@ -1,0 +1,49 @@
+import pytest
+
+from instar.errors import Forbidden, InstarError, InvalidRequest, InvariantBroken, NotFound, StoreFull, Unavailable
+from instar.protocol.errors import WIRE_CODES, parse_wire_error, wire_error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InvalidRequest("no such thing"), "INVALID_REQUEST"),
+        (NotFound("no session"), "INVALID_REQUEST"),
+        (Forbidden("no"), "FORBIDDEN"),
+        (Unavailable("busy"), "UNAVAILABLE"),
+        (StoreFull("disk full"), "UNAVAILABLE"),
+        (InvariantBroken("one turn at a time"), "UNAVAILABLE"),
+        (InstarError("else"), "UNAVAILABLE"),
+    ],
+)
+def test_every_error_has_a_code_of_the_wire(error, code):
+    assert wire_error(error).code == code
+    assert code in WIRE_CODES
+
+
+def test_a_missing_scope_is_named_for_programs():
+    shape = wire_error(Forbidden("missing scope: operator.admin", missing_scope="operator.admin"))
+    assert shape.details == {"code": "MISSING_SCOPE", "missingScope": "operator.admin"}
+
+
+def test_a_plain_refusal_keeps_its_words():
+    assert wire_error(InvalidRequest("unknown method: nope")).message == "unknown method: nope"
+
+
+def test_a_refusal_with_a_reason_tells_it():
+    assert wire_error(InvalidRequest("The label is taken", fix="Choose another.")).message == (
+        "The label is taken. Choose another."
+    )
+
+
+def test_when_to_repeat_is_told():
+    shape = wire_error(Unavailable("busy", retry_after_ms=250))
+    assert (shape.retryable, shape.retry_after_ms) == (True, 250)
+
+
+@pytest.mark.parametrize(
+    "error", [InvalidRequest("a"), Forbidden("b", missing_scope="s"), Unavailable("c", retry_after_ms=1)]
+)
+def test_an_error_comes_back_as_its_own_class(error):
+    back = parse_wire_error(wire_error(error))
+    assert type(back) is type(error)
