@@ -22,6 +22,7 @@ __all__ = [
     "read_object",
     "read_text",
     "read_text_list",
+    "read_whole",
     "type_name",
     "wrong_type",
 ]
@@ -82,6 +83,21 @@ def read_number(value: object, path: str) -> int | float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise wrong_type(path, value, wanted="a number", fix="Write a number, without quotes.")
     return value
+
+
+def read_whole(value: object, path: str, *, least: int = 0) -> int | None:
+    """The number at `path`, floored; None if it is not set. Below `least` it is an error."""
+    number = read_number(value, path)
+    if number is None:
+        return None
+    if math.floor(number) < least:
+        raise ConfigError(
+            "The number is too small",
+            why=f"it is below {least}",
+            fix=f"Write a whole number from {least} on.",
+            path=path,
+        )
+    return math.floor(number)
 
 
 def read_choice(value: object, path: str, *, words: Iterable[Word]) -> Word | None:
