@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from instar.core.policy.scopes import ADMIN, READ, WRITE
 from instar.protocol.params import Field
 
 __all__ = [
@@ -26,10 +27,6 @@ __all__ = [
     "text",
     "whole",
 ]
-
-READ: Final = "operator.read"
-WRITE: Final = "operator.write"
-ADMIN: Final = "operator.admin"
 
 SESSION_KEY_MAX_CHARS: Final = 4096
 """A bound on what is taken for a key at all; what a key may be is decided by `core.routing`."""
