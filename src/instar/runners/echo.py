@@ -1,0 +1,63 @@
+"""The runner of a gateway without a model: it says so, says how to set one, and gives the words back (CFG-13).
+
+It shows a person that the whole path works, sessions and all, and never lets them believe that a model answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from instar.core.model.entry import ZERO_USAGE, AnyMessage, AssistantMessage, TextBlock, UserMessage
+from instar.ports.runner import Finished, ModelRequest, ModelSpec, RunnerEvent, TextDelta
+
+__all__ = ["ECHO_MODEL", "EchoRunner"]
+
+ECHO_MODEL = ModelSpec(provider="instar", id="echo", api="echo", name="No model (echo)")
+"""What stands where a model would, when none is set."""
+
+NOTICE = "No model is set, so nobody thought about this; it is only an echo."
+HOW_TO = (
+    "To get answers, set a key such as ANTHROPIC_API_KEY or OPENAI_API_KEY, or name a provider under "
+    "models.providers in the configuration (your own server works too), and start the gateway again."
+)
+
+
+class EchoRunner:
+    """Keeps `instar.ports.runner.Runner` without asking anybody. The same request gets the same answer."""
+
+    @property
+    def name(self) -> str:
+        """``echo``."""
+        return "echo"
+
+    async def run(self, request: ModelRequest) -> AsyncIterator[RunnerEvent]:
+        """The notice, the way out and the person's last words, in that order, as one delta each."""
+        parts = [NOTICE, f"\n\n{HOW_TO}"]
+        heard = _last_words(request.messages)
+        if heard:
+            parts.append(f"\n\nYou wrote: {heard}")
+        for part in parts:
+            yield TextDelta(text=part)
+        message = AssistantMessage(
+            content=(TextBlock(text="".join(parts)),),
+            api=ECHO_MODEL.api,
+            provider=ECHO_MODEL.provider,
+            model=ECHO_MODEL.id,
+            usage=ZERO_USAGE,
+            stop_reason="stop",
+            timestamp=None,
+        )
+        yield Finished(message=message, cost_usd=0.0)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _last_words(messages: Sequence[AnyMessage]) -> str:
+    """The text of the last message that a person wrote; empty if there is none or it holds only pictures."""
+    for message in reversed(messages):
+        if isinstance(message, UserMessage):
+            if isinstance(message.content, str):
+                return message.content
+            return "\n".join(block.text for block in message.content if isinstance(block, TextBlock))
+    return ""
