@@ -35,7 +35,7 @@ def parse_queue(root: Mapping[str, object]) -> QueueConfig:
         ),
         cap=_read(parse_queue_cap, fields.get("cap"), f"{path}.cap", wanted="a whole number from 1 on"),
         drop=_read(parse_queue_drop, fields.get("drop"), f"{path}.drop", wanted='"old", "new" or "summarize"'),
-        max_concurrent=QueueConfig.max_concurrent if limit is None else limit,
+        max_concurrent=limit or QueueConfig().max_concurrent,
     )
 
 
