@@ -288,13 +288,19 @@ class ModelCutOff(ModelError):
 
 
 class ChannelError(InstarError):
-    """A channel could not send. `permanent` is True when a repetition cannot help."""
+    """A channel could not send. `permanent` is True when a repetition cannot help.
+
+    `retry_after_ms` is the platform's own word on when to come back, None if it gave none.
+    """
 
     code = "channel"
 
-    def __init__(self, what: str, *, why: str = "", fix: str = "", permanent: bool = False) -> None:
+    def __init__(
+        self, what: str, *, why: str = "", fix: str = "", permanent: bool = False, retry_after_ms: int | None = None
+    ) -> None:
         super().__init__(what, why=why, fix=fix)
         self.permanent = permanent
+        self.retry_after_ms = retry_after_ms
 
 
 class InvariantBroken(InstarError):

@@ -99,6 +99,9 @@ class Submission:
     run_id: TurnId | None = None
     """The turn id that the caller wants to see (RPC: its idempotency key); None draws one."""
 
+    shown_session_id: str | None = None
+    """The session id that a client was showing when it sent; keeps a stale session for this message (RESET-28)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:

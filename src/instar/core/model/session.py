@@ -67,13 +67,18 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """What people call the session (ENTRY-1, ENTRY-2)."""
+    """What people call the session (ENTRY-1, ENTRY-2).
+
+    `first_words` is the beginning of the first user message of this life, kept so that a list can derive a title
+    without opening the transcript (ENTRY-12, SCALE-6).
+    """
 
     label: str | None = None
     display_name: str | None = None
     subject: str | None = None
     group_channel: str | None = None
     space: str | None = None
+    first_words: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,10 +172,10 @@ class Session:
     agent_id: AgentId
     session_id: SessionId
     owner: str | None = None
-    lifecycle: Lifecycle = field(default_factory=Lifecycle)
-    naming: Naming = field(default_factory=Naming)
-    origin: Origin = field(default_factory=Origin)
-    delivery: Delivery = field(default_factory=Delivery)
-    overrides: Overrides = field(default_factory=Overrides)
-    counters: Counters = field(default_factory=Counters)
+    lifecycle: Lifecycle = Lifecycle()
+    naming: Naming = Naming()
+    origin: Origin = Origin()
+    delivery: Delivery = Delivery()
+    overrides: Overrides = Overrides()
+    counters: Counters = Counters()
     extra: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,66 @@
+"""How messages end, and the last line of a turn that did not go well (LOSS-2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from instar.core.model.change import InboxChange, InboxItem
+from instar.core.model.entry import ZERO_USAGE, AssistantMessage, TextBlock
+from instar.core.model.ids import Instant, TurnId
+
+__all__ = ["INTERNAL_PROVIDER", "build_aborted_message", "build_error_message", "build_expiry_notice", "plan_ends"]
+
+INTERNAL_PROVIDER = "instar"
+"""The provider of lines that no model wrote."""
+
+_EXPIRY_REASONS = {
+    "queue_cap": "too many messages were waiting",
+    "interrupted": "a newer message took its place",
+    "aborted": "it was stopped",
+    "stopped": "it was stopped",
+    "reset": "the session was reset",
+    "deleted": "the session was deleted",
+}
+
+
+def plan_ends(items: Sequence[InboxItem], turn_id: TurnId, *, reason: str | None = None) -> tuple[InboxChange, ...]:
+    """The ends of the messages that one turn answered: the first is ``answered``, the rest ``merged`` into it.
+
+    `reason` says how an answer that is no plain answer came about (an abort, a model error); None for a plain one.
+    """
+    first, *rest = items
+    return (
+        InboxChange(inbound_id=first.inbound_id, state="answered", turn_id=turn_id, reason=reason),
+        *(InboxChange(inbound_id=item.inbound_id, state="merged", turn_id=turn_id, reason=reason) for item in rest),
+    )
+
+
+def build_aborted_message(partial: str, *, now: Instant) -> AssistantMessage:
+    """What was said before somebody stopped the turn, marked ``aborted``; it may hold no text at all."""
+    return _line(partial, stop_reason="aborted", error_message=None, now=now)
+
+
+def build_error_message(sentence: str, *, partial: str, now: Instant) -> AssistantMessage:
+    """A failed answer: what had been said, and the failure as `errorMessage` (TRANS-6)."""
+    return _line(partial, stop_reason="error", error_message=sentence, now=now)
+
+
+def build_expiry_notice(text: str, reason: str) -> str:
+    """The sentence for the sender of a message that will get no turn (LOSS-2); quotes its beginning."""
+    line = " ".join(text.split())
+    quoted = line if len(line) <= 60 else line[:59].rstrip() + "…"
+    why = _EXPIRY_REASONS.get(reason, reason)
+    return f"Your message “{quoted}” was not answered: {why}."
+
+
+def _line(text: str, *, stop_reason: str, error_message: str | None, now: Instant) -> AssistantMessage:
+    return AssistantMessage(
+        content=(TextBlock(text=text),) if text else (),
+        api=INTERNAL_PROVIDER,
+        provider=INTERNAL_PROVIDER,
+        model=INTERNAL_PROVIDER,
+        usage=ZERO_USAGE,
+        stop_reason=stop_reason,
+        error_message=error_message,
+        timestamp=now,
+    )

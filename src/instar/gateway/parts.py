@@ -1,0 +1,83 @@
+"""What a gateway is built from; the composition root fills it in, tests fill it with twins."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from instar.config.load import Config
+from instar.core.model.change import TranscriptHead
+from instar.core.model.ids import AgentId, ChannelName
+from instar.core.model.session import Session
+from instar.ports.channel import Channel
+from instar.ports.clock import Clock
+from instar.ports.ids import IdSource
+from instar.ports.runner import ModelSpec, Runner
+from instar.ports.store import Store
+from instar.ports.tool import Tool
+
+__all__ = ["Archiver", "GatewayParts", "ModelBook", "SystemTexts"]
+
+
+class ModelBook(Protocol):
+    """The models that may be used (CFG-13)."""
+
+    def resolve(self, ref: str | None) -> ModelSpec | None:
+        """The model that ``provider/model``, an alias or an id means; None for an unknown one."""
+        ...
+
+    def default_of(self, agent_id: AgentId) -> ModelSpec:
+        """The model of an agent; the echo "model" where none is configured."""
+        ...
+
+    def all(self) -> tuple[ModelSpec, ...]:
+        """Every model that may be chosen, in configured order."""
+        ...
+
+    def aliases(self) -> Mapping[str, str]:
+        """Alias to ``provider/model``."""
+        ...
+
+
+class SystemTexts(Protocol):
+    """What the model is told before the conversation (TRANS-21)."""
+
+    async def load(self, agent_id: AgentId, session: Session) -> str:
+        """The system text of an agent for a session, with the files of its workspace."""
+        ...
+
+
+class Archiver(Protocol):
+    """Keeps a transcript that is about to leave the database (LOSS-8, MAINT-13)."""
+
+    async def archive(self, head: TranscriptHead) -> str:
+        """Write and verify the archive of a transcript; the path it lies at."""
+        ...
+
+
+async def _no_mirror() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayParts:
+    """Everything a gateway needs. `config` gives the configuration of this moment, since it may be reloaded (CFG-12).
+
+    `flush_mirror` brings the mirror level and returns when it is; it does nothing without a mirror.
+    """
+
+    version: str
+    config: Callable[[], Config]
+    store: Store
+    clock: Clock
+    ids: IdSource
+    runner: Runner
+    models: ModelBook
+    texts: SystemTexts
+    archiver: Archiver
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    channels: Mapping[ChannelName, Channel] = field(default_factory=dict)
+    state_dir: str = ""
+    config_path: str = ""
+    flush_mirror: Callable[[], Awaitable[None]] = _no_mirror
