@@ -47,7 +47,7 @@ def _move_bare_fields(root: dict[str, object]) -> None:
         return
     for name in bare:
         del root[name]
-    root["session"] = {**bare, **_given(session)}
+    root["session"] = bare | _given(session)
 
 
 def _move_agent(root: dict[str, object]) -> None:

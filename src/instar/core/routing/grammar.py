@@ -203,8 +203,11 @@ SEGMENT_WORDS: Final = _SegmentWords()
 
 
 def split_key(text: str) -> list[str]:
-    """The segments of `text`, lower case, without empty ones (KEY-1)."""
-    return [part for part in text.strip().lower().split(":") if part]
+    """The segments of `text`, lower case, without empty and blank ones (KEY-1). Blanks inside a segment stay."""
+    parts = [part for part in text.lower().split(":") if part and not part.isspace()]
+    if parts:
+        parts[0], parts[-1] = parts[0].lstrip(), parts[-1].rstrip()
+    return parts
 
 
 def has_agent(parts: list[str]) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 from instar.core.model.ids import AccountId, AgentId, ChannelName
 from instar.core.model.message import ChatType
@@ -142,6 +142,8 @@ def normalize_peer(
             return _plus_digits(text) if _PHONE(text) else text
         case "plain":
             return text
+        case unknown:
+            assert_never(unknown)
 
 
 def normalize_thread_id(text: str | None) -> str | None:

@@ -7,7 +7,7 @@ id of 10,000 characters must fit an index. So an id is written into a key like t
 - Invisible characters become ``%xx`` per UTF-8 byte, in lower case. They are not dropped: dropping would
   merge two ids.
 - ``:`` stays, since Matrix ids need it (KEY-16), except where it would make grammar: after a ``thread`` or
-  ``topic`` segment, and where an empty segment would arise, which canonical keys lose (KEY-1). There it is
+  ``topic`` segment, and where an empty or blank segment would arise, which canonical keys lose (KEY-1). There it is
   written ``%3a``.
 - ``%`` stays, except where it would read as one of these escapes; there it is written ``%25``.
 - ``%~`` cannot come out of the rules above. It marks what needs more: a whole word that would be grammar
@@ -92,7 +92,7 @@ def _escape_colons(text: str) -> str:
     parts = text.split(":")
     out = parts[0]
     for left, right in pairwise(parts):
-        is_plain = left and right and left not in MARKERS
+        is_plain = left.strip() and right.strip() and left not in MARKERS
         out += f":{right}" if is_plain else f"%3a{right}"
     return out
 
