@@ -1,0 +1,177 @@
+"""The transaction by which a session changes, and those that end or begin one from outside (LOSS-3, WHY-1).
+
+The store loads the facts, asks the decision, and carries out what it answers, all under one commit. Every promise
+about a session as a whole is checked here before anything is written: who may write (the fence), that a session and
+its current transcript are of one id, that a key has one current transcript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from instar.core.model.change import Changed, Ledger, Noted, SessionChange, SessionFacts
+from instar.core.model.decision import Decision
+from instar.core.model.entry import AnyEntry, Header
+from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.session import Session
+from instar.errors import FenceLost, InvariantBroken
+from instar.stores.decisions import record_decisions
+from instar.stores.inbox import expire_inbox, move_inbound
+from instar.stores.outbox import add_deliveries, drop_deliveries
+from instar.stores.rows import TranscriptRow, read_transcript
+from instar.stores.sessions import load_facts, load_session, remove_session, save_session
+from instar.stores.transaction import Transaction
+from instar.stores.transcripts import (
+    append_entries,
+    close_transcript,
+    find_transcript,
+    move_leaf,
+    open_transcript,
+    remove_transcript,
+)
+
+__all__ = ["FENCE", "change_session", "delete_session", "import_transcript"]
+
+FENCE = "starts"
+"""The name in `meta` of the newest fence: the number of gateway starts (design, section 5)."""
+
+
+def change_session(
+    tx: Transaction,
+    key: SessionKey,
+    *,
+    now: Instant,
+    fence: int | None,
+    decide: Callable[[SessionFacts], SessionChange],
+) -> Changed:
+    """Ask the decision and carry out its answer. Raises `FenceLost`."""
+    if fence is not None:
+        _check_fence(tx, fence)
+    facts, transcript = load_facts(tx, key, now=now)
+    change = decide(facts)
+    transcript = _turn_over(tx, key, transcript, change, now=now)
+    session = facts.session
+    if change.session is not None and change.session is not session:
+        if change.session.key != key:
+            raise InvariantBroken("a change is about one session", why=f"{change.session.key} is not {key}")
+        session = save_session(tx, facts.session, change.session)
+    if session is not None and transcript is not None and session.session_id != transcript.head.session_id:
+        raise InvariantBroken(
+            "a session and its current transcript have one id",
+            why=f"{session.session_id} is not {transcript.head.session_id}",
+        )
+    if change.entries or change.leaf_id is not None:
+        transcript = _grow(tx, session, transcript, change)
+    for move in change.inbox:
+        move_inbound(tx, move, key=key, now=now)
+    add_deliveries(tx, change.deliveries, key=key, now=now)
+    _book(tx, change.ledger, key=key, now=now)
+    record_decisions(tx, change.decisions, key=key, now=now)
+    return Changed(session=session, transcript=transcript.head if transcript is not None else None, change=change)
+
+
+def _check_fence(tx: Transaction, fence: int) -> None:
+    row = tx.one("load_meta", {"name": FENCE})
+    newest = int(row[0]) if row is not None else 0
+    if fence != newest:
+        raise FenceLost(
+            "This gateway no longer owns the session",
+            why=f"it started as number {fence}, and number {newest} has started since",
+            fix="Stop this process; the newer gateway goes on with the session.",
+        )
+
+
+def _turn_over(
+    tx: Transaction, key: SessionKey, transcript: TranscriptRow | None, change: SessionChange, *, now: Instant
+) -> TranscriptRow | None:
+    """Close the current transcript and open the next, as far as the change says so."""
+    if change.close is not None:
+        if transcript is None:
+            raise InvariantBroken("only a current transcript can be closed", why=f"{key} has none")
+        close_transcript(tx, transcript, reason=change.close, now=now)
+        transcript = None
+    if change.open is not None:
+        if transcript is not None:
+            raise InvariantBroken("a key has one current transcript", why=f"{key} has one that is not closed")
+        transcript = open_transcript(tx, key, change.open, now=now)
+    return transcript
+
+
+def _grow(
+    tx: Transaction, session: Session | None, transcript: TranscriptRow | None, change: SessionChange
+) -> TranscriptRow:
+    if session is None or transcript is None:
+        raise InvariantBroken("words belong to a session and its current transcript")
+    transcript = append_entries(tx, transcript, change.entries)
+    if change.leaf_id is not None:
+        transcript = move_leaf(tx, transcript, change.leaf_id)
+    return transcript
+
+
+def _book(tx: Transaction, ledger: Sequence[Ledger], *, key: SessionKey, now: Instant) -> None:
+    """Write lines of the usage ledger; they outlive the session (LOSS-11)."""
+    for line in ledger:
+        tx.run(
+            "insert_usage",
+            {
+                "at": now,
+                "session_key": key,
+                "turn_id": line.turn_id,
+                "agent_id": line.agent_id,
+                "principal": line.principal,
+                "provider": line.provider,
+                "model": line.model,
+                "purpose": line.purpose,
+                "input_tokens": line.input_tokens,
+                "output_tokens": line.output_tokens,
+                "cache_read_tokens": line.cache_read_tokens,
+                "cache_write_tokens": line.cache_write_tokens,
+                "cost_usd": line.cost_usd,
+            },
+        )
+
+
+def delete_session(
+    tx: Transaction, key: SessionKey, *, now: Instant, decisions: Sequence[Decision], keep_transcripts: bool
+) -> bool:
+    """Remove a session; what still waited for it ends (LOSS-2). False when there is none.
+
+    The inbox keeps its rows: what a sender was told stays told (LOSS-1). The ledger keeps its lines (LOSS-11).
+    """
+    session = load_session(tx, key)
+    if session is None:
+        return False
+    for row in tx.all("load_transcripts", {"key": key}):
+        transcript = read_transcript(row)
+        if not keep_transcripts:
+            remove_transcript(tx, transcript)
+        elif transcript.head.closed_at is None:
+            close_transcript(tx, transcript, reason="delete", now=now)
+    remove_session(tx, session)
+    expire_inbox(tx, key, reason="session_deleted", now=now)
+    drop_deliveries(tx, key, reason="session_deleted", now=now)
+    record_decisions(tx, [Noted(decision=decision) for decision in decisions], key=key, now=now)
+    return True
+
+
+def import_transcript(
+    tx: Transaction,
+    session: Session,
+    header: Header,
+    entries: Sequence[AnyEntry],
+    *,
+    now: Instant,
+    decision: Decision,
+) -> bool:
+    """Store a foreign transcript: current in a new session, closed in one that exists. False when it is known."""
+    if find_transcript(tx, header.id) is not None:
+        return False
+    is_new = load_session(tx, session.key) is None
+    if is_new:
+        if session.session_id != header.id:
+            raise InvariantBroken("a session and its current transcript have one id")
+        save_session(tx, None, session)
+    transcript = open_transcript(tx, session.key, header, now=now, closed_as=None if is_new else "import")
+    append_entries(tx, transcript, entries)
+    record_decisions(tx, [Noted(decision=decision, who="import")], key=session.key, now=now)
+    return True

@@ -1,0 +1,161 @@
+"""Transactions about messages: accepted once, ended once (LOSS-1, LOSS-2).
+
+Invariants kept here: one message, one row, one acknowledgement for ever; a message that has ended never moves again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from instar.core.model.change import (
+    Acceptance,
+    AcceptFacts,
+    Acknowledgement,
+    InboxChange,
+    InboxItem,
+    InboxState,
+    Noted,
+    Submission,
+)
+from instar.core.model.ids import InboundId, Instant, SessionKey, TurnId
+from instar.errors import InvariantBroken
+from instar.stores.decisions import record_decisions
+from instar.stores.rows import forget_words, format_json, format_submission, read_acknowledgement, read_inbox_item
+from instar.stores.sessions import load_session
+from instar.stores.transaction import Transaction
+
+__all__ = ["accept", "expire_inbox", "load_inbox", "load_open_inbox", "move_inbound"]
+
+_OPEN: Final = ("waiting", "running")
+
+
+def accept(
+    tx: Transaction,
+    submission: Submission,
+    *,
+    inbound_id: InboundId,
+    now: Instant,
+    key: SessionKey,
+    decide: Callable[[AcceptFacts], Acceptance],
+) -> tuple[Acknowledgement, InboxItem | None]:
+    """Store a message at the door with what its sender is told; a message that is known is only told again."""
+    inbound = submission.inbound
+    identity = {"channel": inbound.channel, "account_id": inbound.account_id, "message_id": inbound.message_id}
+    row = tx.one("find_acknowledgement", identity)
+    if row is not None:
+        return _again(read_acknowledgement(row[0])), None
+    acceptance = decide(AcceptFacts(inbound_id=inbound_id, now=now, session=load_session(tx, key)))
+    told = Acknowledgement(
+        inbound_id=inbound_id,
+        status=acceptance.status,
+        session_key=acceptance.session_key,
+        reason=acceptance.reason,
+        turn_id=submission.run_id,
+    )
+    state: InboxState = "waiting" if acceptance.status == "accepted" else acceptance.status
+    ended_at = None if state == "waiting" else now
+    text, attachments = format_submission(submission)
+    columns = {
+        **identity,
+        "inbound_id": inbound_id,
+        "session_key": acceptance.session_key,
+        "state": state,
+        "turn_id": submission.run_id,
+        "reason": acceptance.reason,
+        "received_at": now,
+        "ended_at": ended_at,
+        "acknowledgement": format_json(told),
+        "acceptance": format_json(acceptance),
+        "submission": text,
+        "attachments": attachments,
+    }
+    seq = tx.one("insert_inbound", columns)
+    if seq is None:
+        raise InvariantBroken("an accepted message has a place in the order of arrival")
+    noted = [Noted(decision=decision, inbound_id=inbound_id) for decision in acceptance.decisions]
+    record_decisions(tx, noted, key=acceptance.session_key, now=now)
+    if state != "waiting":
+        return told, None
+    item = InboxItem(
+        inbound_id=inbound_id,
+        seq=seq[0],
+        submission=submission,
+        acceptance=acceptance,
+        received_at=now,
+        turn_id=submission.run_id,
+    )
+    return told, item
+
+
+def _again(told: Acknowledgement) -> Acknowledgement:
+    """The same words, marked as told before."""
+    return Acknowledgement(
+        inbound_id=told.inbound_id,
+        status=told.status,
+        session_key=told.session_key,
+        reason=told.reason,
+        turn_id=told.turn_id,
+        repeated=True,
+    )
+
+
+def move_inbound(tx: Transaction, change: InboxChange, *, key: SessionKey, now: Instant) -> None:
+    """Give a message its next state. Ending it again in the same way changes nothing; in another way it cannot end."""
+    columns = {
+        "inbound_id": change.inbound_id,
+        "session_key": key,
+        "state": change.state,
+        "turn_id": change.turn_id,
+        "reason": change.reason,
+        "ended_at": None if change.state in _OPEN else now,
+    }
+    if tx.run("move_inbound", columns):
+        return
+    row = tx.one("find_inbound_state", {"inbound_id": change.inbound_id})
+    if row is None:
+        raise InvariantBroken("a message that moves was accepted", why=f"{change.inbound_id} is not in the inbox")
+    state, owner = row
+    if owner != key:
+        raise InvariantBroken("a message moves in its own session", why=f"{change.inbound_id} is not of {key}")
+    if state != change.state:
+        raise InvariantBroken(
+            "a message ends once", why=f"{change.inbound_id} ended as {state} and cannot become {change.state}"
+        )
+
+
+def expire_inbox(tx: Transaction, key: SessionKey, *, reason: str, now: Instant) -> None:
+    """End what waits for a session that goes away, and forget the words of all its messages.
+
+    Who wrote, when, and what the sender was told stays: the same message is known for ever (LOSS-1).
+    """
+    tx.run("expire_inbox", {"session_key": key, "reason": reason, "at": now})
+    rows = tx.all("load_words", {"session_key": key})
+    tx.run_many("forget_words", [{"inbound_id": row[0], "submission": forget_words(row[1])} for row in rows])
+
+
+def load_inbox(
+    tx: Transaction,
+    *,
+    inbound_ids: Sequence[InboundId],
+    turn_id: TurnId | None,
+    session_key: SessionKey | None,
+    limit: int,
+) -> tuple[InboxItem, ...]:
+    """Messages by id, by turn or by session, in arrival order."""
+    if inbound_ids:
+        found = (tx.one("load_inbound", {"inbound_id": inbound_id}) for inbound_id in dict.fromkeys(inbound_ids))
+        items = sorted((read_inbox_item(row) for row in found if row is not None), key=lambda item: item.seq)
+        return tuple(items[-limit:])
+    if turn_id is not None:
+        rows = tx.all("load_inbox_of_turn", {"turn_id": turn_id, "limit": limit})
+    elif session_key is not None:
+        rows = tx.all("load_inbox_of_session", {"session_key": session_key, "limit": limit})
+    else:
+        rows = []
+    return tuple(read_inbox_item(row) for row in reversed(rows))
+
+
+def load_open_inbox(tx: Transaction, state: InboxState) -> tuple[InboxItem, ...]:
+    """Every message that is in a state and has not ended, in arrival order."""
+    return tuple(read_inbox_item(row) for row in tx.all("load_open_inbox", {"state": state}))

@@ -1,0 +1,130 @@
+"""Transactions about replies: owed, handed out, settled (LOSS-5).
+
+A reply is `pending` until its channel takes it, `sending` until the channel tells what became of it, then `sent`,
+`failed`, `suppressed` or `dropped` for good. `unknown` means that the process died in between; a reply may come back
+from there. Invariant: a reply that has ended never moves again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from instar.core.model.change import DeliveryState, NewDelivery, Noted
+from instar.core.model.decision import Decision
+from instar.core.model.ids import ChannelName, DeliveryId, Instant, SessionKey
+from instar.core.model.message import Outbound
+from instar.core.model.query import DeliveryRow
+from instar.stores.decisions import record_decisions
+from instar.stores.rows import format_json, read_delivery
+from instar.stores.transaction import Transaction
+
+__all__ = [
+    "add_deliveries",
+    "claim_deliveries",
+    "drop_deliveries",
+    "due_channels",
+    "load_deliveries",
+    "settle_delivery",
+]
+
+_OPEN: Final = ("pending", "sending", "unknown")
+
+
+def add_deliveries(tx: Transaction, deliveries: Sequence[NewDelivery], *, key: SessionKey, now: Instant) -> None:
+    """Owe replies; one that is owed already changes nothing."""
+    for delivery in deliveries:
+        tx.run(
+            "insert_delivery",
+            {
+                "delivery_id": delivery.delivery_id,
+                "session_key": key,
+                "channel": delivery.target.channel,
+                "target": format_json(delivery.target),
+                "text": delivery.text,
+                "turn_id": delivery.turn_id,
+                "state": delivery.state,
+                "reason": delivery.reason,
+                "at": now,
+                "next_at": now,
+                "ended_at": None if delivery.state in _OPEN else now,
+            },
+        )
+
+
+def claim_deliveries(
+    tx: Transaction, channel: ChannelName, *, limit: int, now: Instant, again: bool
+) -> tuple[Outbound, ...]:
+    """Hand out replies that are due, oldest first; with `again` those under way come first, once more."""
+    claimed: list[Outbound] = []
+    for state in ("sending", "pending") if again else ("pending",):
+        params = {"channel": channel, "state": state, "now": now, "limit": limit - len(claimed)}
+        for seq, *columns in tx.all("find_due_deliveries", params):
+            row = read_delivery(tuple(columns))
+            tx.run("hand_out_delivery", {"seq": seq})
+            claimed.append(
+                Outbound(
+                    delivery_id=row.outbound.delivery_id,
+                    target=row.outbound.target,
+                    text=row.outbound.text,
+                    attempt=row.hand_outs + 1,
+                )
+            )
+    return tuple(claimed)
+
+
+def settle_delivery(
+    tx: Transaction,
+    delivery_id: DeliveryId,
+    *,
+    channel: ChannelName,
+    state: DeliveryState,
+    now: Instant,
+    platform_id: str | None,
+    reason: str | None,
+    next_at: Instant | None,
+    decision: Decision | None,
+) -> bool:
+    """Record what became of a reply; False when the channel owes no such one."""
+    row = tx.one("find_delivery", {"delivery_id": delivery_id, "channel": channel})
+    if row is None:
+        return False
+    _, key, turn_id, ended_at = row
+    if ended_at is not None:
+        return True
+    tx.run(
+        "settle_delivery",
+        {
+            "delivery_id": delivery_id,
+            "state": state,
+            "platform_id": platform_id,
+            "reason": reason,
+            "next_at": next_at,
+            "ended_at": None if state in _OPEN else now,
+        },
+    )
+    if decision is not None:
+        record_decisions(tx, [Noted(decision=decision, turn_id=turn_id)], key=key, now=now)
+    return True
+
+
+def drop_deliveries(tx: Transaction, key: SessionKey, *, reason: str, now: Instant) -> None:
+    """End what is owed to a session that goes away, and forget the words of all its replies."""
+    tx.run("drop_deliveries", {"session_key": key, "reason": reason, "at": now})
+    tx.run("forget_replies", {"session_key": key})
+
+
+def load_deliveries(
+    tx: Transaction, *, session_key: SessionKey | None, state: DeliveryState | None, limit: int
+) -> tuple[DeliveryRow, ...]:
+    """Replies of a session or of all, newest first."""
+    params = {"session_key": session_key, "state": state, "limit": limit}
+    if session_key is None:
+        del params["session_key"]
+        return tuple(read_delivery(row) for row in tx.all("list_deliveries", params))
+    return tuple(read_delivery(row) for row in tx.all("list_deliveries_of_session", params))
+
+
+def due_channels(tx: Transaction) -> tuple[tuple[ChannelName, Instant], ...]:
+    """Channels that owe replies, with the moment at which the first of them is due."""
+    return tuple((ChannelName(channel), Instant(at)) for channel, at in tx.all("due_channels", {}))

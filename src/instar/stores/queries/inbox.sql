@@ -1,0 +1,58 @@
+-- fragment: item
+-- The columns of a message, in the order in which `rows.read_inbox_item` takes them.
+inbound_id, seq, submission, acceptance, received_at, state, turn_id, reason, ended_at, attachments
+
+-- name: find_acknowledgement
+-- What the sender of a message was told when it came for the first time.
+SELECT acknowledgement FROM inbox
+WHERE channel = :channel AND account_id = :account_id AND message_id = :message_id;
+
+-- name: insert_inbound
+-- A message at the door, with its acknowledgement.
+INSERT INTO inbox (
+    inbound_id, channel, account_id, message_id, session_key, state, turn_id, reason, received_at, ended_at,
+    acknowledgement, acceptance, submission, attachments
+) VALUES (
+    :inbound_id, :channel, :account_id, :message_id, :session_key, :state, :turn_id, :reason, :received_at, :ended_at,
+    :acknowledgement, :acceptance, :submission, :attachments
+) RETURNING seq;
+
+-- name: move_inbound
+-- The next state of a message that has not ended; what its transcript holds by then is not kept twice.
+UPDATE inbox SET
+    state = :state, turn_id = COALESCE(:turn_id, turn_id), reason = :reason, ended_at = :ended_at,
+    attachments = CASE WHEN :state IN ('answered', 'merged') THEN NULL ELSE attachments END
+WHERE inbound_id = :inbound_id AND session_key = :session_key AND ended_at IS NULL;
+
+-- name: find_inbound_state
+-- Where a message is, and whose it is.
+SELECT state, session_key FROM inbox WHERE inbound_id = :inbound_id;
+
+-- name: load_inbound
+-- One message.
+SELECT {item} FROM inbox WHERE inbound_id = :inbound_id;
+
+-- name: load_inbox_of_turn
+-- The newest messages that a turn took, newest first.
+SELECT {item} FROM inbox WHERE turn_id = :turn_id ORDER BY seq DESC LIMIT :limit;
+
+-- name: load_inbox_of_session
+-- The newest messages of a session, newest first.
+SELECT {item} FROM inbox WHERE session_key = :session_key ORDER BY seq DESC LIMIT :limit;
+
+-- name: load_open_inbox
+-- Messages in one state that have not ended, in arrival order.
+SELECT {item} FROM inbox WHERE state = :state AND ended_at IS NULL ORDER BY seq;
+
+-- name: expire_inbox
+-- End what still waits for a session that goes away.
+UPDATE inbox SET state = 'expired', reason = :reason, ended_at = :at
+WHERE session_key = :session_key AND ended_at IS NULL;
+
+-- name: load_words
+-- The messages of a session with the words in them.
+SELECT inbound_id, submission FROM inbox WHERE session_key = :session_key;
+
+-- name: forget_words
+-- Keep of a message who, where and when, and nothing that was written.
+UPDATE inbox SET submission = :submission, attachments = NULL WHERE inbound_id = :inbound_id;

@@ -1,0 +1,8 @@
+-- name: load_meta
+-- The value that is kept under a name.
+SELECT value FROM meta WHERE name = :name;
+
+-- name: save_meta
+-- Keep a value under a name.
+INSERT INTO meta (name, value) VALUES (:name, :value)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;

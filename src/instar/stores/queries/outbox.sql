@@ -1,0 +1,62 @@
+-- fragment: row
+-- The columns of a reply, in the order in which `rows.read_delivery` takes them.
+delivery_id, session_key, target, text, turn_id, state, reason, hand_outs, created_at, next_at, ended_at, platform_id
+
+-- name: insert_delivery
+-- A reply that is owed, or kept back; nothing happens when it is owed already.
+INSERT INTO outbox (
+    delivery_id, session_key, channel, target, text, turn_id, state, reason, hand_outs, created_at, next_at, ended_at
+) VALUES (
+    :delivery_id, :session_key, :channel, :target, :text, :turn_id, :state, :reason, 0, :at, :next_at, :ended_at
+) ON CONFLICT (delivery_id) DO NOTHING;
+
+-- name: find_due_deliveries
+-- Replies of a channel in one state whose time has come, oldest first.
+SELECT seq, {row} FROM outbox
+WHERE channel = :channel AND state = :state AND next_at <= :now AND ended_at IS NULL
+ORDER BY next_at, seq LIMIT :limit;
+
+-- name: hand_out_delivery
+-- Note that a reply was handed to its channel once more.
+UPDATE outbox SET state = 'sending', hand_outs = hand_outs + 1 WHERE seq = :seq;
+
+-- name: find_delivery
+-- The state of a reply that a channel owes.
+SELECT state, session_key, turn_id, ended_at FROM outbox WHERE delivery_id = :delivery_id AND channel = :channel;
+
+-- name: settle_delivery
+-- What became of a reply.
+UPDATE outbox SET
+    state = :state, platform_id = COALESCE(:platform_id, platform_id), reason = :reason,
+    next_at = COALESCE(:next_at, next_at), ended_at = :ended_at
+WHERE delivery_id = :delivery_id;
+
+-- name: doubt_deliveries
+-- Replies that were on their way when the process died: nobody knows what became of them.
+UPDATE outbox SET state = 'unknown' WHERE state = 'sending' AND ended_at IS NULL;
+
+-- name: list_unknown_deliveries
+-- Replies whose fate is unknown, oldest first.
+SELECT delivery_id FROM outbox WHERE state = 'unknown' AND ended_at IS NULL ORDER BY seq;
+
+-- name: list_deliveries
+-- The newest replies of all sessions.
+SELECT {row} FROM outbox WHERE :state IS NULL OR state = :state ORDER BY seq DESC LIMIT :limit;
+
+-- name: list_deliveries_of_session
+-- The newest replies of a session.
+SELECT {row} FROM outbox
+WHERE session_key = :session_key AND (:state IS NULL OR state = :state) ORDER BY seq DESC LIMIT :limit;
+
+-- name: due_channels
+-- Channels that owe replies, with the time of the first.
+SELECT channel, MIN(next_at) FROM outbox WHERE state = 'pending' AND ended_at IS NULL GROUP BY channel ORDER BY 1;
+
+-- name: drop_deliveries
+-- End what is owed to a session that goes away.
+UPDATE outbox SET state = 'dropped', reason = :reason, ended_at = :at
+WHERE session_key = :session_key AND ended_at IS NULL;
+
+-- name: forget_replies
+-- Keep of a session's replies where they went and when, and nothing that was written.
+UPDATE outbox SET text = '' WHERE session_key = :session_key;

@@ -1,0 +1,298 @@
+"""Values ⇄ columns: what a row means, and how a value is kept in one (docs/formats/database.md).
+
+Groups of fields are kept as JSON, written and read by msgspec straight from the dataclasses of `instar.core.model`.
+Reading the same text again gives the same value from memory: values are frozen, so they can be shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, TypeVar
+
+import msgspec
+
+from instar.core.model.change import Acceptance, Acknowledgement, InboxItem, Submission, TranscriptHead
+from instar.core.model.decision import Decision, InputValue, RecordedDecision
+from instar.core.model.entry import AnyEntry, Header, OtherEntry
+from instar.core.model.ids import AgentId, SessionId, SessionKey
+from instar.core.model.message import Attachment, Outbound, Target
+from instar.core.model.query import DeliveryRow, StoredEntry, UsageRow
+from instar.core.model.session import Session
+from instar.core.routing.key import row_kind
+from instar.core.transcript.codec import format_entry, format_header, parse_entry, parse_header
+from instar.errors import InvariantBroken, StoreUnreadable
+from instar.stores.transaction import Row
+
+__all__ = [
+    "Line",
+    "TranscriptRow",
+    "forget_words",
+    "format_json",
+    "format_line",
+    "format_session",
+    "format_submission",
+    "parse_session",
+    "read_acknowledgement",
+    "read_decision",
+    "read_delivery",
+    "read_entry",
+    "read_inbox_item",
+    "read_transcript",
+    "read_usage",
+    "session_columns",
+    "write_header",
+]
+
+T = TypeVar("T")
+
+_encode: Final = msgspec.json.Encoder().encode
+_objects: Final[msgspec.json.Decoder[Mapping[str, object]]] = msgspec.json.Decoder(Mapping[str, object])
+_inputs: Final[msgspec.json.Decoder[Mapping[str, InputValue]]] = msgspec.json.Decoder(Mapping[str, InputValue])
+_sessions: Final = msgspec.json.Decoder(Session)
+_submissions: Final = msgspec.json.Decoder(Submission)
+_acceptances: Final = msgspec.json.Decoder(Acceptance)
+_acknowledgements: Final = msgspec.json.Decoder(Acknowledgement)
+_attachments: Final = msgspec.json.Decoder(tuple[Attachment, ...])
+_targets: Final = msgspec.json.Decoder(Target)
+
+_EMPTY: Final = Session(key=SessionKey(""), agent_id=AgentId(""), session_id=SessionId(""))
+_GROUPS: Final = ("lifecycle", "naming", "origin", "delivery", "overrides", "counters")
+
+
+def format_json(value: object) -> str:
+    """The JSON text of a value of `instar.core.model`."""
+    return _encode(value).decode()
+
+
+def _decode(decoder: msgspec.json.Decoder[T], text: str, what: str) -> T:
+    """The value of a stored text. Raises `StoreUnreadable` where the text is not what was written there."""
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise StoreUnreadable(
+            f"A stored {what} cannot be read",
+            why=str(error),
+            fix="Run `instar doctor`; it names the row and what can be done (docs/formats/database.md).",
+        ) from error
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+def format_session(session: Session) -> str:
+    """The JSON of a session; groups in which nothing is set are left out."""
+    fields: dict[str, object] = {
+        "key": session.key,
+        "agent_id": session.agent_id,
+        "session_id": session.session_id,
+        "owner": session.owner,
+    }
+    for name in _GROUPS:
+        group, empty = getattr(session, name), getattr(_EMPTY, name)
+        if group is not empty and group != empty:
+            fields[name] = group
+    if session.extra:
+        fields["extra"] = session.extra
+    return _encode(fields).decode()
+
+
+@lru_cache(maxsize=4096)
+def parse_session(text: str) -> Session:
+    """The session that `format_session` wrote. Raises `StoreUnreadable`."""
+    return _decode(_sessions, text, "session")
+
+
+def session_columns(session: Session) -> dict[str, str | int | None]:
+    """Every column of a session's row; those beside `fields` are what lists sort, filter and search by."""
+    naming, lifecycle = session.naming, session.lifecycle
+    names = (naming.display_name, naming.label, naming.subject, session.session_id, session.key)
+    return {
+        "key": session.key,
+        "agent_id": session.agent_id,
+        "session_id": session.session_id,
+        "kind": row_kind(session.key, chat_type=session.origin.chat_type),
+        "owner": session.owner,
+        "label": naming.label,
+        "spawned_by": session.origin.spawned_by,
+        "names": "\n".join(name for name in names if name).casefold(),
+        "archived": int(lifecycle.archived_at is not None),
+        "pinned": int(lifecycle.pinned_at is not None),
+        "updated_at": lifecycle.updated_at or 0,
+        "fields": format_session(session),
+    }
+
+
+# --- transcripts and entries ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptRow:
+    """The head of a transcript with what only the store knows of it: its row and the place of its leaf."""
+
+    id: int
+    leaf_seq: int
+    head: TranscriptHead
+
+
+@lru_cache(maxsize=4096)
+def _parse_header(text: str) -> Header:
+    header = parse_header(_decode(_objects, text, "transcript header"))
+    if header is None:
+        raise InvariantBroken("a transcript row holds a header")
+    return header
+
+
+def write_header(header: Header) -> str:
+    """The first line of a transcript, without its line end."""
+    return _encode(format_header(header)).decode()
+
+
+def read_transcript(row: Row) -> TranscriptRow:
+    """The head of a transcript, from the columns of the fragment `head`."""
+    (row_id, session_id, key, header, began_at, closed_at, reason, leaf_id, leaf_seq, *numbers) = row
+    next_seq, message_count, size, is_linear, context_seq = numbers
+    return TranscriptRow(
+        id=row_id,
+        leaf_seq=leaf_seq,
+        head=TranscriptHead(
+            session_id=session_id,
+            key=key,
+            header=_parse_header(header),
+            began_at=began_at,
+            leaf_id=leaf_id,
+            next_seq=next_seq,
+            message_count=message_count,
+            bytes=size,
+            is_linear=bool(is_linear),
+            context_seq=context_seq,
+            closed_at=closed_at,
+            close_reason=reason,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """An entry as it is stored: its type, its line of the file without the line end, the estimate of its tokens."""
+
+    type: str
+    text: str
+    tokens: int
+
+
+def format_line(entry: AnyEntry) -> Line:
+    """The stored form of an entry."""
+    raw = format_entry(entry)
+    kind = entry.type if isinstance(entry, OtherEntry) else str(raw["type"])
+    text = _encode(raw).decode()
+    return Line(type=kind, text=text, tokens=len(text) // 4)
+
+
+def read_entry(row: Row) -> StoredEntry:
+    """An entry from the columns seq, line, tokens."""
+    seq, line, tokens = row
+    return StoredEntry(seq=seq, entry=parse_entry(_decode(_objects, line, "entry")), tokens=tokens)
+
+
+# --- inbox and outbox -------------------------------------------------------------------------------------------------
+
+
+def read_inbox_item(row: Row) -> InboxItem:
+    """A message, from the columns of the fragment `item`."""
+    inbound_id, seq, text, acceptance, received_at, state, turn_id, reason, ended_at, attachments = row
+    submission = _decode(_submissions, text, "message")
+    if attachments is not None:
+        files = _decode(_attachments, attachments, "attachment")
+        submission = replace(submission, inbound=replace(submission.inbound, attachments=files))
+    return InboxItem(
+        inbound_id=inbound_id,
+        seq=seq,
+        submission=submission,
+        acceptance=_decode(_acceptances, acceptance, "acceptance"),
+        received_at=received_at,
+        state=state,
+        turn_id=turn_id,
+        reason=reason,
+        ended_at=ended_at,
+    )
+
+
+def format_submission(submission: Submission) -> tuple[str, str | None]:
+    """A message without its attachments, and the attachments; None if there are none."""
+    inbound = submission.inbound
+    if not inbound.attachments:
+        return format_json(submission), None
+    bare = replace(submission, inbound=replace(inbound, attachments=()))
+    return format_json(bare), format_json(inbound.attachments)
+
+
+def forget_words(text: str) -> str:
+    """The stored message `text` without anything that was written in it."""
+    submission = _decode(_submissions, text, "message")
+    inbound = replace(submission.inbound, text="", attachments=())
+    return format_json(replace(submission, inbound=inbound))
+
+
+def read_acknowledgement(text: str) -> Acknowledgement:
+    """What a sender was told."""
+    return _decode(_acknowledgements, text, "acknowledgement")
+
+
+def read_delivery(row: Row) -> DeliveryRow:
+    """A reply, from the columns of the fragment `row` of the outbox."""
+    (delivery_id, key, target, text, turn_id, state, reason, hand_outs, *times, platform_id) = row
+    created_at, next_at, ended_at = times
+    outbound = Outbound(
+        delivery_id=delivery_id,
+        target=_decode(_targets, target, "reply's target"),
+        text=text,
+        attempt=max(hand_outs, 1),
+    )
+    return DeliveryRow(
+        outbound=outbound,
+        session_key=key,
+        turn_id=turn_id,
+        state=state,
+        hand_outs=hand_outs,
+        created_at=created_at,
+        next_at=next_at if ended_at is None else None,
+        ended_at=ended_at,
+        platform_id=platform_id,
+        reason=reason,
+    )
+
+
+# --- decisions and usage ----------------------------------------------------------------------------------------------
+
+
+def read_decision(row: Row) -> RecordedDecision:
+    """A decision, from the columns of the fragment `row` of the decisions."""
+    row_id, at, key, inbound_id, turn_id, kind, outcome, rule, inputs, who = row
+    return RecordedDecision(
+        id=row_id,
+        at=at,
+        decision=Decision(kind=kind, outcome=outcome, rule=rule, inputs=_decode(_inputs, inputs, "decision")),
+        session_key=key,
+        inbound_id=inbound_id,
+        turn_id=turn_id,
+        who=who,
+    )
+
+
+def read_usage(row: Row) -> UsageRow:
+    """A sum over the ledger."""
+    agent_id, provider, model, calls, *sums, cost = row
+    given, made, cache_read, cache_write = sums
+    return UsageRow(
+        agent_id=agent_id,
+        provider=provider,
+        model=model,
+        calls=calls,
+        input_tokens=given,
+        output_tokens=made,
+        cache_read_tokens=cache_read,
+        cache_write_tokens=cache_write,
+        cost_usd=cost,
+    )

@@ -1,0 +1,241 @@
+"""The SQLite engine: one writer with group commit, a few readers, and a twin in memory for tests.
+
+One process owns the file (a lock beside it says so); in it, one thread writes and the others see what is committed.
+The write-ahead log is synced on every commit, so what was acknowledged survives a loss of power.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final, TypeVar, cast
+
+import apsw
+
+from instar.errors import InstarError, StoreError, StoreReadOnly
+from instar.stores.migrate import load_steps
+from instar.stores.sqlite.commit import Committer, Outcome, Unit
+from instar.stores.sqlite.connection import (
+    SqliteTransaction,
+    migrate,
+    open_connection,
+    open_reader,
+    translate_error,
+)
+from instar.stores.sqlite.reserve import Reserve
+from instar.stores.sqlite.threads import BATCH_MAX, Job, Worker
+from instar.stores.store import SessionStore
+from instar.stores.transaction import Touched, Transaction, load_queries
+from instar.system.files import create_private_file, make_private_folder
+from instar.system.lock import ProcessLock
+
+__all__ = ["MemoryEngine", "SqliteEngine", "SqliteStore", "open_memory_store"]
+
+T = TypeVar("T")
+
+_READERS: Final = 3
+"""Threads that read. Reads are short and share one interpreter; more threads would only take turns."""
+
+_RESERVE_BYTES: Final = 16 * 1024 * 1024
+"""Kept back on the disk: enough to delete the largest sessions and to finish every running turn."""
+
+
+class SqliteEngine:
+    """A database file. `reserve_bytes` 0 keeps nothing back."""
+
+    def __init__(self, path: Path, *, readers: int = _READERS, reserve_bytes: int = _RESERVE_BYTES) -> None:
+        self._path = path
+        self._queries = load_queries("sqlite")
+        self._callbacks: list[Callable[[Touched], None]] = []
+        self._lock = ProcessLock(path.with_name(path.name + ".lock"))
+        self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve_bytes) if reserve_bytes else None
+        self._units: SimpleQueue[Job[Unit] | None] = SimpleQueue()
+        self._questions: SimpleQueue[Job[Callable[[Transaction], object]] | None] = SimpleQueue()
+        self._writer = Worker("instar-store-writer", self._units, batch_max=BATCH_MAX)
+        self._readers = [Worker(f"instar-store-reader-{n}", self._questions, batch_max=1) for n in range(readers)]
+        self._closers: list[Callable[[], None]] = []
+        self._is_open = False
+
+    async def open(self) -> None:
+        """Take the lock, open, migrate. Raises `StoreLocked`, `StoreTooNew`, `StoreUnreadable`, `StoreReadOnly`."""
+        await asyncio.to_thread(self._open)
+
+    def _open(self) -> None:
+        try:
+            make_private_folder(self._path.parent)
+            create_private_file(self._path)
+            self._lock.acquire()
+        except OSError as error:
+            raise StoreReadOnly(
+                f"{self._path} cannot be opened for writing",
+                why=str(error),
+                fix="Check who owns the folder, and whether the disk is mounted read-only or full.",
+            ) from error
+        try:
+            self._connect()
+        except apsw.Error as error:
+            self._undo()
+            raise translate_error(error, self._path) from error
+        except InstarError:
+            self._undo()
+            raise
+        self._is_open = True
+
+    def _connect(self) -> None:
+        connection = open_connection(str(self._path))
+        self._closers.append(connection.close)
+        migrate(connection, load_steps("sqlite"))
+        if self._reserve is not None:
+            self._reserve.hold()
+        committer = Committer(
+            connection, self._queries, path=self._path, reserve=self._reserve, on_commit=self._callbacks
+        )
+        self._writer.start(committer.commit, committer.tidy)
+        for reader in self._readers:
+            source = open_reader(str(self._path))
+            self._closers.append(source.close)
+            reader.start(_Snapshots(source, SqliteTransaction(source, self._queries), self._path).serve, _nothing)
+
+    def _undo(self) -> None:
+        for close in self._closers:
+            close()
+        self._closers.clear()
+        self._lock.release()
+
+    async def close(self) -> None:
+        """Finish what is queued, close every connection, let go of the lock; may be called twice."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._units.put(None)
+        for _ in self._readers:
+            self._questions.put(None)
+        self._writer.join()
+        for reader in self._readers:
+            reader.join()
+        # The writer goes last: the connection that closes last brings the log home and removes it.
+        self._closers.reverse()
+        self._undo()
+
+    async def write(self, unit: Callable[[Transaction], T], *, owed: bool = True) -> T:
+        """Run `unit` in a transaction; its result comes after the commit."""
+        self._check_open()
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._units.put(Job(Unit(unit, owed), future))
+        return cast("T", await future)  # the future carries what `unit` gave back
+
+    async def read(self, unit: Callable[[Transaction], T]) -> T:
+        """Run `unit` on one snapshot."""
+        self._check_open()
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._questions.put(Job(unit, future))
+        return cast("T", await future)  # the future carries what `unit` gave back
+
+    def on_commit(self, callback: Callable[[Touched], None]) -> None:
+        """Call back after each commit, in the writer's thread."""
+        self._callbacks.append(callback)
+
+    def describe(self) -> dict[str, object]:
+        """The engine's name, its SQLite, and the file."""
+        return {"engine": "sqlite", "version": apsw.sqlite_lib_version(), "path": str(self._path)}
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreError("The store is closed", why="the gateway is starting or stopping", fix="Try again later.")
+
+
+class _Snapshots:
+    """Answers questions on one read-only connection, each on a snapshot of its own."""
+
+    def __init__(self, connection: apsw.Connection, tx: SqliteTransaction, path: Path) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._tx = tx
+        self._path = path
+
+    def serve(self, units: list[Callable[[Transaction], object]]) -> list[Outcome]:
+        """The answers, in order."""
+        return [self._answer(unit) for unit in units]
+
+    def _answer(self, unit: Callable[[Transaction], object]) -> Outcome:
+        try:
+            self._cursor.execute("BEGIN")
+            outcome = Outcome(value=unit(self._tx))
+        except apsw.Error as error:
+            outcome = Outcome(error=translate_error(error, self._path))
+        except BaseException as error:  # noqa: BLE001 - whatever a question raises belongs to its caller, who gets it
+            outcome = Outcome(error=error)
+        if self._connection.in_transaction:
+            self._cursor.execute("COMMIT")
+        return outcome
+
+
+def _nothing() -> None:
+    """What a reader does between questions."""
+
+
+class MemoryEngine:
+    """The twin for tests: the same SQL in memory, on the caller's own thread, each unit committed by itself.
+
+    Every call lets other tasks run once, as a store on disk would.
+    """
+
+    def __init__(self) -> None:
+        self._callbacks: list[Callable[[Touched], None]] = []
+        self._connection: apsw.Connection | None = None
+        self._committer: Committer | None = None
+
+    async def open(self) -> None:
+        """Make the tables; a store that was closed and is opened again is as it was."""
+        if self._connection is None:
+            self._connection = open_connection(":memory:")
+            migrate(self._connection, load_steps("sqlite"))
+        self._committer = Committer(
+            self._connection, load_queries("sqlite"), path=None, reserve=None, on_commit=self._callbacks
+        )
+
+    async def close(self) -> None:
+        """Refuse what comes later; the rows stay, for a test that opens the store again."""
+        self._committer = None
+
+    async def write(self, unit: Callable[[Transaction], T], *, owed: bool = True) -> T:
+        """Run `unit` in a transaction."""
+        return await self._run(Unit(unit, owed))
+
+    async def read(self, unit: Callable[[Transaction], T]) -> T:
+        """Run `unit` on one snapshot."""
+        return await self._run(Unit(unit))
+
+    async def _run(self, unit: Unit) -> T:
+        if self._committer is None:
+            raise StoreError("The store is closed")
+        (outcome,) = self._committer.commit([unit])
+        await asyncio.sleep(0)
+        if outcome.error is not None:
+            raise outcome.error
+        return cast("T", outcome.value)  # the outcome carries what the unit gave back
+
+    def on_commit(self, callback: Callable[[Touched], None]) -> None:
+        """Call back after each commit."""
+        self._callbacks.append(callback)
+
+    def describe(self) -> dict[str, object]:
+        """The engine's name and its SQLite."""
+        return {"engine": "memory", "version": apsw.sqlite_lib_version(), "path": None}
+
+
+class SqliteStore(SessionStore):
+    """The session store in a database file."""
+
+    def __init__(self, path: Path, *, reserve_bytes: int = _RESERVE_BYTES) -> None:
+        super().__init__(SqliteEngine(path, reserve_bytes=reserve_bytes))
+
+
+def open_memory_store() -> SessionStore:
+    """The session store in memory, for tests; still to be opened with `await store.open()`."""
+    return SessionStore(MemoryEngine())

@@ -1,0 +1,166 @@
+"""Group commit: many units, one transaction, one wait for the disk.
+
+A commit to disk costs as much as some fifty units of work, so all units that wait are put into one. Each runs inside
+a savepoint of its own: one that fails takes back only what it wrote, and its caller hears of it at once, since
+nothing of it was stored. The others hear after the commit, and only then.
+
+When the commit itself fails nothing was stored, and every caller hears that; save that a disk that was too full for
+all may have room for some: then each unit is tried once alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from instar.errors import StoreFull
+from instar.stores.sqlite.connection import SqliteTransaction, translate_error
+from instar.stores.sqlite.reserve import Reserve
+from instar.stores.transaction import Touched, Transaction
+
+__all__ = ["Committer", "Outcome", "Unit"]
+
+_CHECKPOINT_PAGES: Final = 1000
+"""How long the write-ahead log grows before its pages go home; SQLite's own figure."""
+
+_FATAL: Final = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError, apsw.BusyError)
+"""Errors after which a transaction as a whole is in doubt."""
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """One transaction as asked for. `owed` units may use the reserve (`Engine.write`)."""
+
+    run: Callable[[Transaction], object]
+    owed: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """What became of a unit: its value after the commit, or the error that left nothing of it."""
+
+    value: object = None
+    error: BaseException | None = None
+
+
+class Committer:
+    """Runs units on the one connection that writes. Belongs to one thread."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        queries: Mapping[str, str],
+        *,
+        path: Path | None,
+        reserve: Reserve | None,
+        on_commit: Sequence[Callable[[Touched], None]],
+    ) -> None:
+        self._connection = connection
+        self._tx = SqliteTransaction(connection, queries)
+        self._cursor = connection.cursor()
+        self._path = path
+        self._reserve = reserve
+        self._on_commit = on_commit
+        self._wal_pages = 0
+        # The log is brought home between commits, when nobody waits for an answer, instead of within one.
+        connection.set_wal_hook(self._count_pages)
+
+    def commit(self, units: Sequence[Unit]) -> list[Outcome]:
+        """Run units in one commit; their outcomes in the same order."""
+        admitted = [unit for unit in units if unit.owed or self._reserve is None or self._reserve.hold()]
+        outcomes = self._attempt(admitted)
+        if outcomes is None:
+            outcomes = [self._commit_alone(unit) for unit in admitted]
+        if len(admitted) == len(units):
+            return outcomes
+        done = dict(zip(map(id, admitted), outcomes, strict=True))
+        return [done.get(id(unit)) or Outcome(error=self._full()) for unit in units]
+
+    def tidy(self) -> None:
+        """Bring the write-ahead log home when it has grown; what cannot be done now is done later."""
+        if self._wal_pages < _CHECKPOINT_PAGES:
+            return
+        self._wal_pages = 0
+        try:
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.Error:
+            # A full or busy disk: every commit so far is safe in the log, and the next growth asks again.
+            return
+
+    def close(self) -> None:
+        """Close the connection; SQLite then removes the write-ahead log."""
+        self._connection.close()
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _attempt(self, units: Sequence[Unit]) -> list[Outcome] | None:
+        """One commit of all units; None when the disk was full and each should be tried alone."""
+        try:
+            return self._commit_together(units)
+        except apsw.FullError as error:
+            self._roll_back()
+            return None if len(units) > 1 or self._reserve is not None else self._fail(units, error)
+        except apsw.Error as error:
+            self._roll_back()
+            return self._fail(units, error)
+
+    def _commit_alone(self, unit: Unit) -> Outcome:
+        """One unit by itself; one that is owed gets the reserve's room when there is no other."""
+        try:
+            return self._commit_together([unit])[0]
+        except apsw.FullError as error:
+            self._roll_back()
+            if unit.owed and self._reserve is not None and self._reserve.let_go():
+                return self._commit_alone(unit)
+            return Outcome(error=translate_error(error, self._path))
+        except apsw.Error as error:
+            self._roll_back()
+            return Outcome(error=translate_error(error, self._path))
+
+    def _commit_together(self, units: Sequence[Unit]) -> list[Outcome]:
+        """Run and commit. Raises apsw.Error when nothing was stored."""
+        self._tx.touched = touched = Touched()
+        self._cursor.execute("BEGIN IMMEDIATE")
+        outcomes = [self._run(unit) for unit in units]
+        self._cursor.execute("COMMIT")
+        if touched:
+            for callback in self._on_commit:
+                callback(touched)
+        return outcomes
+
+    def _run(self, unit: Unit) -> Outcome:
+        """Run one unit inside its savepoint. Raises apsw.Error when the whole transaction is in doubt."""
+        self._cursor.execute("SAVEPOINT unit")
+        try:
+            outcome = Outcome(value=unit.run(self._tx))
+        except _FATAL:
+            raise
+        except BaseException as error:
+            if not self._connection.in_transaction:
+                raise
+            self._cursor.execute("ROLLBACK TO unit")
+            outcome = Outcome(error=translate_error(error, self._path) if isinstance(error, apsw.Error) else error)
+        self._cursor.execute("RELEASE unit")
+        return outcome
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _fail(self, units: Sequence[Unit], error: apsw.Error) -> list[Outcome]:
+        return [Outcome(error=translate_error(error, self._path)) for _ in units]
+
+    def _full(self) -> StoreFull:
+        return StoreFull(
+            f"No new message is taken into {self._path}",
+            why="the disk is full, and the room that is left is kept for finishing what was accepted",
+            fix="Free space on that disk; messages are then taken again without a restart.",
+        )
+
+    def _count_pages(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK

@@ -1,0 +1,167 @@
+"""SQLite connections through apsw: how they are opened, what their errors mean, how they run named queries.
+
+apsw brings a SQLite of its own; never open the same file with Python's `sqlite3` in this process (its locks would
+undo ours).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from instar.errors import (
+    InvariantBroken,
+    StoreError,
+    StoreFull,
+    StoreLocked,
+    StoreReadOnly,
+    StoreUnreadable,
+)
+from instar.stores.migrate import SchemaState, Step, plan_steps
+from instar.stores.transaction import Params, Row, Touched
+
+__all__ = ["SqliteTransaction", "migrate", "open_connection", "open_reader", "translate_error"]
+
+APPLICATION_ID: Final = 0x496E7374
+"""Marks a database as Instar's (`PRAGMA application_id`): the letters ``Inst``."""
+
+_WRITER_CACHE_KIB: Final = 32 * 1024
+_READER_CACHE_KIB: Final = 8 * 1024
+_WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
+"""What a write-ahead log is cut back to once it has been checkpointed."""
+
+_BUSY_TIMEOUT_MS: Final = 5000
+"""How long to wait for another program that has the file open; gateways are kept apart by the lock file."""
+
+_READ_ERRORS: Final = frozenset({apsw.SQLITE_IOERR_READ, apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_CORRUPTFS})
+
+
+def open_connection(path: str) -> apsw.Connection:
+    """A connection that may write, with the promises of `docs/formats/database.md`. Raises apsw.Error."""
+    connection = apsw.Connection(path, statementcachesize=200)
+    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection.execute("PRAGMA journal_mode = wal").fetchall()
+    connection.execute("PRAGMA synchronous = full")
+    connection.execute("PRAGMA foreign_keys = on")
+    connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}").fetchall()
+    return connection
+
+
+def open_reader(path: str) -> apsw.Connection:
+    """A connection that cannot write. Raises apsw.Error."""
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY, statementcachesize=200)
+    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
+    return connection
+
+
+# --- named queries ----------------------------------------------------------------------------------------------------
+
+
+class SqliteTransaction:
+    """Runs named queries on one connection; keeps `instar.stores.transaction.Transaction`."""
+
+    def __init__(self, connection: apsw.Connection, queries: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._queries = queries
+        self.touched = Touched()
+
+    def one(self, name: str, params: Params) -> Row | None:
+        """The first row of a query, None if it has none."""
+        rows = self._cursor.execute(self._queries[name], params).fetchall()
+        return rows[0] if rows else None
+
+    def all(self, name: str, params: Params) -> list[Row]:
+        """Every row of a query."""
+        return self._cursor.execute(self._queries[name], params).fetchall()
+
+    def run(self, name: str, params: Params) -> int:
+        """Run a statement that writes; the number of rows it changed."""
+        self._cursor.execute(self._queries[name], params)
+        return self._connection.changes()
+
+    def run_many(self, name: str, rows: Sequence[Params]) -> None:
+        """Run a statement once for each set of parameters, in order."""
+        self._cursor.executemany(self._queries[name], rows)
+
+
+# --- the schema -------------------------------------------------------------------------------------------------------
+
+
+def migrate(connection: apsw.Connection, steps: Sequence[Step]) -> None:
+    """Bring a database up to date. Raises `StoreTooNew`, `StoreUnreadable`, apsw.Error; the file is then as it was."""
+    for step in plan_steps(read_schema(connection), steps):
+        with connection:
+            connection.execute(step.sql)
+            numbers = {"schema_version": step.number, "oldest_build": step.oldest_build}
+            for name, number in numbers.items():
+                connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, str(number)))
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def read_schema(connection: apsw.Connection) -> SchemaState:
+    """The numbers of a database. Raises `StoreUnreadable` for one that another program made."""
+    application_id = connection.execute("PRAGMA application_id").get
+    has_tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").get
+    if not has_tables and application_id in {0, APPLICATION_ID}:
+        return SchemaState()
+    if application_id != APPLICATION_ID:
+        raise StoreUnreadable(
+            "This is not a session store",
+            why="the file is a database of another program",
+            fix="Give `session.store` a path of its own, or move the file away.",
+        )
+    numbers = {row[0]: row[1] for row in connection.execute("SELECT name, value FROM meta")}
+    return SchemaState(
+        schema_version=int(numbers["schema_version"]),
+        oldest_build=int(numbers["oldest_build"]),
+    )
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def translate_error(error: apsw.Error, path: Path | None) -> StoreError | InvariantBroken:
+    """What an error of SQLite means for the store."""
+    place = str(path) if path is not None else "the store in memory"
+    text = str(error)
+    match error:
+        case apsw.FullError():
+            return StoreFull(
+                f"Nothing can be stored in {place}",
+                why="the disk is full",
+                fix="Free space on that disk; nothing that was acknowledged is lost, and new messages are taken again.",
+            )
+        case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
+            return StoreReadOnly(
+                f"{place} cannot be written",
+                why=text,
+                fix="Check who owns the file and its folder, and whether the disk is mounted read-only.",
+            )
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreLocked(
+                f"{place} is in use", why="another program holds it open for writing", fix="Close that program."
+            )
+        case apsw.CorruptError() | apsw.NotADBError() | apsw.FormatError():
+            return _unreadable(place, text)
+        case apsw.IOError() if getattr(error, "extendedresult", 0) in _READ_ERRORS:
+            return _unreadable(place, text)
+        case apsw.IOError():
+            return StoreReadOnly(f"The disk refused {place}", why=text, fix="Check the disk and its quota.")
+        case apsw.ConstraintError():
+            return InvariantBroken("the schema holds", why=text)
+        case _:
+            return StoreError(f"{place} failed", why=text, fix="Please report it with the log around it.")
+
+
+def _unreadable(place: str, text: str) -> StoreUnreadable:
+    return StoreUnreadable(
+        f"{place} cannot be read",
+        why=text,
+        fix="It is left as it is. Restore a backup, or move the file away to start empty.",
+    )

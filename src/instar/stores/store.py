@@ -1,0 +1,250 @@
+"""Every transaction and question of the store by name, over whichever engine runs it (`instar.ports.store.Store`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from instar.core.model.change import (
+    Acceptance,
+    AcceptFacts,
+    Acknowledgement,
+    Changed,
+    DeliveryState,
+    InboxItem,
+    SessionChange,
+    SessionFacts,
+    Submission,
+    TranscriptHead,
+)
+from instar.core.model.decision import Decision
+from instar.core.model.entry import AnyEntry, Header
+from instar.core.model.ids import ChannelName, DeliveryId, InboundId, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.message import Outbound
+from instar.core.model.query import (
+    DecisionPage,
+    DecisionQuery,
+    DeliveryRow,
+    EntryPage,
+    Recovered,
+    SessionPage,
+    SessionQuery,
+    UsageRow,
+)
+from instar.core.model.session import Session
+from instar.stores import change, decisions, inbox, outbox, recover, sessions, transcripts, usage
+from instar.stores.transaction import Engine, Touched, Transaction
+
+__all__ = ["SessionStore"]
+
+
+class SessionStore:
+    """The session store. Keeps `instar.ports.store.Store`, which tells what each method means."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def engine(self) -> Engine:
+        """The engine below, for the mirror, backups and benchmarks."""
+        return self._engine
+
+    def on_commit(self, callback: Callable[[Touched], None]) -> None:
+        """Call back after each commit with what it touched, in the thread that committed: be quick, raise nothing."""
+        self._engine.on_commit(callback)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open and migrate."""
+        await self._engine.open()
+
+    async def close(self) -> None:
+        """Finish what is queued, then close."""
+        await self._engine.close()
+
+    async def recover(self, now: Instant) -> Recovered:  # noqa: ARG002 - part of the port
+        """Take over after a start."""
+        return await self._engine.write(recover.recover)
+
+    # --- transactions -------------------------------------------------------------------------------------------------
+
+    async def accept(
+        self,
+        submission: Submission,
+        *,
+        inbound_id: InboundId,
+        now: Instant,
+        key: SessionKey,
+        decide: Callable[[AcceptFacts], Acceptance],
+    ) -> tuple[Acknowledgement, InboxItem | None]:
+        """Commit a message at the door, or give the first acknowledgement again."""
+        return await self._engine.write(
+            lambda tx: inbox.accept(tx, submission, inbound_id=inbound_id, now=now, key=key, decide=decide),
+            owed=False,
+        )
+
+    async def change(
+        self,
+        name: str,  # noqa: ARG002 - part of the port: the name of the transaction, for engines that log
+        key: SessionKey,
+        *,
+        now: Instant,
+        fence: int | None,
+        decide: Callable[[SessionFacts], SessionChange],
+    ) -> Changed:
+        """Change one session in one transaction."""
+        return await self._engine.write(
+            lambda tx: change.change_session(tx, key, now=now, fence=fence, decide=decide),
+        )
+
+    async def delete_session(
+        self, key: SessionKey, *, now: Instant, decisions: Sequence[Decision], keep_transcripts: bool = False
+    ) -> bool:
+        """Remove a session and its transcripts."""
+        return await self._engine.write(
+            lambda tx: change.delete_session(tx, key, now=now, decisions=decisions, keep_transcripts=keep_transcripts),
+        )
+
+    async def import_transcript(
+        self, session: Session, header: Header, entries: Sequence[AnyEntry], *, now: Instant, decision: Decision
+    ) -> bool:
+        """Store a foreign transcript."""
+        return await self._engine.write(
+            lambda tx: change.import_transcript(tx, session, header, entries, now=now, decision=decision),
+            owed=False,
+        )
+
+    async def claim_deliveries(
+        self, channel: ChannelName, *, limit: int, now: Instant, again: bool
+    ) -> tuple[Outbound, ...]:
+        """Hand out replies that are due."""
+        return await self._engine.write(
+            lambda tx: outbox.claim_deliveries(tx, channel, limit=limit, now=now, again=again),
+        )
+
+    async def settle_delivery(
+        self,
+        delivery_id: DeliveryId,
+        *,
+        channel: ChannelName,
+        state: DeliveryState,
+        now: Instant,
+        platform_id: str | None = None,
+        reason: str | None = None,
+        next_at: Instant | None = None,
+        decision: Decision | None = None,
+    ) -> bool:
+        """Record what became of a reply."""
+        return await self._engine.write(
+            lambda tx: outbox.settle_delivery(
+                tx,
+                delivery_id,
+                channel=channel,
+                state=state,
+                now=now,
+                platform_id=platform_id,
+                reason=reason,
+                next_at=next_at,
+                decision=decision,
+            ),
+        )
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    async def load_session(self, key: SessionKey) -> Session | None:
+        """The session of a key."""
+        return await self._engine.read(lambda tx: sessions.load_session(tx, key))
+
+    async def load_facts(self, key: SessionKey, now: Instant) -> SessionFacts:
+        """The session of a key and the head of its transcript."""
+        return await self._engine.read(lambda tx: sessions.load_facts(tx, key, now=now)[0])
+
+    async def find_sessions(
+        self, *, session_id_prefix: str | None = None, label: str | None = None
+    ) -> tuple[Session, ...]:
+        """Sessions by the beginning of a session id, or by label."""
+        return await self._engine.read(
+            lambda tx: sessions.find_sessions(tx, session_id_prefix=session_id_prefix, label=label),
+        )
+
+    async def list_sessions(self, query: SessionQuery) -> SessionPage:
+        """One page of sessions."""
+        return await self._engine.read(lambda tx: sessions.list_sessions(tx, query))
+
+    async def load_transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
+        """Every transcript of a key, newest first."""
+        return await self._engine.read(lambda tx: transcripts.load_transcripts(tx, key))
+
+    async def load_entries(
+        self,
+        session_id: SessionId,
+        *,
+        limit: int | None = None,
+        before_seq: int | None = None,
+        messages_only: bool = False,
+    ) -> EntryPage:
+        """The newest entries of the active branch, in order."""
+        return await self._engine.read(
+            lambda tx: transcripts.load_entries(
+                tx, session_id, limit=limit, before_seq=before_seq, messages_only=messages_only
+            ),
+        )
+
+    async def load_context(self, session_id: SessionId) -> EntryPage:
+        """The entries the model still sees."""
+        return await self._engine.read(lambda tx: transcripts.load_context(tx, session_id))
+
+    async def load_all_entries(self, session_id: SessionId) -> EntryPage:
+        """Every entry of every branch."""
+        return await self._engine.read(lambda tx: transcripts.load_all_entries(tx, session_id))
+
+    async def load_inbox(
+        self,
+        *,
+        inbound_ids: Sequence[InboundId] = (),
+        turn_id: TurnId | None = None,
+        session_key: SessionKey | None = None,
+        limit: int = 100,
+    ) -> tuple[InboxItem, ...]:
+        """Messages by id, by turn or by session."""
+        return await self._engine.read(
+            lambda tx: inbox.load_inbox(
+                tx, inbound_ids=inbound_ids, turn_id=turn_id, session_key=session_key, limit=limit
+            ),
+        )
+
+    async def load_decisions(self, query: DecisionQuery) -> DecisionPage:
+        """Decisions, newest first."""
+        return await self._engine.read(lambda tx: decisions.load_decisions(tx, query))
+
+    async def load_deliveries(
+        self, *, session_key: SessionKey | None = None, state: DeliveryState | None = None, limit: int = 100
+    ) -> tuple[DeliveryRow, ...]:
+        """Replies, newest first."""
+        return await self._engine.read(
+            lambda tx: outbox.load_deliveries(tx, session_key=session_key, state=state, limit=limit),
+        )
+
+    async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:  # noqa: ARG002 - the port
+        """Channels that owe replies, with the moment the first of them is due."""
+        return await self._engine.read(outbox.due_channels)
+
+    async def sum_usage(
+        self, *, session_key: SessionKey | None = None, since: Instant | None = None
+    ) -> tuple[UsageRow, ...]:
+        """Sums over the ledger."""
+        return await self._engine.read(lambda tx: usage.sum_usage(tx, session_key=session_key, since=since))
+
+    async def describe(self) -> dict[str, object]:
+        """Facts for `status`."""
+        return self._engine.describe() | await self._engine.read(_count_rows)
+
+
+def _count_rows(tx: Transaction) -> dict[str, object]:
+    """The schema's version and how many sessions there are."""
+    version = tx.one("load_meta", {"name": "schema_version"})
+    count = tx.one("sum_counts", {"agent_id": None, "archived": None, "include_global": 1, "include_unknown": 1})
+    return {
+        "schema": int(version[0]) if version is not None else 0,
+        "sessions": count[0] if count is not None else 0,
+    }
