@@ -77,7 +77,8 @@ def test_line_breaks_and_brackets_of_the_text_stay():
 
 def test_an_argument_is_not_read_again_as_a_directive():
     names = ModelNames(allowed=("p/x/status",), default="p/x/status")
-    assert strip_inline_directives("/model /status hi", models=names)[1] == (
+    expected = (Model(model="p/x/status", given="/status"),)
+    assert strip_inline_directives("/model /status hi", models=names) == ("hi", expected)
         Model(model="p/x/status", given="x/status"),
     )
     assert strip("/think high /think low x")[1] == (Think(level="high", given="high"), Think(level="low", given="low"))
