@@ -79,8 +79,6 @@ def test_an_argument_is_not_read_again_as_a_directive():
     names = ModelNames(allowed=("p/x/status",), default="p/x/status")
     expected = (Model(model="p/x/status", given="/status"),)
     assert strip_inline_directives("/model /status hi", models=names) == ("hi", expected)
-        Model(model="p/x/status", given="x/status"),
-    )
     assert strip("/think high /think low x")[1] == (Think(level="high", given="high"), Think(level="low", given="low"))
 
 
