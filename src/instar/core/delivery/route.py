@@ -1,0 +1,222 @@
+"""Where a reply goes: the last route of a session, the route of a message, docking (ENTRY-3, ENTRY-14, DOCK-1…8).
+
+What belongs here: routes as values and how messages and `/dock-<channel>` change them. What does not: who is whom
+(`instar.core.routing.identity`), whether anything may leave (`instar.core.policy.send`), and sending it.
+
+A session remembers one route: where the last message came from, or where its person docked it. A docked route holds
+until another dock command: messages from elsewhere do not move it (DOCK-7). Ids keep the spelling of their platform,
+since platforms compare them as they are (NORM-8, DOCK-6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from instar.core.model.change import Submission
+from instar.core.model.decision import Decision
+from instar.core.model.ids import AccountId, ChannelName
+from instar.core.model.message import ChatType, Inbound, Target
+from instar.core.model.session import Delivery, Naming, Origin, Session
+from instar.core.routing.identity import Links, resolve_dock_target
+from instar.core.routing.normalize import DEFAULT_ACCOUNT, normalize_peer
+
+__all__ = [
+    "DockDecision",
+    "DockFacts",
+    "DockOutcome",
+    "ReplyRoute",
+    "apply_inbound_route",
+    "build_reply_target",
+    "decide_dock",
+    "decide_reply_route",
+    "is_pinned_to_another",
+    "resolve_last_target",
+]
+
+DockOutcome = Literal["docked", "undocked", "not_direct", "sender_unknown", "not_linked", "no_session", "already_there"]
+"""What becomes of a dock command; all but the first two change nothing and have a sentence of their own (DOCK-2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyRoute:
+    """Where a reply goes. `target` is None when the session has no route: the reply stays inside."""
+
+    target: Target | None
+    rule: str
+    source: Literal["docked", "message", "last", "none"]
+
+    def as_decision(self) -> Decision:
+        """The record of this decision (WHY-1)."""
+        target = self.target
+        return Decision(
+            kind="deliver",
+            outcome=target.channel if target else "nowhere",
+            rule=self.rule,
+            inputs={"source": self.source, "chat": target.chat_type if target else None},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockFacts:
+    """Who asks to be answered where. `sender_id` has the platform's spelling.
+
+    `target_account` is the account of the wanted channel that sends, None if it has only one.
+    """
+
+    chat_type: ChatType
+    channel: ChannelName
+    sender_id: str
+    target_channel: ChannelName
+    target_account: AccountId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockDecision:
+    """The answer; `delivery` is the session's new route, None if nothing changes."""
+
+    outcome: DockOutcome
+    rule: str
+    delivery: Delivery | None = None
+
+    def as_decision(self, facts: DockFacts) -> Decision:
+        """The record of this decision (WHY-1)."""
+        return Decision(
+            kind="command",
+            outcome=self.outcome,
+            rule=self.rule,
+            inputs={"channel": facts.channel, "target": facts.target_channel},
+        )
+
+
+def build_reply_target(inbound: Inbound) -> Target:
+    """Where the answer to `inbound` goes by itself: its chat and thread; in a direct chat without id, its sender."""
+    chat = inbound.chat
+    return Target(
+        channel=inbound.channel,
+        account_id=inbound.account_id,
+        to=chat.id if chat.id.strip() else inbound.sender.id,
+        chat_type=chat.type,
+        thread_id=chat.thread_id,
+    )
+
+
+def apply_inbound_route(session: Session, submission: Submission, *, pinned_sender: str | None = None) -> Session:
+    """The session after a message for it: where it came from, and where answers go now (ENTRY-2, ENTRY-3).
+
+    A source that names the session itself (RPC, cron, hooks) is no place to answer to and changes nothing.
+    `pinned_sender` is the only person whom the allow-list of a shared main session names; messages of others leave the
+    route alone (ENTRY-14). May be applied twice.
+    """
+    if submission.session_key is not None:
+        return session
+    inbound = submission.inbound
+    target = build_reply_target(inbound)
+    delivery = session.delivery
+    if not delivery.docked and not is_pinned_to_another(inbound, pinned_sender):
+        delivery = Delivery(
+            channel=target.channel, to=target.to, account_id=target.account_id, thread_id=target.thread_id
+        )
+    return replace(
+        session,
+        origin=_move_origin(session.origin, inbound, target),
+        naming=_name_place(session.naming, inbound),
+        delivery=delivery,
+    )
+
+
+def is_pinned_to_another(inbound: Inbound, pinned_sender: str | None) -> bool:
+    """Whether a direct message comes from somebody other than the one person a session is pinned to (ENTRY-14)."""
+    if pinned_sender is None or inbound.chat.type != "direct":
+        return False
+    mine, pinned = (
+        normalize_peer(inbound.channel, kind="direct", peer_id=each) for each in (inbound.sender.id, pinned_sender)
+    )
+    return mine != pinned
+
+
+def resolve_last_target(session: Session) -> Target | None:
+    """The session's remembered route as a target; None if it has none (CRON-8, SESSTOOL-10)."""
+    delivery = session.delivery
+    if not delivery.channel or not delivery.to:
+        return None
+    return Target(
+        channel=delivery.channel,
+        account_id=delivery.account_id or DEFAULT_ACCOUNT,
+        to=delivery.to,
+        # A docked route leads to a person; any other is the place the last message came from.
+        chat_type="direct" if delivery.docked else session.origin.chat_type or "direct",
+        thread_id=delivery.thread_id,
+    )
+
+
+def decide_reply_route(session: Session | None, message_target: Target | None) -> ReplyRoute:
+    """Where a reply goes: the docked route, else back to the message, else the last route (ENTRY-3, DOCK-7).
+
+    `message_target` is the place of the message that is answered; None for a turn that nobody's message began.
+    """
+    last = resolve_last_target(session) if session is not None else None
+    if last is not None and session is not None and session.delivery.docked:
+        return ReplyRoute(target=last, rule="DOCK-7", source="docked")
+    if message_target is not None:
+        return ReplyRoute(target=message_target, rule="ENTRY-3", source="message")
+    if last is not None:
+        return ReplyRoute(target=last, rule="ENTRY-3", source="last")
+    return ReplyRoute(target=None, rule="ENTRY-3", source="none")
+
+
+def decide_dock(session: Session | None, facts: DockFacts, links: Links) -> DockDecision:
+    """Whether the session's answers go to the sender's place on another channel from now on (DOCK-2…5).
+
+    Docking to the channel one writes from undoes a dock: the route follows the messages again (DOCK-7).
+    """
+    if facts.chat_type != "direct":
+        return DockDecision(outcome="not_direct", rule="DOCK-2")
+    sender = normalize_peer(facts.channel, kind="direct", peer_id=facts.sender_id, numbers=links.numbers)
+    if not sender:
+        return DockDecision(outcome="sender_unknown", rule="DOCK-2")
+    to = resolve_dock_target(
+        links, source_channel=facts.channel, source_peer_id=sender, target_channel=facts.target_channel
+    )
+    if to is None:
+        return DockDecision(outcome="not_linked", rule="DOCK-3")
+    if session is None:
+        return DockDecision(outcome="no_session", rule="DOCK-2")
+    is_home = facts.target_channel == facts.channel
+    wanted = Delivery(
+        channel=facts.target_channel,
+        to=to,
+        account_id=facts.target_account or DEFAULT_ACCOUNT,
+        docked=not is_home,
+    )
+    if replace(session.delivery, thread_id=None) == wanted:
+        return DockDecision(outcome="already_there", rule="DOCK-2")
+    return DockDecision(outcome="undocked" if is_home else "docked", rule="DOCK-4", delivery=wanted)
+
+
+def _move_origin(origin: Origin, inbound: Inbound, target: Target) -> Origin:
+    is_direct = inbound.chat.type == "direct"
+    label = inbound.sender.name if is_direct else inbound.chat.title
+    return replace(
+        origin,
+        chat_type=inbound.chat.type,
+        channel=inbound.channel,
+        group_id=None if is_direct else inbound.chat.id,
+        label=label or origin.label,
+        provider=inbound.channel,
+        surface=inbound.channel,
+        from_id=inbound.sender.id,
+        to_id=target.to,
+        account_id=inbound.account_id,
+        thread_id=inbound.chat.thread_id,
+    )
+
+
+def _name_place(naming: Naming, inbound: Inbound) -> Naming:
+    """What a group is called now (ENTRY-2); a direct chat has no place to name."""
+    chat = inbound.chat
+    if chat.type == "direct":
+        return naming
+    if chat.type == "group":
+        return replace(naming, subject=chat.title or naming.subject)
+    return replace(naming, group_channel=chat.title or naming.group_channel, space=chat.space_id or naming.space)
