@@ -221,7 +221,10 @@ class TranscriptError(InstarError):
 
 
 class ModelError(InstarError):
-    """A model request failed. `provider` and `model` name it; `retry_after_ms` is the provider's word or None."""
+    """A model request failed. `provider` and `model` name it; `retry_after_ms` is the provider's word or None.
+
+    `lasting` is True when waiting cannot help although the kind of error often passes: a quota that is used up.
+    """
 
     code = "model"
     retryable: ClassVar[bool] = False
@@ -235,11 +238,13 @@ class ModelError(InstarError):
         provider: str = "",
         model: str = "",
         retry_after_ms: int | None = None,
+        lasting: bool = False,
     ) -> None:
         super().__init__(what, why=why, fix=fix)
         self.provider = provider
         self.model = model
         self.retry_after_ms = retry_after_ms
+        self.lasting = lasting
 
 
 class ModelAuthFailed(ModelError):

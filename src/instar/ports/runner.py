@@ -18,6 +18,7 @@ __all__ = [
     "Finished",
     "ModelRequest",
     "ModelSpec",
+    "Restarted",
     "Runner",
     "RunnerEvent",
     "TextDelta",
@@ -53,7 +54,9 @@ class ModelSpec:
 class ModelRequest:
     """Everything one request needs. `messages` are in order, valid for a provider (calls and results paired).
 
-    `session_key` and `turn_id` are for logs and cache keys. `timeout_s` bounds the whole request.
+    `session_key` and `turn_id` are for logs and cache keys. `timeout_s` bounds the whole request, repetitions
+    included. `fallbacks` are models to ask in turn when `model` cannot answer. `cache` is how long a provider should
+    keep the prompt (``5m``, ``1h``), ``off`` for not at all, None for what suits the provider.
     """
 
     session_key: SessionKey
@@ -65,6 +68,7 @@ class ModelRequest:
     thinking: str | None = None
     cache: str | None = None
     timeout_s: float = 600.0
+    fallbacks: tuple[ModelSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +93,28 @@ class ToolCallSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted:
+    """What was streamed so far counts for nothing: the request is made once more, perhaps to another model.
+
+    `reason` is a sentence for people that says why.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The whole answer; always the last event. Its timestamp is left to the turn (None)."""
+    """The whole answer; always the last event. Its timestamp is left to the turn (None).
+
+    `notes` are sentences for people about how the answer came about: which model stood in for which, and why.
+    """
 
     message: AssistantMessage
     cost_usd: float | None = None
+    notes: tuple[str, ...] = ()
 
 
-RunnerEvent = TextDelta | ThinkingDelta | ToolCallSeen | Finished
+RunnerEvent = TextDelta | ThinkingDelta | ToolCallSeen | Restarted | Finished
 
 
 class Runner(Protocol):
