@@ -1,0 +1,99 @@
+"""What a model sees of a branch, as a value (TRANS-12, TRANS-13, TRANS-19).
+
+    branch       e0  e1  e2  e3  [compaction, kept from e2]  e5  e6
+                         └ carried ┘                         └ items ┘
+    the model    summary · pinned entries of e0, e1 · e2  e3 · e5  e6
+
+`instar.core.context.build` makes these views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from instar.core.context.log import AppendLog
+from instar.core.context.tokens import NOTHING, ContextEstimate
+from instar.core.model.entry import (
+    AnyEntry,
+    AnyMessage,
+    BranchSummaryEntry,
+    CompactionEntry,
+    CustomMessageEntry,
+    MessageEntry,
+    OtherMessage,
+)
+from instar.core.model.ids import EntryId, Instant
+from instar.core.transcript.codec_blocks import format_content
+from instar.core.transcript.repair import PlacedMessage
+
+__all__ = ["ContextItem", "ContextView", "entry_message"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextItem:
+    """An entry of the branch and the estimate of what the model sees of it (0 for entries it does not see)."""
+
+    entry: AnyEntry
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextView:
+    """What the model sees of a branch.
+
+    `compaction` is the newest one in force, None without; `pinned` the pinned entries it left behind, verbatim;
+    `carried` what it kept; `items` everything after it. `pins` are the ids of all pinned entries.
+
+    `estimated` is the estimate of the whole, `context` what the window holds by the provider's own count where
+    there is one since the compaction. `message_count` counts user, assistant and tool-result lines after the
+    compaction, plus one for its summary (HIST-3). `last_call_at` is when a provider last answered (PRUNE-5).
+    """
+
+    leaf_id: EntryId | None = None
+    compaction: CompactionEntry | None = None
+    pinned: tuple[AnyEntry, ...] = ()
+    carried: tuple[ContextItem, ...] = ()
+    items: AppendLog[ContextItem] = field(default_factory=AppendLog)
+    pins: frozenset[str] = frozenset()
+    estimated: int = 0
+    context: ContextEstimate = NOTHING
+    message_count: int = 0
+    last_call_at: Instant | None = None
+
+    def entries(self) -> Iterator[AnyEntry]:
+        """The entries in view, without the compaction and the pinned ones it left behind."""
+        return (item.entry for item in chain(self.carried, self.items))
+
+    def messages(self) -> tuple[PlacedMessage, ...]:
+        """The messages the model sees, each with its entry; the summary first."""
+        shown = chain([self.compaction] if self.compaction else [], self.pinned, self.entries())
+        return tuple(
+            PlacedMessage(entry_id=entry.id, message=message)
+            for entry in shown
+            if (message := entry_message(entry)) is not None
+        )
+
+
+def entry_message(entry: AnyEntry) -> AnyMessage | None:
+    """The message by which an entry reaches the model, None if it does not (TRANS-13).
+
+    Summaries and plug-in messages become messages of the roles that transcripts know for them (TRANS-10).
+    """
+    match entry:
+        case MessageEntry():
+            return entry.message
+        case CompactionEntry():
+            return _other("compactionSummary", entry, summary=entry.summary) if entry.summary else None
+        case BranchSummaryEntry():
+            return _other("branchSummary", entry, summary=entry.summary) if entry.summary else None
+        case CustomMessageEntry():
+            content = format_content(entry.content)
+            return _other("custom", entry, customType=entry.custom_type, content=content, display=entry.display)
+        case _:
+            return None
+
+
+def _other(role: str, entry: AnyEntry, **fields: object) -> OtherMessage:
+    return OtherMessage(role=role, raw={"role": role, **fields, "timestamp": entry.timestamp})

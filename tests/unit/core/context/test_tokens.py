@@ -1,0 +1,102 @@
+"""Estimates of tokens."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from instar.core.context.tokens import (
+    estimate_context,
+    estimate_entry,
+    estimate_message,
+    json_chars,
+    measured_tokens,
+    sum_usage,
+)
+from instar.core.model.entry import OtherBlock, ThinkingBlock, Usage
+from tests.builders.transcript_strategies import messages
+from tests.builders.transcripts import Branch, assistant, call, image, other, result, text, user
+
+
+@pytest.mark.parametrize(
+    ("message", "tokens"),
+    [
+        (user(""), 0),
+        (user("abcd"), 1),
+        (user("abcde"), 2),
+        (user([text("abcd"), text("efgh")]), 2),
+        (assistant("abcd", ThinkingBlock(thinking="efgh")), 2),
+        (assistant(call("c", "read", {"path": "a"})), 4),
+        (result("c", "x" * 40, image()), 1210),
+        (user([OtherBlock(raw={"a": 1})]), 2),
+        (other("custom", content="abcd"), 1),
+        (other("custom", content=[{"type": "image", "data": "", "mimeType": "image/png"}]), 1200),
+        (other("bashExecution", command="abc", output="defg"), 2),
+        (other("compactionSummary", summary="abcd"), 1),
+        (other("unheard-of", content="abcd"), 0),
+    ],
+)
+def test_message_takes_a_quarter_of_its_characters_rounded_up(message, tokens):
+    assert estimate_message(message) == tokens
+
+
+def test_arguments_count_as_json_without_blanks():
+    assert json_chars({"path": "é", "lines": [1, 2]}) == len('{"path":"é","lines":[1,2]}')
+
+
+def test_entries_count_what_the_model_sees_of_them():
+    branch = Branch()
+    branch.user("abcd")
+    branch.custom_message("abcdefgh")
+    branch.branch_summary("abcd")
+    branch.compaction("e0", "abcdefgh")
+    branch.custom("plugin", {"big": "x" * 100})
+    branch.model_change()
+    branch.label("e0", "name")
+
+    assert [estimate_entry(entry) for entry in branch.entries] == [1, 2, 1, 2, 0, 0, 0]
+
+
+def test_usage_is_its_total_or_else_the_sum_of_its_parts():
+    assert sum_usage(Usage(input=1, output=2, cache_read=3, cache_write=4, total_tokens=50)) == 50
+    assert sum_usage(Usage(input=1, output=2, cache_read=3, cache_write=4)) == 10
+
+
+def test_context_is_the_last_usage_and_estimates_of_what_follows():
+    estimate = estimate_context(
+        [
+            user("x" * 4000),
+            assistant("yes", tokens=500, at=7),
+            user("abcd"),
+            assistant("", tokens=600, at=9),
+            user("abcd"),
+        ]
+    )
+
+    assert (estimate.tokens, estimate.measured, estimate.measured_at, estimate.source) == (601, 600, 9, "provider")
+
+
+@pytest.mark.parametrize("stop", ["aborted", "error"])
+def test_failed_answers_measure_nothing(stop):
+    estimate = estimate_context([user("abcd"), assistant("abcd", tokens=500), assistant("abcd", tokens=900, stop=stop)])
+
+    assert estimate.tokens == 501
+
+
+def test_answers_without_usage_measure_nothing():
+    mirror = replace(assistant("abcd"), provider="openclaw", model="delivery-mirror")
+
+    assert estimate_context([assistant("abcd", tokens=500), mirror]).tokens == 501
+    assert measured_tokens(mirror) == 0
+
+
+def test_context_without_any_usage_is_estimated_whole():
+    estimate = estimate_context([user("abcd"), assistant("abcd")])
+
+    assert (estimate.tokens, estimate.source, estimate.measured_at) == (2, "estimate", None)
+    assert estimate_context([]).tokens == 0
+
+
+@given(message=messages)
+def test_estimate_is_never_negative(message):
+    assert estimate_message(message) >= 0
