@@ -1,0 +1,131 @@
+"""Sentences about the life of a session: freshness, resets, turns, and what is trimmed, changed, kept or removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from instar.core.explain.facts import Facts
+
+__all__ = ["tell_freshness", "tell_plainly", "tell_reset", "tell_size", "tell_turn"]
+
+_SUBJECTS: Final = {
+    "prune": "Old tool results were trimmed from what the model saw",
+    "compact": "The older part of the conversation was put into a summary",
+    "flush": "Memory was written down before the context is summarised",
+    "limit": "A limit on the history was applied",
+    "patch": "Settings of the session were changed",
+    "maintenance": "Maintenance looked at stored sessions",
+    "import": "A transcript was imported",
+    "erase": "What was held about a person was erased",
+    "recover": "Work was taken up after a restart",
+    "turn": "The turn ended",
+}
+"""What a decision of a kind is about, for kinds whose outcome says the rest."""
+
+_RESETS: Final = {
+    "new": "A new session was started by {trigger}",
+    "reset": "A new session was started by {trigger}",
+    "soft": "The session was refreshed by {trigger} soft; its transcript goes on",
+    "create": "The session was created by {who}",
+    "resume": "An earlier transcript was made current again by {who}",
+    "delete": "The session was deleted by {who}",
+    "cron": "A new session was started for the run of a job",
+}
+
+
+def tell_freshness(facts: Facts) -> str:
+    """Why a session went on or began anew."""
+    match facts.outcome:
+        case "daily":
+            return _tell_daily(facts)
+        case "idle":
+            return _tell_idle(facts)
+        case "new":
+            return "A new session: this was the first message here."
+        case "fresh":
+            return f"The session goes on: {_tell_fresh(facts)}."
+        case _:
+            return f"A new session: {facts.outcome}{facts.details()}."
+
+
+def tell_reset(facts: Facts) -> str:
+    """Who or what started a session over, created it, or brought it back."""
+    template = _RESETS.get(facts.outcome)
+    if template is None:
+        return f"The session was started over: {facts.outcome}{facts.details()}."
+    sentence = template.format(trigger=facts.word("trigger", facts.who), who=facts.who)
+    model, closed = facts.word("model"), facts.word("closed")
+    sentence += f" and runs as {model}" if model else ""
+    sentence += f"; the transcript {closed} is kept" if closed else ""
+    return f"{sentence}."
+
+
+def tell_turn(facts: Facts) -> str:
+    """How a turn ended, or was taken up again."""
+    if facts.outcome == "turn_resumed":
+        return f"After a restart the turn went on from its last stored line{facts.details()}."
+    return tell_plainly(facts)
+
+
+def tell_size(facts: Facts) -> str:
+    """What was trimmed or summarised, with the sizes before and after where they are known."""
+    sentence = _SUBJECTS.get(facts.recorded.decision.kind, facts.recorded.decision.kind)
+    for unit in ("tokens", "chars"):
+        before, after = facts.number(f"{unit}_before"), facts.number(f"{unit}_after")
+        if before is not None and after is not None:
+            told = {f"{unit}_before", f"{unit}_after"}
+            rest = facts.details(without=told)
+            return f"{sentence} ({facts.outcome}): {before} → {after} {unit}{rest}."
+    return tell_plainly(facts)
+
+
+def tell_plainly(facts: Facts) -> str:
+    """The outcome and all inputs of a decision of any kind, also of one that came later than this sentence."""
+    kind = facts.recorded.decision.kind
+    subject = _SUBJECTS.get(kind, kind.replace("_", " ").capitalize())
+    return f"{subject}: {facts.outcome.replace('_', ' ')}{facts.details()}."
+
+
+def _tell_daily(facts: Facts) -> str:
+    head = f"Daily reset at {facts.word('at', 'the set hour')} {facts.zone}"
+    began = facts.moment("started_at")
+    if began is None:
+        return f"{head}; nobody knows when this session began."
+    return f"{head}; this session began {began}."
+
+
+def _tell_idle(facts: Facts) -> str:
+    span, last = facts.span("idle_s"), facts.moment("interacted_at")
+    head = f"Idle reset after {span}" if span else "Idle reset"
+    return f"{head}; the last message came {last}." if last else f"{head}; nobody knows when it was last used."
+
+
+def _tell_fresh(facts: Facts) -> str:
+    explain = _FRESH.get(facts.rule)
+    reason = explain(facts) if explain else "no reset was due"
+    until = facts.moment("next_expiry_at")
+    return f"{reason}; without a word it resets {until}" if until else reason
+
+
+def _since_boundary(facts: Facts) -> str:
+    began, boundary = facts.moment("started_at"), facts.moment("daily_reset_at")
+    if began is None or boundary is None:
+        return "no daily reset was due"
+    return f"it began {began}, after the daily reset of {boundary}"
+
+
+def _in_window(facts: Facts) -> str:
+    last, span = facts.moment("interacted_at"), facts.span("idle_s")
+    return f"the last message came {last}, within {span}" if last and span else "it was not idle for long enough"
+
+
+_FRESH: Final[dict[str, Callable[[Facts], str]]] = {
+    "RESET-10": lambda _: "it is configured never to expire",
+    "RESET-13": _since_boundary,
+    "RESET-15": _in_window,
+    "RESET-27": lambda _: "a provider keeps it and no reset is configured",
+    "RESET-28": lambda _: "the client sent with the session it was showing",
+    "LOSS-7": lambda _: "it was in use, so the daily reset is put off",
+}
+"""Why a session is fresh, by the rule that said so."""

@@ -1,0 +1,291 @@
+"""Every recorded decision is told in one sentence with its rule (WHY-2)."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instar.core.explain.story import ask, tell
+from instar.core.model.decision import Decision, DecisionKind, RecordedDecision
+from instar.core.model.instant import parse_iso
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def record(kind, outcome, rule="RESET-13", *, who="gateway", **inputs):
+    decision = Decision(kind=kind, outcome=outcome, rule=rule, inputs=inputs)
+    return RecordedDecision(id=1, at=0, decision=decision, who=who)
+
+
+def told(kind, outcome, rule="X-1", **inputs):
+    return tell(record(kind, outcome, rule, **inputs), BERLIN)
+
+
+# ---------------------------------------------------------------- life
+
+
+def test_a_daily_reset_names_hour_zone_and_the_beginning_of_the_session():
+    began = parse_iso("2026-03-09T21:14Z")
+    assert told("freshness", "daily", "RESET-13", at="04:00", started_at=began) == (
+        "Daily reset at 04:00 Europe/Berlin; this session began 2026-03-09 22:14. RESET-13"
+    )
+
+
+def test_a_daily_reset_of_a_session_without_a_known_beginning():
+    assert told("freshness", "daily", "RESET-12", at="04:00", started_at=None) == (
+        "Daily reset at 04:00 Europe/Berlin; nobody knows when this session began. RESET-12"
+    )
+
+
+def test_an_idle_reset_names_its_window_and_the_last_message():
+    last = parse_iso("2026-03-10T11:00Z")
+    assert told("freshness", "idle", "RESET-15", idle_s=7200, interacted_at=last) == (
+        "Idle reset after 2 hours; the last message came 2026-03-10 12:00. RESET-15"
+    )
+    assert told("freshness", "idle", "RESET-12", idle_s=None) == (
+        "Idle reset; nobody knows when it was last used. RESET-12"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "inputs", "words"),
+    [
+        (
+            "RESET-13",
+            {"started_at": 1_000_000, "daily_reset_at": 0},
+            "it began 1970-01-01 01:16, after the daily reset of 1970-01-01 01:00",
+        ),
+        ("RESET-13", {}, "no daily reset was due"),
+        ("RESET-15", {"interacted_at": 0, "idle_s": 60}, "the last message came 1970-01-01 01:00, within 1 minute"),
+        ("RESET-15", {}, "it was not idle for long enough"),
+        ("RESET-10", {}, "it is configured never to expire"),
+        ("RESET-27", {}, "a provider keeps it and no reset is configured"),
+        ("RESET-28", {}, "the client sent with the session it was showing"),
+        (
+            "LOSS-7",
+            {"next_expiry_at": 0},
+            "it was in use, so the daily reset is put off; without a word it resets 1970-01-01 01:00",
+        ),
+        ("RESET-18", {}, "no reset was due"),
+    ],
+)
+def test_a_session_that_goes_on_says_why(rule, inputs, words):
+    assert told("freshness", "fresh", rule, **inputs) == f"The session goes on: {words}. {rule}"
+
+
+def test_a_first_message_and_an_unheard_of_reason_begin_a_session():
+    assert told("freshness", "new", "RESET-17") == "A new session: this was the first message here. RESET-17"
+    assert told("freshness", "moon", "X-9", phase=1) == "A new session: moon (phase 1). X-9"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        ("new", {"trigger": "/new", "model": "p/m"}, "A new session was started by /new and runs as p/m."),
+        ("reset", {"closed": "3f2a"}, "A new session was started by alice; the transcript 3f2a is kept."),
+        ("soft", {"trigger": "/reset"}, "The session was refreshed by /reset soft; its transcript goes on."),
+        ("create", {}, "The session was created by alice."),
+        ("resume", {}, "An earlier transcript was made current again by alice."),
+        ("moult", {"skin": 3}, "The session was started over: moult (skin 3)."),
+    ],
+)
+def test_a_reset_says_who_or_what_asked_for_it(outcome, inputs, sentence):
+    assert tell(record("reset", outcome, "CMD-8", who="alice", **inputs), UTC) == f"{sentence} CMD-8"
+
+
+def test_work_taken_up_after_a_restart():
+    assert told("recover", "turn_resumed", "LOSS-4", messages=2) == (
+        "After a restart the turn went on from its last stored line (messages 2). LOSS-4"
+    )
+    assert told("turn", "aborted", "QUEUE-16") == "The turn ended: aborted. QUEUE-16"
+
+
+def test_sizes_are_told_before_and_after():
+    assert told("compact", "stored", "COMPACT-3", tokens_before=9000, tokens_after=2000, kept=3) == (
+        "The older part of the conversation was put into a summary (stored): 9000 → 2000 tokens (kept 3). COMPACT-3"
+    )
+    assert told("prune", "nothing_to_do", "PRUNE-10", tokens_before=5) == (
+        "Old tool results were trimmed from what the model saw: nothing to do (tokens before 5). PRUNE-10"
+    )
+
+
+# ---------------------------------------------------------------- arriving
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rule", "inputs", "sentence"),
+    [
+        ("agent ops", "KEY-20", {"agent": "ops", "asked": "ops", "match": "guild"}, "Agent ops answers: a binding "),
+        ("agent main", "KEY-21", {"agent": "main", "asked": "gone"}, "A binding asks for agent gone, which is not"),
+        ("k", "LINK-6", {"chat": "direct", "channel": "telegram", "person": "al"}, "This direct chat on telegram is"),
+        ("k", "LINK-6", {}, "This message on no channel belongs to the session k."),
+        ("k", "KEY-5", {"chat": "group"}, "This group chat on no channel shares the main session k"),
+        ("k", "KEY-7", {}, "This message on no channel names nobody"),
+        ("global", "KEY-10", {}, "This message on no channel belongs to the one session"),
+        ("k", "KEY-14", {}, "The caller named the session k."),
+        ("k", "KEY-4", {"chat": "group", "channel": "irc"}, "This group chat on irc belongs to the session k."),
+    ],
+)
+def test_a_route_says_agent_or_session(outcome, rule, inputs, sentence):
+    assert told("route", outcome, rule, **inputs).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        ("admitted", {"reason": "paired"}, "The sender may write here: the owner approved them. X-1"),
+        ("refused", {"reason": "dms_off", "pairing": "none"}, "The message was refused: direct messages are switched"),
+        ("refused", {"reason": "not_paired", "pairing": "offer"}, "The message was refused: nobody approved them yet."),
+        ("refused", {"reason": "moonlight"}, "The message was refused: moonlight. X-1"),
+        ("refused", {}, "The message was refused: no reason was recorded. X-1"),
+    ],
+)
+def test_access_says_why(outcome, inputs, sentence):
+    assert told("access", outcome, **inputs).startswith(sentence)
+
+
+def test_a_pairing_code_is_mentioned():
+    assert "were told a pairing code" in told("access", "refused", reason="not_paired", pairing="offer")
+    assert "too many wait" in told("access", "refused", reason="not_paired", pairing="full")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "words"),
+    [
+        ("observed", {"mode": "mention", "source": "channel"}, "No reply: activation is `mention` (set by the channel"),
+        ("observed", {"mode": "command", "source": "default"}, "No reply: activation is `command` by default and"),
+        ("observed", {"mode": "command", "source": "moon"}, "No reply: activation is `command` (set by moon)"),
+        ("wakes", {"mode": "always", "source": "session"}, "The message woke the agent: activation is `always` (set"),
+        ("wakes", {"mode": "mention", "addressed": "pattern"}, "The message woke the agent: it names the agent."),
+        ("wakes", {"mode": "command", "command": True}, "The message woke the agent: it is a command."),
+        ("wakes", {"command": False}, "The message woke the agent: activation is `unknown` (set by nobody)."),
+    ],
+)
+def test_activation_says_why_there_was_a_reply_or_none(outcome, inputs, words):
+    assert told("activation", outcome, **inputs).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        ("wait", {"mode": "followup"}, "The message waited, since a turn was running (queue mode `followup`)."),
+        ("run", {"messages": 3, "dropped": 2}, "The waiting messages became a turn; it holds 3 messages; 2 older ones"),
+        ("run", {"messages": 1, "dropped": 0}, "The waiting messages became a turn. X-1"),
+        ("moult", {}, "The queue answered moult. X-1"),
+    ],
+)
+def test_the_queue_says_what_became_of_a_message(outcome, inputs, sentence):
+    assert told("queue", outcome, **inputs).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        ("run", {"command": "compact"}, "The command compact was carried out. X-1"),
+        ("swallow", {"command": "send"}, "The command send was not carried out and not answered: its sender may not"),
+        ("docked", {"target": "discord"}, "Replies go to discord from now on. X-1"),
+        ("injected", {"label": None}, "A line that no model wrote was added by the gateway. X-1"),
+        ("stuck", {"command": "export", "reason": "full"}, "The command export ended with stuck (reason full). X-1"),
+    ],
+)
+def test_a_command_says_what_became_of_it(outcome, inputs, sentence):
+    assert told("command", outcome, **inputs).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        (
+            "deny",
+            {"source": "deny_rule", "matched": "rules[0]"},
+            "The reply was not sent to the channel: the rule rule",
+        ),
+        ("deny", {"source": "deny_rule"}, "The reply was not sent to the channel: a rule denies it."),
+        ("deny", {"source": "session"}, "The reply was not sent to the channel: `/send` set it"),
+        ("allow", {"source": "allow_rule", "matched": "r"}, "The session may send: the rule r allows it. X-1"),
+        ("allow", {"source": "allow_rule"}, "The session may send: a rule allows it. X-1"),
+        ("allow", {}, "The session may send: the send policy says so. X-1"),
+    ],
+)
+def test_the_send_policy_says_who_decided(outcome, inputs, sentence):
+    assert told("send", outcome, **inputs).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        ("sent", {"reason": None}, "The reply was sent. X-1"),
+        ("failed", {"attempt": 3, "reason": "gone"}, "The reply could not be sent (attempt 3): gone. X-1"),
+        ("try_again", {"attempt": 1}, "The reply could not be sent and is tried again. X-1"),
+        ("nowhere", {"source": "none"}, "The reply stayed inside: the session has no route to a channel. X-1"),
+        ("discord", {"source": "docked"}, "The reply goes to discord: the session is docked there. X-1"),
+        ("discord", {}, "The reply goes to discord. X-1"),
+    ],
+)
+def test_a_delivery_says_where_and_what_became_of_it(outcome, inputs, sentence):
+    assert told("deliver", outcome, **inputs) == sentence
+
+
+# ---------------------------------------------------------------- all of them
+
+
+@pytest.mark.parametrize("kind", [*get_args(DecisionKind), "budget", "later_kind"])
+def test_every_kind_is_told_even_when_nothing_else_is_known(kind):
+    sentence = told(kind, "some_outcome", "COST-2")
+    assert sentence.endswith(". COST-2")
+    assert sentence[0].isupper()
+    assert ask(record(kind, "some_outcome")).endswith("?")
+
+
+def test_a_kind_that_came_later_is_told_with_all_it_knows():
+    sentence = told("budget", "stop", "COST-2", limit_usd=5.5, spent=6, frees_up_at=0, note="", seen=True)
+    assert sentence == "Budget: stop (frees up 1970-01-01 01:00, limit usd 5.5, seen yes, spent 6). COST-2"
+
+
+def test_the_question_fits_the_answer():
+    assert ask(record("freshness", "daily")) == "Why a new session?"
+    assert ask(record("freshness", "fresh")) == "Why the same session?"
+    assert ask(record("send", "deny")) == "Why was the reply not sent?"
+    assert ask(record("erase", "done")) == "What happened?"
+
+
+def test_text_from_outside_cannot_break_the_line():
+    sentence = told("route", "k\n\x1b[31m", "KEY-4", channel="tele\u202egram", chat="x" * 10_000)
+    assert sentence.isprintable()
+    assert len(sentence) < 400
+
+
+def test_a_number_without_end_is_not_known():
+    assert told("freshness", "idle", idle_s=float("inf")) == "Idle reset; nobody knows when it was last used. X-1"
+    assert "nobody knows" in told("freshness", "daily", started_at=float("nan"))
+
+
+def test_a_time_that_no_calendar_holds_is_not_known():
+    assert "nobody knows" in told("freshness", "daily", started_at=10**17)
+    assert "nobody knows" in told("freshness", "daily", started_at=True)
+    assert told("erase", "done", swept_at=10**17) == (
+        "What was held about a person was erased: done (swept 100000000000000000). X-1"
+    )
+
+
+values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+names = st.sampled_from([
+    "agent", "asked", "at", "attempt", "chat", "closed", "command", "dropped", "idle_s", "matched", "messages", "mode",
+    "model", "next_expiry_at", "pairing", "person", "reason", "source", "started_at", "target", "tokens_after",
+    "tokens_before", "trigger",
+])  # fmt: skip
+outcomes = (
+    st.sampled_from(["daily", "idle", "fresh", "new", "reset", "run", "deny", "sent", "wakes", "agent x"]) | st.text()
+)
+
+
+@given(st.sampled_from(get_args(DecisionKind)), outcomes, st.dictionaries(names, values))
+def test_no_input_makes_a_decision_unreadable(kind, outcome, inputs):
+    sentence = told(kind, outcome, "RESET-13", **inputs)
+    assert sentence.endswith(" RESET-13")
+    assert sentence.isprintable()
