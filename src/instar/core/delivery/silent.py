@@ -6,9 +6,9 @@ import string
 import unicodedata
 from typing import Final
 
-__all__ = ["SILENT_TOKEN", "could_become_silent", "is_silent"]
+__all__ = ["SILENCE", "could_become_silent", "is_silent"]
 
-SILENT_TOKEN: Final = "NO_REPLY"
+SILENCE: Final = "NO_REPLY"
 
 
 def is_silent(text: str) -> bool:
@@ -19,7 +19,7 @@ def is_silent(text: str) -> bool:
     end = len(text)
     while end and _is_around(text[end - 1]):
         end -= 1
-    return _without_start(text[:end]).upper() == SILENT_TOKEN
+    return _without_start(text[:end]).upper() == SILENCE
 
 
 def could_become_silent(prefix: str) -> bool:
@@ -29,7 +29,7 @@ def could_become_silent(prefix: str) -> bool:
     shown only when the whole answer is there and says more.
     """
     start = _without_start(prefix).upper()
-    return SILENT_TOKEN.startswith(start) or start.startswith(SILENT_TOKEN)
+    return SILENCE.startswith(start) or start.startswith(SILENCE)
 
 
 def _without_start(text: str) -> str:
