@@ -55,6 +55,7 @@ AGENTS: Final = (
         name="agent.wait",
         scope=WRITE,
         summary="wait for a run to end",
+        waits=True,
         result="`{runId, status: ok|error|aborted|timeout, startedAt, endedAt, error}`",
         rule="RPC-19",
         fields=(

@@ -38,7 +38,8 @@ IDEMPOTENCY_KEY_MAX_CHARS: Final = 512
 class Method:
     """One method. `side_effect` adds ``idempotencyKey`` and has results remembered (GW-13).
 
-    `durable` says that the gateway itself remembers the key for ever, so that nothing else has to (LOSS-1).
+    `durable` says that the gateway itself remembers the key for ever, so that nothing else has to (LOSS-1). `waits`
+    marks a method that only waits for something and changes nothing, whatever its scope.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Method:
     fields: tuple[Field, ...] = ()
     side_effect: bool = False
     durable: bool = False
+    waits: bool = False
 
 
 def text(name: str, *, required: bool = False, most: int | None = None, note: str = "") -> Field:

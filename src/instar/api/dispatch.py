@@ -1,0 +1,73 @@
+"""From a request frame to a response frame: find the method, check scope and fields, call, translate errors.
+
+This is one of the three boundaries where a broad `except` stands (docs/style): a defect in one handler answers that
+one request and is logged with its traceback.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from instar.api.call import Call, Services
+from instar.api.connection import Connection
+from instar.api.gate import check_scope
+from instar.api.handlers import HANDLERS
+from instar.api.idempotency import Results
+from instar.errors import InstarError, InvalidRequest
+from instar.protocol.errors import ErrorShape, wire_error
+from instar.protocol.frames import Request, build_error, build_response
+from instar.protocol.methods import METHODS, Method
+from instar.protocol.params import check_params
+
+__all__ = ["Dispatcher"]
+
+METHOD_SHOWN_MAX_CHARS = 128
+"""How much of an unknown method's name an error repeats."""
+
+log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Answers requests of connected clients."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._results = Results(services.clock)
+
+    async def answer(self, connection: Connection, request: Request) -> bytes:
+        """The response to a request, good or bad; never raises."""
+        try:
+            payload = await self._call(connection, request)
+            return build_response(request.id, payload)
+        except InstarError as error:
+            log.info("request_refused", method=_shown(request.method), code=error.code, connection=connection.id)
+            return build_error(request.id, wire_error(error))
+        except Exception:
+            log.exception("request_failed", method=_shown(request.method), connection=connection.id)
+            shape = ErrorShape(code="UNAVAILABLE", message="internal error; the gateway's log has it", retryable=False)
+            return build_error(request.id, shape)
+
+    async def _call(self, connection: Connection, request: Request) -> object:
+        method = METHODS.get(request.method)
+        if method is None:
+            raise InvalidRequest(_unknown(request.method), field="method")
+        check_scope(method, connection.caller)
+        params = check_params(method.name, method.fields, request.params or {})
+        call = Call(services=self._services, connection=connection, params=params)
+        handler = HANDLERS[method.name]
+        if not self._is_remembered(method, key := params.text("idempotencyKey")):
+            return await handler(call)
+        return await self._results.once((connection.caller.who, method.name, key), lambda: handler(call))
+
+    def _is_remembered(self, method: Method, key: str) -> bool:
+        return method.side_effect and not method.durable and bool(key)
+
+
+def _unknown(name: str) -> str:
+    if name == "connect":
+        return "connect is only valid as the first request"
+    return f"unknown method: {_shown(name)}"
+
+
+def _shown(name: str) -> str:
+    return name if len(name) <= METHOD_SHOWN_MAX_CHARS else name[:METHOD_SHOWN_MAX_CHARS] + "…"

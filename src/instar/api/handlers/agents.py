@@ -1,0 +1,85 @@
+"""Methods about agents, their runs and what they may use (RPC-19, RPC-22)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from instar.api.call import Call, Handler
+from instar.api.handlers.chat import send_message
+from instar.api.handlers.facts import build_agents, build_commands, build_models
+from instar.core.model.ids import AgentId, TurnId
+from instar.errors import InvalidRequest
+
+__all__ = ["HANDLERS"]
+
+WAIT_DEFAULT_MS: Final = 30_000
+
+
+async def run_agent(call: Call) -> object:
+    """`agent`: to the session that is named, else to the agent's main session."""
+    params = call.params
+    facts = call.gateway.facts()
+    agent_id = AgentId(params.text("agentId") or facts.default_agent_id)
+    _check_agent(call, agent_id)
+    key = call.gateway.sessions.canonical_key(params.text("sessionKey") or facts.main_key, agent_id=agent_id)
+    answer = await send_message(call, key, idempotency_key=params.text("idempotencyKey"))
+    status = "accepted" if answer["status"] == "started" else answer["status"]
+    return {**answer, "status": status, "acceptedAt": call.services.clock.now(), "sessionKey": key}
+
+
+def _check_agent(call: Call, agent_id: AgentId) -> None:
+    known = {agent.id for agent in call.gateway.facts().agents}
+    if agent_id not in known:
+        raise InvalidRequest(f"unknown agent id '{agent_id}'", field="agentId")
+
+
+async def wait_for_agent(call: Call) -> object:
+    """`agent.wait`; a run that has not ended in time, and one nobody knows, answer ``timeout``."""
+    run_id = TurnId(call.params.text("runId"))
+    state = await call.gateway.wait_run(run_id, timeout_ms=call.params.whole("timeoutMs", WAIT_DEFAULT_MS))
+    answer: dict[str, object] = {"runId": run_id, "status": "timeout"}
+    if state is None:
+        return answer
+    if state.status not in {"waiting", "running"}:
+        answer["status"] = state.status
+    facts = {"startedAt": state.started_at, "endedAt": state.ended_at, "error": state.error}
+    return answer | {name: value for name, value in facts.items() if value is not None}
+
+
+async def identify_agent(call: Call) -> object:
+    """`agent.identity.get`: the agent that is named, that of a session, or the default one."""
+    facts = call.gateway.facts()
+    agent_id = call.params.text("agentId")
+    if not agent_id and call.params.text("sessionKey"):
+        view = await call.gateway.sessions.describe(call.key("sessionKey"))
+        agent_id = view.session.agent_id if view is not None else ""
+    agent_id = agent_id or facts.default_agent_id
+    _check_agent(call, AgentId(agent_id))
+    name = next((agent.name for agent in facts.agents if agent.id == agent_id), "") or "Assistant"
+    return {"agentId": agent_id, "name": name, "avatar": name[0].upper()}
+
+
+async def list_agents(call: Call) -> object:
+    """`agents.list`."""
+    return build_agents(call.gateway.facts())
+
+
+async def list_models(call: Call) -> object:
+    """`models.list`."""
+    return {"models": build_models(call.gateway.facts())}
+
+
+async def list_commands(call: Call) -> object:
+    """`commands.list`."""
+    return {"commands": build_commands(call.gateway.facts())}
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "agent": run_agent,
+    "agent.wait": wait_for_agent,
+    "agent.identity.get": identify_agent,
+    "agents.list": list_agents,
+    "models.list": list_models,
+    "commands.list": list_commands,
+}

@@ -1,0 +1,228 @@
+"""Methods about sessions (RPC-1…8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from instar.api.call import Call, Handler
+from instar.api.messages import build_messages
+from instar.api.rows import build_defaults, build_row, build_view_row
+from instar.core.model.entry import AssistantMessage, MessageEntry, UserMessage
+from instar.core.model.fields import format_session
+from instar.core.model.ids import AgentId, Instant, SessionKey
+from instar.core.model.query import SessionQuery, StoredEntry
+from instar.core.model.view import History, NewSession, SessionRef, SessionView
+from instar.core.transcript.text import message_text
+from instar.errors import InstarError, InvalidRequest
+from instar.protocol.params import Params
+
+__all__ = ["HANDLERS"]
+
+LIST_DEFAULT_LIMIT: Final = 100
+"""Rows that protocol 4 gets without asking for a number; protocol 3 gets all (RPC-30)."""
+
+PREVIEW_KEYS_MAX: Final = 64
+PREVIEW_SCAN: Final = 20
+"""Messages that a preview looks at beyond what it shows, since tool results are no words (RPC-33)."""
+
+_MINUTE_MS: Final = 60_000
+
+
+async def list_sessions(call: Call) -> object:
+    """`sessions.list`."""
+    params = call.params
+    limit = params.maybe_whole("limit")
+    if limit is None and call.connection.protocol > 3:
+        limit = LIST_DEFAULT_LIMIT
+    now = call.services.clock.now()
+    query = _query(call, limit=limit, now=now)
+    listing = await call.gateway.sessions.list(
+        query, titles=params.flag("includeDerivedTitles"), last_messages=params.flag("includeLastMessage")
+    )
+    shown = query.offset + len(listing.sessions)
+    facts = call.gateway.facts()
+    return {
+        "ts": now,
+        "path": facts.store_path,
+        "count": len(listing.sessions),
+        "totalCount": listing.total,
+        "limitApplied": limit,
+        "offset": query.offset,
+        "nextOffset": shown if shown < listing.total else None,
+        "hasMore": shown < listing.total,
+        "defaults": build_defaults(facts),
+        "sessions": [build_view_row(view) for view in listing.sessions],
+    }
+
+
+def _query(call: Call, *, limit: int | None, now: Instant) -> SessionQuery:
+    params = call.params
+    minutes = params.maybe_whole("activeMinutes")
+    agent = params.maybe_text("agentId")
+    return SessionQuery(
+        agent_id=AgentId(agent) if agent else None,
+        updated_since=None if minutes is None else Instant(now - minutes * _MINUTE_MS),
+        search=params.text("search").strip() or None,
+        label=params.maybe_text("label"),
+        spawned_by=call.maybe_key("spawnedBy"),
+        archived=None if params.text("archived") == "all" else params.flag("archived"),
+        include_global=params.flag("includeGlobal"),
+        include_unknown=params.flag("includeUnknown"),
+        offset=params.whole("offset", 0),
+        limit=limit,
+    )
+
+
+async def get_session(call: Call) -> object:
+    """`sessions.get`."""
+    history = await call.gateway.sessions.history(call.key("key"), limit=call.params.whole("limit", 200))
+    messages, _ = build_messages(history.entries)
+    return {"messages": messages}
+
+
+async def describe_session(call: Call) -> object:
+    """`sessions.describe`: the row and the whole entry."""
+    titles = call.params.flag("includeDerivedTitles") or call.params.flag("includeLastMessage")
+    view = await call.gateway.sessions.describe(call.key("key"), titles=titles)
+    if view is None:
+        return {"session": None}
+    return {"session": {**format_session(view.session), **build_view_row(view)}}
+
+
+async def preview_sessions(call: Call) -> object:
+    """`sessions.preview`: the last words of each session; one that cannot be read does not spoil the others."""
+    limit, max_chars = call.params.whole("limit", 12), call.params.whole("maxChars", 240)
+    previews = [
+        await _preview(call, key, limit=limit, max_chars=max_chars)
+        for key in call.params.texts("keys")[:PREVIEW_KEYS_MAX]
+    ]
+    return {"ts": call.services.clock.now(), "previews": previews}
+
+
+async def _preview(call: Call, text: str, *, limit: int, max_chars: int) -> Mapping[str, object]:
+    try:
+        key = call.gateway.sessions.canonical_key(text)
+        history = await call.gateway.sessions.history(key, limit=limit + PREVIEW_SCAN)
+    except InstarError:
+        return {"key": text, "status": "error", "items": []}
+    items = [item for stored in history.entries if (item := _preview_item(stored, max_chars)) is not None]
+    return {"key": text, "status": _preview_status(history, items=len(items)), "items": items[-limit:]}
+
+
+def _preview_status(history: History, *, items: int) -> Literal["ok", "empty", "missing"]:
+    if history.session is None:
+        return "missing"
+    return "ok" if items else "empty"
+
+
+def _preview_item(stored: StoredEntry, max_chars: int) -> dict[str, object] | None:
+    """Role and words of a message by a person or the agent; None for anything else."""
+    if not isinstance(stored.entry, MessageEntry):
+        return None
+    message = stored.entry.message
+    if not isinstance(message, (UserMessage, AssistantMessage)):
+        return None
+    text = message_text(message).strip()
+    if not text:
+        return None
+    role = "user" if isinstance(message, UserMessage) else "assistant"
+    return {"role": role, "text": text if len(text) <= max_chars else text[: max_chars - 1] + "…"}
+
+
+async def resolve_session(call: Call) -> object:
+    """`sessions.resolve` (RESOLVE-1…3)."""
+    params = call.params
+    given = [name for name in ("key", "sessionId", "label") if params.text(name)]
+    if len(given) != 1:
+        what = "provide exactly one of key, sessionId, label" + (f" (got {', '.join(given)})" if given else "")
+        raise InvalidRequest(f"invalid sessions.resolve params: {what}", field=given[0] if given else "key")
+    ref = _ref(call, params)
+    keys = await call.gateway.sessions.resolve(ref)
+    if not keys and params.flag("allowMissing"):
+        return {"ok": False}
+    if not keys:
+        raise InvalidRequest(f"no session found for {given[0]}: {params.text(given[0])}", field=given[0])
+    if len(keys) > 1:
+        raise InvalidRequest(f"several sessions match {given[0]}: {', '.join(keys)}", field=given[0])
+    view = await call.gateway.sessions.describe(keys[0])
+    return {"ok": True, "key": keys[0]} | ({"agentId": view.session.agent_id} if view is not None else {})
+
+
+def _ref(call: Call, params: Params) -> SessionRef:
+    agent = params.maybe_text("agentId")
+    return SessionRef(
+        key=call.maybe_key("key"),
+        session_id=params.maybe_text("sessionId"),
+        label=params.maybe_text("label"),
+        agent_id=AgentId(agent) if agent else None,
+        spawned_by=call.maybe_key("spawnedBy"),
+        include_global=params.flag("includeGlobal"),
+        include_unknown=params.flag("includeUnknown"),
+    )
+
+
+async def create_session(call: Call) -> object:
+    """`sessions.create`."""
+    params = call.params
+    agent = params.maybe_text("agentId")
+    new = NewSession(
+        key=call.gateway.sessions.canonical_key(params.text("key"), agent_id=AgentId(agent) if agent else None)
+        if params.text("key")
+        else None,
+        agent_id=AgentId(agent) if agent else None,
+        label=params.maybe_text("label"),
+        model=params.maybe_text("model"),
+        thinking_level=params.maybe_text("thinkingLevel"),
+        parent_key=call.maybe_key("parentSessionKey"),
+        fork=params.flag("fork"),
+    )
+    view = await call.gateway.sessions.create(new, who=call.caller.who)
+    return {**_changed(view), "sessionId": view.session.session_id}
+
+
+async def patch_session(call: Call) -> object:
+    """`sessions.patch`; what the fields may hold is decided by `core.policy.patch`."""
+    key = call.key("key")
+    fields = call.params.without("key", "idempotencyKey")
+    view = await call.gateway.sessions.patch(key, fields, who=call.caller.who)
+    return {**_changed(view), "path": call.gateway.facts().store_path}
+
+
+async def reset_session(call: Call) -> object:
+    """`sessions.reset`."""
+    reason: Literal["reset", "new"] = "new" if call.params.text("reason") == "new" else "reset"
+    return _changed(await call.gateway.sessions.reset(call.key("key"), reason=reason, who=call.caller.who))
+
+
+async def delete_session(call: Call) -> object:
+    """`sessions.delete`."""
+    deleted = await call.gateway.sessions.delete(
+        call.key("key"), delete_transcript=call.params.flag("deleteTranscript", default=True), who=call.caller.who
+    )
+    return {"ok": True, "key": deleted.key, "deleted": deleted.deleted, "archived": list(deleted.archived)}
+
+
+def _changed(view: SessionView) -> dict[str, object]:
+    """What every method answers that changed a session."""
+    key: SessionKey = view.session.key
+    resolved = {"modelProvider": view.session.counters.model_provider, "model": view.session.counters.model}
+    return {"ok": True, "key": key, "entry": _entry(view), "resolved": resolved}
+
+
+def _entry(view: SessionView) -> dict[str, object]:
+    row = build_row(view.session, view.active_run_ids)
+    return {**format_session(view.session), "archived": row["archived"], "pinned": row["pinned"]}
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "sessions.list": list_sessions,
+    "sessions.get": get_session,
+    "sessions.describe": describe_session,
+    "sessions.preview": preview_sessions,
+    "sessions.resolve": resolve_session,
+    "sessions.create": create_session,
+    "sessions.patch": patch_session,
+    "sessions.reset": reset_session,
+    "sessions.delete": delete_session,
+}

@@ -1,0 +1,130 @@
+"""The first request of a connection: what it must be, and what the gateway says of itself (GW-4…8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from instar.api.auth import Refused, authenticate
+from instar.api.settings import ApiSettings, Limits
+from instar.core.model.caller import Caller
+from instar.core.model.ids import Instant
+from instar.core.model.view import GatewayFacts
+from instar.core.policy.scopes import grant_scopes
+from instar.errors import InvalidRequest
+from instar.protocol.errors import ErrorShape, wire_error
+from instar.protocol.events import EVENTS
+from instar.protocol.frames import Request
+from instar.protocol.methods import CONNECT, METHODS
+from instar.protocol.params import Params, check_params
+from instar.protocol.version import NEWEST, choose_protocol
+
+__all__ = ["ATTACHMENT_MAX_BYTES", "Accepted", "Rejected", "build_hello", "decide_connect"]
+
+ATTACHMENT_MAX_BYTES = 5 * 1024 * 1024
+"""Decoded size of one attachment (RPC-36)."""
+
+POLICY_VIOLATION = 1008
+PROTOCOL_ERROR = 1002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A client that is let in: as whom, in which protocol, with which capabilities."""
+
+    caller: Caller
+    protocol: int
+    caps: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A client that is told why and closed with `close_code`."""
+
+    error: ErrorShape
+    close_code: int = POLICY_VIOLATION
+    close_reason: str = "connect refused"
+
+
+def decide_connect(request: Request, settings: ApiSettings) -> Accepted | Rejected:
+    """Whether the first request of a connection lets its client in."""
+    if request.method != "connect":
+        return _rejected("invalid handshake: first request must be connect", reason="connect required")
+    try:
+        params = check_params("connect", CONNECT.fields, request.params or {})
+    except InvalidRequest as error:
+        return Rejected(error=wire_error(error), close_reason="invalid connect params")
+    protocol = choose_protocol(lowest=params.whole("minProtocol", 0), highest=params.whole("maxProtocol", 0))
+    if protocol is None:
+        details = {"code": "PROTOCOL_MISMATCH", "expectedProtocol": NEWEST}
+        error_shape = ErrorShape(code="INVALID_REQUEST", message="protocol mismatch", details=details)
+        return Rejected(error=error_shape, close_code=PROTOCOL_ERROR, close_reason="protocol mismatch")
+    role = params.text("role", "operator")
+    if role != "operator":
+        return _rejected(f"invalid connect params: at /role: role '{role}' is not served", reason="unknown role")
+    return _admit(params, protocol, settings)
+
+
+def _admit(params: Params, protocol: int, settings: ApiSettings) -> Accepted | Rejected:
+    """The last question: do the credentials open this gateway?"""
+    credentials = Params(params.record("auth"))
+    authority = authenticate(
+        settings.auth, token=credentials.maybe_text("token"), password=credentials.maybe_text("password")
+    )
+    if isinstance(authority, Refused):
+        shape = ErrorShape(code="INVALID_REQUEST", message=authority.message, details=authority.details)
+        return Rejected(error=shape, close_reason=authority.message[:120])
+    asked = params.texts("scopes") if params.has("scopes") else None
+    caller = Caller(
+        scopes=grant_scopes(authority.scopes, asked=asked),
+        principal=authority.principal,
+        client=Params(params.record("client")).text("id", "unknown"),
+    )
+    return Accepted(caller=caller, protocol=protocol, caps=frozenset(params.texts("caps")))
+
+
+def _rejected(message: str, *, reason: str) -> Rejected:
+    return Rejected(error=ErrorShape(code="INVALID_REQUEST", message=message), close_reason=reason)
+
+
+def build_hello(
+    accepted: Accepted,
+    facts: GatewayFacts,
+    *,
+    limits: Limits,
+    auth_mode: str,
+    connection_id: str,
+    now: Instant,
+) -> dict[str, object]:
+    """The answer to a good `connect` (GW-6)."""
+    return {
+        "type": "hello-ok",
+        "protocol": accepted.protocol,
+        "server": {"version": facts.version, "connId": connection_id},
+        "features": {"methods": list(METHODS), "events": list(EVENTS)},
+        "snapshot": {
+            "presence": [],
+            "health": {"ok": True, "ts": now, "defaultAgentId": facts.default_agent_id},
+            "stateVersion": {"presence": 0, "health": 0},
+            "uptimeMs": max(0, now - facts.started_at),
+            "sessionDefaults": {
+                "defaultAgentId": facts.default_agent_id,
+                "mainKey": facts.main_key,
+                "mainSessionKey": facts.main_session_key,
+                "scope": facts.scope,
+                "modelConfigured": facts.model is not None,
+            },
+            "authMode": auth_mode,
+        },
+        "auth": {"role": accepted.caller.role, "scopes": _sorted_scopes(accepted.caller.scopes)},
+        "policy": {
+            "maxPayload": limits.frame_max_bytes,
+            "maxBufferedBytes": limits.send_buffer_max_bytes,
+            "tickIntervalMs": int(limits.tick_interval_s * 1000),
+            "attachments": {"maxBytes": ATTACHMENT_MAX_BYTES, "maxImageBytes": ATTACHMENT_MAX_BYTES},
+        },
+    }
+
+
+def _sorted_scopes(scopes: frozenset[str]) -> Sequence[str]:
+    return sorted(scopes)

@@ -1,0 +1,153 @@
+"""Every connected client, and what all of them are told (RPC-38).
+
+The hub listens to the gateway, turns its events into frames, and hands each frame to the connections that want it. An
+event is encoded at most once for each protocol, and not at all when nobody listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+
+import structlog
+
+from instar.api.connection import Connection
+from instar.api.messages import build_message
+from instar.api.rows import build_row
+from instar.api.settings import Limits
+from instar.api.streams import Outgoing, RunStreams
+from instar.core.model.event import Event, MessageStored, SessionChanged, ShuttingDown
+from instar.ports.clock import Clock
+from instar.protocol.frames import encode_event_head
+
+__all__ = ["Hub"]
+
+log = structlog.get_logger(__name__)
+
+
+class Hub:
+    """The connections of one server. `listen` is the subscriber for the gateway's events."""
+
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._connections: set[Connection] = set()
+        self._streams = RunStreams(interval_s=limits.delta_interval_s)
+        self._kept = asyncio.Event()
+        self.is_closing = False
+
+    # --- connections --------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
+    def add(self, connection: Connection) -> None:
+        """Tell this client from now on."""
+        self._connections.add(connection)
+
+    def remove(self, connection: Connection) -> None:
+        """Tell it no more. May be called twice."""
+        self._connections.discard(connection)
+
+    # --- the gateway's events -----------------------------------------------------------------------------------------
+
+    def listen(self, event: Event) -> None:
+        """Tell the clients of an event, or keep its text until it may be told. Never waits."""
+        match event:
+            case SessionChanged():
+                if any(connection.follows_lists for connection in self._connections):
+                    self.tell(_changed(event))
+            case MessageStored():
+                if any(connection.follows_messages(event.session_key) for connection in self._connections):
+                    self.tell(_stored(event))
+            case ShuttingDown():
+                self.announce_shutdown(event.reason, restart_expected_ms=event.restart_expected_ms)
+            case _:
+                for out in self._streams.apply(event, now=self._clock.monotonic()):
+                    self.tell((out,))
+                if self._streams.next_due() is not None:
+                    self._kept.set()
+
+    def tell(self, outs: Iterable[Outgoing]) -> None:
+        """Hand events to the connections that want them."""
+        if not self._connections:
+            return
+        for out in outs:
+            listeners = [connection for connection in self._connections if connection.hears(out)]
+            if listeners:
+                head = encode_event_head(out.event, out.payload)
+                for connection in listeners:
+                    connection.send_event(head)
+
+    def announce_shutdown(self, reason: str, *, restart_expected_ms: int | None = None) -> None:
+        """Tell every client that the gateway is about to stop; the second time says nothing (GW-15)."""
+        if self.is_closing:
+            return
+        self.is_closing = True
+        payload: dict[str, object] = {"reason": reason}
+        if restart_expected_ms is not None:
+            payload["restartExpectedMs"] = restart_expected_ms
+        self.tell((Outgoing(event="shutdown", payload=payload),))
+
+    async def flush(self) -> None:
+        """Return when every client has been sent what was queued for it."""
+        await asyncio.gather(*(connection.flushed() for connection in list(self._connections)))
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Tick, and tell kept text when it is due, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tick())
+            group.create_task(self._tell_kept())
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep(self._limits.tick_interval_s)
+            self.tell((Outgoing(event="tick", payload={"ts": self._clock.now()}),))
+
+    async def _tell_kept(self) -> None:
+        while True:
+            await self._kept.wait()
+            self._kept.clear()
+            while (due := self._streams.next_due()) is not None:
+                await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
+                self.tell(self._streams.take_due(now=self._clock.monotonic(), at=self._clock.now()))
+
+
+def _changed(event: SessionChanged) -> Iterator[Outgoing]:
+    """`sessions.changed`: the fields of the row, and the row once more as one value; clients read either."""
+    payload: dict[str, object] = {"sessionKey": event.session_key, "agentId": event.agent_id, "reason": event.reason}
+    if event.session is not None:
+        row = build_row(event.session, event.active_run_ids)
+        payload = {**_spread(row), **payload, "session": row}
+    if event.turn_id is not None:
+        payload["runId"] = event.turn_id
+    if event.phase is not None:
+        payload["phase"] = event.phase
+    payload["ts"] = event.at
+    yield Outgoing(event="sessions.changed", payload=payload, audience="lists", session_key=event.session_key)
+
+
+def _spread(row: Mapping[str, object]) -> dict[str, object]:
+    """The fields of a row beside the key, with what was cleared told as null."""
+    cleared = {"label": None, "displayName": None}
+    return cleared | {name: value for name, value in row.items() if name != "key"}
+
+
+def _stored(event: MessageStored) -> Iterator[Outgoing]:
+    message = build_message(event.entry, event.seq, run_id=event.turn_id)
+    if message is None:
+        return
+    payload: dict[str, object] = {
+        "sessionKey": event.session_key,
+        "sessionId": event.session_id,
+        "agentId": event.agent_id,
+        "message": message,
+        "messageId": event.entry.id,
+        "messageSeq": event.seq,
+    }
+    if event.turn_id is not None:
+        payload["runId"] = event.turn_id
+    yield Outgoing(event="session.message", payload=payload, audience="messages", session_key=event.session_key)

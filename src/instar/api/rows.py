@@ -1,0 +1,66 @@
+"""Rows of session lists, from a session's values (RPC-31, ENTRY-10, ENTRY-13)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from instar.core.model.fields import format_session
+from instar.core.model.ids import TurnId
+from instar.core.model.session import Lifecycle, Session
+from instar.core.model.view import GatewayFacts, SessionView
+from instar.core.routing.grammar import row_kind
+
+__all__ = ["build_defaults", "build_row", "build_view_row"]
+
+_NOT_IN_ROWS = frozenset({"authProfileOverride", "authProfileOverrideSource", "skillsSnapshot", "systemPromptReport"})
+"""What an entry holds beside what lists show: caches, and which login pays."""
+
+
+def build_view_row(view: SessionView) -> dict[str, object]:
+    """The row of a session with the texts that were asked for."""
+    row = build_row(view.session, view.active_run_ids)
+    if view.derived_title is not None:
+        row["derivedTitle"] = view.derived_title
+    if view.last_message is not None:
+        row["lastMessagePreview"] = view.last_message
+    return row
+
+
+def build_row(session: Session, active_run_ids: Sequence[TurnId] = ()) -> dict[str, object]:
+    """The row of a session; fields without a value are left out."""
+    entry = {name: value for name, value in format_session(session).items() if name not in _NOT_IN_ROWS}
+    counters = session.counters
+    return {
+        "key": session.key,
+        **entry,
+        "agentId": session.agent_id,
+        "kind": row_kind(session.key, chat_type=session.origin.chat_type),
+        "totalTokens": counters.total_tokens or counters.input_tokens + counters.output_tokens,
+        "archived": session.lifecycle.archived_at is not None,
+        "pinned": session.lifecycle.pinned_at is not None,
+        "unread": is_unread(session.lifecycle),
+        "stateVersion": session.lifecycle.revision,
+        "hasActiveRun": bool(active_run_ids),
+        "activeRunIds": list(active_run_ids),
+    }
+
+
+def is_unread(lifecycle: Lifecycle) -> bool:
+    """Whether a person marked the session unread, or it was used since they last read it (ENTRY-13).
+
+    A session that was never read is not unread: nobody has begun to follow it.
+    """
+    if lifecycle.marked_unread_at is not None:
+        return True
+    read_at, used_at = lifecycle.last_read_at, lifecycle.last_activity_at
+    return read_at is not None and used_at is not None and used_at > read_at
+
+
+def build_defaults(facts: GatewayFacts) -> dict[str, object]:
+    """What holds for a session that sets nothing of its own."""
+    model = facts.model
+    return {
+        "modelProvider": model.provider if model else None,
+        "model": model.id if model else None,
+        "contextTokens": model.context_window if model else None,
+    }

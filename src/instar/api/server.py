@@ -1,0 +1,179 @@
+"""The server: one port for WebSocket and HTTP (GW-1), from bind to a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from instar.api.auth import check_bind
+from instar.api.call import Services
+from instar.api.dispatch import Dispatcher
+from instar.api.http import Pages, SecurityHeaders, answer_error
+from instar.api.hub import Hub
+from instar.api.port import GatewayPort
+from instar.api.settings import ApiSettings
+from instar.api.socket import GatewaySocket
+from instar.api.ws import SocketDoor
+from instar.errors import ConfigError
+from instar.ports.clock import Clock
+from instar.ports.http_channel import AsgiApp
+from instar.ports.ids import IdSource
+
+__all__ = ["ApiServer", "build_app"]
+
+FLUSH_S: Final = 1.0
+"""How long a stop waits for clients to take their last events."""
+
+GRACE_S: Final = 5
+"""How long a stop waits for requests in flight."""
+
+log = structlog.get_logger(__name__)
+
+
+class ApiServer:
+    """One listening server. Use it as an async context manager: entering binds and serves, leaving says goodbye."""
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        gateway: GatewayPort,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        config_view: Callable[[], Mapping[str, object]] = dict,
+        mounts: Mapping[str, AsgiApp] | None = None,
+    ) -> None:
+        check_bind(settings)
+        self._settings = settings
+        self._gateway = gateway
+        self.hub = Hub(clock, settings.limits)
+        services = Services(gateway=gateway, clock=clock, ids=ids, config_view=config_view)
+        door = SocketDoor(settings=settings, services=services, dispatcher=Dispatcher(services), hub=self.hub)
+        self._app = build_app(door, mounts or {})
+        self._group = asyncio.TaskGroup()
+        self._listener: socket.socket | None = None
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    @property
+    def port(self) -> int:
+        """The port that is bound, also when the settings asked for any (0)."""
+        return self._settings.port if self._listener is None else int(self._listener.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        host = f"[{self._settings.host}]" if ":" in self._settings.host else self._settings.host
+        return f"ws://{host}:{self.port}/"
+
+    async def __aenter__(self) -> Self:
+        """Bind, then serve. Raises `ConfigError` when the address cannot be bound."""
+        self._listener = _bind(self._settings)
+        await self._group.__aenter__()
+        self._unsubscribe = self._gateway.events.subscribe(self.hub.listen)
+        self._server = _Server(_uvicorn_config(self._app, self._settings))
+        self._telling = self._group.create_task(self.hub.run())
+        self._serving = self._group.create_task(self._server.serve(sockets=[self._listener]))
+        await self._server.is_up.wait()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop as `stop` does."""
+        await self.stop("shutdown")
+        await self._group.__aexit__(kind, error, trace)
+
+    async def stop(self, reason: str, *, restart_expected_ms: int | None = None) -> None:
+        """Tell the clients, close every connection, free the port. May be called twice (GW-15)."""
+        if self._server is None or self._server.should_exit:
+            return
+        self.hub.announce_shutdown(reason, restart_expected_ms=restart_expected_ms)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S):
+                await self.hub.flush()
+        self._unsubscribe()
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
+        if self._telling is not None:
+            self._telling.cancel()
+
+
+def build_app(door: SocketDoor, mounts: Mapping[str, AsgiApp]) -> Starlette:
+    """The ASGI application: sockets and pages at the root, channels below ``/channels/<name>``."""
+    pages = Pages(door.services.gateway.facts, is_closing=lambda: door.hub.is_closing)
+    return Starlette(
+        routes=[
+            Route("/health", pages.health),
+            Route("/healthz", pages.health),
+            Route("/control-ui-config.json", pages.control_ui_config),
+            Route("/__openclaw/control-ui-config.json", pages.control_ui_config),
+            *(Mount(f"/channels/{name}", app=app) for name, app in mounts.items()),
+            Route("/", pages.welcome),
+            WebSocketRoute("/", door.serve),
+            WebSocketRoute("/ws", door.serve),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={HTTPException: answer_error},
+    )
+
+
+def _bind(settings: ApiSettings) -> socket.socket:
+    """A listening socket, or a `ConfigError` that says who to ask."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=512)
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot listen on {settings.host}:{settings.port}",
+            why=error.strerror or str(error),
+            fix="Stop the program that uses this port, or choose another with --port or gateway.port.",
+            path="gateway.port",
+        ) from error
+
+
+def _uvicorn_config(app: Starlette, settings: ApiSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        ws=GatewaySocket,
+        ws_max_size=settings.limits.frame_max_bytes,
+        ws_per_message_deflate=False,  # a few bytes that unpack to gigabytes; and events are small
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # nobody in front may say who a client is
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: signals belong to the composition root."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say when that is done."""
+        await super().startup(sockets)
+        self.is_up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield

@@ -1,0 +1,242 @@
+"""The life of one WebSocket: challenge, connect, requests, events, close (GW-2…8)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from instar.api.call import Services
+from instar.api.connection import Connection
+from instar.api.dispatch import Dispatcher
+from instar.api.handshake import Accepted, Rejected, build_hello, decide_connect
+from instar.api.hub import Hub
+from instar.api.origin import is_origin_allowed
+from instar.api.settings import ApiSettings
+from instar.api.socket import EXTENSION, SocketControl
+from instar.core.policy.scopes import READ
+from instar.protocol.errors import ErrorShape, wire_error
+from instar.protocol.events import CHALLENGE
+from instar.protocol.frames import (
+    BadFrame,
+    Request,
+    build_error,
+    build_response,
+    encode_event_head,
+    finish_event,
+    parse_request,
+)
+from instar.protocol.methods import METHODS
+
+__all__ = ["SocketDoor"]
+
+POLICY_VIOLATION: Final = 1008
+UNSUPPORTED_DATA: Final = 1003
+TOO_BIG: Final = 1009
+TRY_AGAIN_LATER: Final = 1013
+
+BAD_FRAMES_MAX: Final = 32
+"""Frames that are no requests, in a row, before a client is closed: it is broken, or tries things out."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketDoor:
+    """Lets WebSockets in and serves them; one for each server."""
+
+    settings: ApiSettings
+    services: Services
+    dispatcher: Dispatcher
+    hub: Hub
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Serve one socket until it closes."""
+        refusal = self._refusal(websocket)
+        if refusal is not None:
+            # Closed before it was accepted: the server answers the upgrade with 403.
+            log.info("socket_refused", reason=refusal)
+            await websocket.close(POLICY_VIOLATION, refusal)
+            return
+        await websocket.accept()
+        nonce = self.services.ids.token()
+        challenge = {"nonce": nonce, "ts": self.services.clock.now()}
+        await websocket.send_text(finish_event(encode_event_head(CHALLENGE, challenge), None).decode())
+        request = await self._first_request(websocket)
+        if request is None:
+            return
+        decided = decide_connect(request, self.settings)
+        if isinstance(decided, Rejected):
+            log.info("connect_refused", reason=decided.close_reason)
+            await self._close(websocket, request.id, decided.error, code=decided.close_code, why=decided.close_reason)
+            return
+        await self._serve_client(websocket, request, decided)
+
+    def _refusal(self, websocket: WebSocket) -> str | None:
+        """Why a socket is not even accepted, None when it may speak."""
+        headers = websocket.headers
+        allowed = self.settings.allowed_origins
+        if not is_origin_allowed(headers.get("origin"), host_header=headers.get("host", ""), allowed=allowed):
+            return "origin not allowed"
+        if self.hub.is_closing:
+            return "gateway is stopping"
+        if len(self.hub) >= self.settings.limits.connections:
+            return "too many connections"
+        return None
+
+    # --- before connect -----------------------------------------------------------------------------------------------
+
+    async def _first_request(self, websocket: WebSocket) -> Request | None:
+        """The first frame as a request; None when there was none in time or it was no request, then it is closed."""
+        limits = self.settings.limits
+        try:
+            async with asyncio.timeout(limits.connect_timeout_s):
+                message = await websocket.receive()
+        except TimeoutError:
+            await websocket.close(POLICY_VIOLATION, "handshake timeout")
+            return None
+        if message["type"] != "websocket.receive":
+            return None
+        text = message.get("text")
+        if text is None:
+            await websocket.close(UNSUPPORTED_DATA, "text frames only")
+            return None
+        if len(text) > limits.first_frame_max_bytes:
+            await websocket.close(TOO_BIG, "first frame too big")
+            return None
+        try:
+            return parse_request(text)
+        except BadFrame as error:
+            await self._close(
+                websocket, error.request_id, wire_error(error), code=POLICY_VIOLATION, why="invalid request frame"
+            )
+            return None
+
+    async def _close(self, websocket: WebSocket, request_id: str, error: ErrorShape, *, code: int, why: str) -> None:
+        """Say what is wrong, then close."""
+        await websocket.send_text(build_error(request_id, error).decode())
+        await websocket.close(code, why)
+
+    # --- after connect ------------------------------------------------------------------------------------------------
+
+    async def _serve_client(self, websocket: WebSocket, request: Request, accepted: Accepted) -> None:
+        control = websocket.scope.get("extensions", {}).get(EXTENSION)
+        limits = self.settings.limits
+
+        async def write(frame: bytes) -> None:
+            await websocket.send_text(frame.decode())
+
+        connection = Connection(
+            self.services.ids.token()[:22],
+            caller=accepted.caller,
+            protocol=accepted.protocol,
+            caps=accepted.caps,
+            buffer_max_bytes=limits.send_buffer_max_bytes,
+            write=write,
+            abort=control.abort if isinstance(control, SocketControl) else lambda: None,
+        )
+        if isinstance(control, SocketControl):
+            control.allow_frames(limits.frame_max_bytes)
+        hello = build_hello(
+            accepted,
+            self.services.gateway.facts(),
+            limits=limits,
+            auth_mode=self.settings.auth.mode,
+            connection_id=connection.id,
+            now=self.services.clock.now(),
+        )
+        connection.send(build_response(request.id, hello))
+        log.info(
+            "client_connected", connection=connection.id, client=accepted.caller.client, protocol=accepted.protocol
+        )
+        await self._converse(websocket, connection)
+        log.info("client_gone", connection=connection.id)
+
+    async def _converse(self, websocket: WebSocket, connection: Connection) -> None:
+        """Read requests and write frames until the socket closes.
+
+        Requests that only read are cancelled then; those that change something are finished.
+        """
+        self.hub.add(connection)
+        waiting: dict[asyncio.Task[None], bool] = {}
+        try:
+            async with asyncio.TaskGroup() as group:
+                writer = group.create_task(_write(connection))
+                await self._read(websocket, connection, group, waiting)
+                self.hub.remove(connection)
+                for task, may_cancel in waiting.items():
+                    if may_cancel:
+                        task.cancel()
+                while waiting:
+                    await asyncio.wait(waiting)
+                writer.cancel()
+        finally:
+            self.hub.remove(connection)
+
+    async def _read(
+        self,
+        websocket: WebSocket,
+        connection: Connection,
+        group: asyncio.TaskGroup,
+        waiting: dict[asyncio.Task[None], bool],
+    ) -> None:
+        """Begin each request in the order of arrival; return when the client is gone or is closed."""
+        bad_frames = 0
+        while True:
+            message: dict[str, Any] = dict(await websocket.receive())  # Any: ASGI messages have no closer type
+            if message["type"] != "websocket.receive":
+                return
+            text = message.get("text")
+            if text is None:
+                await self._end(websocket, connection, code=UNSUPPORTED_DATA, why="text frames only")
+                return
+            try:
+                request = parse_request(text)
+            except BadFrame as error:
+                bad_frames += 1
+                connection.send(build_error(error.request_id, wire_error(error)))
+                if bad_frames >= BAD_FRAMES_MAX:
+                    await self._end(websocket, connection, code=POLICY_VIOLATION, why="too many invalid frames")
+                    return
+                continue
+            bad_frames = 0
+            if len(waiting) >= self.settings.limits.requests_in_flight:
+                connection.send(build_error(request.id, _TOO_MANY))
+                continue
+            task = group.create_task(self._answer(connection, request))
+            waiting[task] = _may_cancel(request)
+            task.add_done_callback(lambda done: waiting.pop(done, None))
+
+    async def _answer(self, connection: Connection, request: Request) -> None:
+        connection.send(await self.dispatcher.answer(connection, request))
+
+    async def _end(self, websocket: WebSocket, connection: Connection, *, code: int, why: str) -> None:
+        """Write what is queued, within a second, then close."""
+        connection.end()
+        try:
+            async with asyncio.timeout(1.0):
+                await connection.flushed()
+        except TimeoutError:
+            log.info("client_not_reading", connection=connection.id)
+        await websocket.close(code, why)
+
+
+_TOO_MANY: Final = ErrorShape(
+    code="UNAVAILABLE", message="too many requests in flight on this connection", retryable=True, retry_after_ms=1000
+)
+
+
+async def _write(connection: Connection) -> None:
+    """Write frames until cancelled, or until the socket is dead; then the reader ends as well."""
+    with suppress(WebSocketDisconnect):
+        await connection.write_all()
+
+
+def _may_cancel(request: Request) -> bool:
+    """Whether nobody misses the request when its client is gone: it reads, or it only waits."""
+    method = METHODS.get(request.method)
+    return method is None or method.scope == READ or method.waits
