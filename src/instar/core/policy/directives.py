@@ -36,6 +36,9 @@ __all__ = ["DIRECTIVE_WORDS", "read_directive", "strip_inline_directives"]
 _ARGUMENT_WORDS: Final = 6
 """No directive takes more: `/queue` has a mode, three options and a word that removes all."""
 
+_MOST_DIRECTIVES: Final = 16
+"""Twice as many as there are; in a message with more of them the rest is text."""
+
 Taken = tuple[Directive, int]
 """A directive and how many words after its own it took."""
 
@@ -137,6 +140,8 @@ def strip_inline_directives(text: str, *, models: ModelNames | None = None) -> t
     kept: list[str] = []
     end = 0
     for match in _DIRECTIVE.finditer(current):
+        if len(found) == _MOST_DIRECTIVES:
+            break
         if match.start() < end:
             continue  # an argument of the directive before it
         taken = _read_at(current, match, names)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from instar.core.policy.command_kinds import (
     Activation,
@@ -200,3 +202,39 @@ def test_a_trigger_in_letters_that_grow_in_lower_case_still_ends_where_it_ends()
 def test_a_reset_can_be_looked_for_alone():
     assert parse_reset("Alice: /new", HERE) == Reset(trigger="/new")
     assert parse_reset("/status", HERE) is None
+
+
+# ---------------------------------------------------------------- whatever people write
+
+words = st.sampled_from(
+    [
+        "/new",
+        "/reset",
+        "soft",
+        "/think",
+        "high",
+        "/status",
+        "/queue",
+        "collect",
+        "cap:5",
+        "/send",
+        "on",
+        "/model",
+        "opus",
+        "openai",
+        "@bot",
+        "Alice:",
+        "[x]",
+        "stop",
+        "\n",
+        "hi",
+    ]
+)
+
+
+@given(st.lists(words | st.text(max_size=5)).map(" ".join), st.booleans())
+def test_no_text_breaks_the_reader_and_case_of_a_command_does_not_matter(text, is_group):
+    context = CommandContext(models=NAMES, is_group=is_group, mention_patterns=(r"@bot\b",))
+    command = parse_command(text, context)
+    if command is not None and text.isascii():
+        assert type(parse_command(text.upper(), context)) is type(command)

@@ -89,6 +89,11 @@ def test_what_others_wrote_before_the_marker_is_left_alone():
     assert directives == (Verbose(level="on", given="on"),)
 
 
+def test_a_message_full_of_directives_is_read_up_to_a_limit():
+    left, directives = strip(" ".join(["/status"] * 20))
+    assert (left, len(directives)) == (" ".join(["/status"] * 4), 16)
+
+
 @given(st.lists(st.sampled_from(["/status", "/think", "high", "/queue", "collect", "word", "[x]", "\n"])))
 def test_no_other_word_is_lost(words):
     left, _ = strip(" ".join(words))
