@@ -1,0 +1,95 @@
+"""Old images are shown once, not for ever (PRUNE-19).
+
+An image costs as much as a page of text each time it is sent again. The model has seen those of earlier turns and
+written down what it made of them; in the view of later requests a short marker stands in their place. The three
+most recent completed turns and the one that runs keep theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from instar.core.model.entry import (
+    AnyMessage,
+    AssistantMessage,
+    Block,
+    ImageBlock,
+    TextBlock,
+    ToolCall,
+    ToolResultMessage,
+    UserMessage,
+)
+from instar.core.transcript.repair import PlacedMessage
+
+__all__ = ["KEPT_TURNS", "build_replay_view"]
+
+KEPT_TURNS: Final = 3
+"""Completed turns whose images are sent again."""
+
+_IMAGE_MARKER: Final = "[An image stood here; it was looked at in an earlier turn.]"
+_REFERENCE_MARKER: Final = "[A media file was named here; it was looked at in an earlier turn.]"
+
+_REFERENCE: Final = re.compile(r"\[(?:media attached|image: source):[^\]\n]*\]|media://inbound/\S+", re.IGNORECASE)
+"""How transcripts name media that a client would load again."""
+
+
+def build_replay_view(messages: Sequence[PlacedMessage]) -> tuple[PlacedMessage, ...]:
+    """The messages with images and media references of older turns replaced, in user and tool messages only."""
+    border = _border(messages)
+    return tuple(_without_media(placed) if index < border else placed for index, placed in enumerate(messages))
+
+
+def _border(messages: Sequence[PlacedMessage]) -> int:
+    """The place from which messages stay: the start of the oldest kept turn; 0 when there are no more turns."""
+    completed = 0
+    is_open = True
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index].message
+        if is_open and isinstance(message, AssistantMessage):
+            # The last answer of a turn; one that calls tools has not ended yet.
+            is_open = False
+            completed += not any(isinstance(block, ToolCall) for block in message.content)
+        elif isinstance(message, UserMessage) and _starts_turn(messages, index):
+            if completed == KEPT_TURNS:
+                return index
+            is_open = True
+    return 0
+
+
+def _starts_turn(messages: Sequence[PlacedMessage], index: int) -> bool:
+    """Several user messages in a row belong to one turn."""
+    return index == 0 or not isinstance(messages[index - 1].message, UserMessage)
+
+
+def _without_media(placed: PlacedMessage) -> PlacedMessage:
+    message = placed.message
+    shown: AnyMessage
+    if isinstance(message, UserMessage):
+        words = message.content
+        content = _REFERENCE.sub(_REFERENCE_MARKER, words) if isinstance(words, str) else _replaced(words)
+        shown = replace(message, content=content, extra=_without_content(message.extra))
+    elif isinstance(message, ToolResultMessage):
+        shown = replace(message, content=_replaced(message.content), extra=_without_content(message.extra))
+    else:
+        return placed
+    return placed if shown.content == message.content else PlacedMessage(entry_id=placed.entry_id, message=shown)
+
+
+def _without_content(extra: Mapping[str, object]) -> dict[str, object]:
+    """The extra fields without an original spelling of the content, which would win over the new one."""
+    return {name: value for name, value in extra.items() if name != "content"}
+
+
+def _replaced(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    return tuple(_replaced_block(block) for block in blocks)
+
+
+def _replaced_block(block: Block) -> Block:
+    if isinstance(block, ImageBlock):
+        return TextBlock(text=_IMAGE_MARKER)
+    if isinstance(block, TextBlock):
+        return replace(block, text=_REFERENCE.sub(_REFERENCE_MARKER, block.text))
+    return block
