@@ -214,9 +214,6 @@ def test_only_results_between_head_and_tail_are_ever_altered(messages, settings)
     done = prune(*messages, settings=settings, window=10_000)
 
     assert len(done.messages) == len(done.actions) == len(messages)
-    answers = (
-        [index for index, message in enumerate(messages) if message == assistant(*message.content)] if False else []
-    )
     for index, (before, placed, action) in enumerate(zip(messages, done.messages, done.actions, strict=True)):
         assert (action == "keep") == (placed.message == before)
         if action != "keep":
@@ -225,7 +222,6 @@ def test_only_results_between_head_and_tail_are_ever_altered(messages, settings)
             assert any(type(earlier).__name__ == "UserMessage" for earlier in messages[:index])
             later = [m for m in messages[index:] if type(m).__name__ == "AssistantMessage"]
             assert len(later) >= settings.keep_last_assistants
-    assert answers == []
     assert done.chars_after == sum(message_chars(placed.message) for placed in done.messages)
 
 

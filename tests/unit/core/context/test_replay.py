@@ -3,6 +3,7 @@
 import pytest
 
 from instar.core.context.replay import build_replay_view
+from instar.core.model.entry import OtherBlock
 from instar.core.transcript.codec_messages import format_message, parse_message
 from instar.core.transcript.repair import PlacedMessage
 from tests.builders.transcripts import assistant, call, image, other, result, text, user
@@ -85,6 +86,12 @@ def test_result_whose_line_held_plain_text_is_replaced_in_it_too():
     message = shown(user("go"), parse_message(raw), assistant("ok"), *turn(), *turn(), *turn())[1]
 
     assert "[media attached" not in str(format_message(message))
+
+
+def test_blocks_of_other_kinds_stay():
+    audio = OtherBlock(raw={"type": "audio"})
+
+    assert shown(user([audio, image()]), assistant("ok"), *turn(), *turn(), *turn())[0].content[0] == audio
 
 
 def test_answers_and_other_messages_are_never_altered():
