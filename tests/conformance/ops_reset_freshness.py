@@ -40,7 +40,7 @@ def ask_freshness(case: dict) -> dict[str, object]:
 
 
 def ask_policy(case: dict) -> tuple[ResetType, ResetPolicy]:
-    """The type that a case names or that its key and flags give, and the policy for it."""
+    """The type that a case names or that its key and flags give, and the policy for it (RESET-8, RESET-11)."""
     reset_type = case.get("resetType") or resolve_reset_type(
         SessionKey(case.get("key") or ""),
         is_group=bool(case.get("isGroup")),
@@ -48,6 +48,11 @@ def ask_policy(case: dict) -> tuple[ResetType, ResetPolicy]:
     )
     settings = parse_reset(apply_aliases(case["config"]))
     return reset_type, resolve_reset_policy(settings, reset_type, normalize_channel(case.get("channel")) or None)
+
+
+def ask_reset_policy(case: dict) -> dict[str, object]:
+    """The effective policy alone; `config_aliases.json` asks for it under the op `resetPolicy`."""
+    return show_policy(ask_policy(case)[1])
 
 
 def show_policy(policy: ResetPolicy) -> dict[str, object]:
