@@ -80,4 +80,5 @@ class GatewayParts:
     channels: Mapping[ChannelName, Channel] = field(default_factory=dict)
     state_dir: str = ""
     config_path: str = ""
+    store_path: str = ""
     flush_mirror: Callable[[], Awaitable[None]] = _no_mirror

@@ -38,9 +38,7 @@ class Runs:
         match event:
             case RunStarted():
                 self._note(
-                    RunState(
-                        run_id=event.turn_id, status="running", session_key=event.session_key, started_at=event.at
-                    )
+                    RunState(run_id=event.turn_id, status="running", session_key=event.session_key, started_at=event.at)
                 )
             case RunEnded():
                 for run_id in (event.turn_id, *event.also):

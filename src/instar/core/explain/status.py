@@ -1,0 +1,164 @@
+"""How a session stands, as text and as fields (STATUS-1…6, WHY-6, WHY-7).
+
+What belongs here: the facts of one session put into lines. What does not: gathering them. Three token numbers are kept
+apart: what is in the window now, what was billed so far, and how large the window is (WHY-7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+
+from instar.core.lifecycle.freshness import Freshness
+from instar.core.lifecycle.notice import format_span
+from instar.core.lifecycle.reset import ResetPolicy
+from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.session import Session
+
+__all__ = ["StatusFacts", "build_status_fields", "build_status_lines", "format_count"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusFacts:
+    """What `/status` tells. `session` None: nobody has written here yet.
+
+    `window_used` are the tokens in the window now and `window_source` who counted them; `window_tokens` is its size,
+    None if unknown. `billed_usd` is what the ledger booked, None where nothing was priced. `send_verdict` is `allow` or
+    `deny`. `runtime` is where tools run.
+    """
+
+    version: str
+    now: Instant
+    zone: tzinfo
+    key: SessionKey
+    session: Session | None
+    model: str
+    auth_kind: str
+    window_used: int
+    window_source: str
+    window_tokens: int | None
+    queue_mode: str
+    queue_source: str
+    waiting: int
+    running: int
+    send_verdict: str
+    policy: ResetPolicy
+    freshness: Freshness | None
+    billed_usd: float | None = None
+    activation: str | None = None
+    runtime: str = "direct"
+
+
+def build_status_lines(facts: StatusFacts) -> str:
+    """The lines of `/status`."""
+    session = facts.session
+    lines = [f"Instar {facts.version}", f"Model: {facts.model} ({facts.auth_kind})"]
+    if session is None:
+        return "\n".join([*lines, f"Session: {facts.key} (nobody has written here yet)"])
+    counters = session.counters
+    billed = f"{format_count(counters.input_tokens)} in / {format_count(counters.output_tokens)} out"
+    cost = "" if facts.billed_usd is None else f" · ${facts.billed_usd:.4f}"
+    lines += [
+        f"Tokens billed: {billed}{cost}",
+        f"Context: {_window(facts)}",
+        f"Compactions: {counters.compaction_count}",
+        f"Session: {facts.key} · {session.session_id} · {_age(session, facts)}",
+        f"Runtime: {facts.runtime}",
+    ]
+    lines += _levels(session)
+    if facts.activation is not None:
+        lines.append(f"Activation: {facts.activation}")
+    lines.append(f"Queue: {facts.queue_mode} ({facts.queue_source}), {facts.waiting} waiting, {facts.running} running")
+    if facts.send_verdict != "allow":
+        lines.append(f"Send policy: {facts.send_verdict}")
+    lines.append(f"Reset: {_reset(facts)}")
+    return "\n".join(lines)
+
+
+def build_status_fields(facts: StatusFacts) -> dict[str, object]:
+    """The same as fields, for tools and `--json` (STATUS-6)."""
+    session, counters = facts.session, facts.session.counters if facts.session else None
+    return {
+        "version": facts.version,
+        "sessionKey": facts.key,
+        "sessionId": session.session_id if session else None,
+        "model": facts.model,
+        "context": {
+            "used": facts.window_used,
+            "source": facts.window_source,
+            "limit": facts.window_tokens,
+            "percent": _percent(facts),
+        },
+        "billed": {
+            "inputTokens": counters.input_tokens if counters else 0,
+            "outputTokens": counters.output_tokens if counters else 0,
+            "costUsd": facts.billed_usd,
+        },
+        "compactionCount": counters.compaction_count if counters else 0,
+        "queue": {"mode": facts.queue_mode, "source": facts.queue_source, "waiting": facts.waiting},
+        "activation": facts.activation,
+        "sendPolicy": facts.send_verdict,
+        "reset": {
+            "mode": facts.policy.mode,
+            "nextExpiryAt": facts.freshness.next_expiry_at if facts.freshness else None,
+        },
+        "runtime": facts.runtime,
+    }
+
+
+def format_count(count: int) -> str:
+    """A number of tokens: as it is under 1000, then in ``k`` (one decimal under 10k), then in ``m`` (STATUS-4)."""
+    if count < 1_000:
+        return str(count)
+    if count < 999_500:
+        thousands = count / 1_000
+        return f"{thousands:.1f}k" if round(thousands, 1) < 10 else f"{thousands:.0f}k"
+    return f"{count / 1_000_000:.1f}m"
+
+
+def _window(facts: StatusFacts) -> str:
+    used = format_count(facts.window_used)
+    if facts.window_tokens is None:
+        return f"{used} (window unknown, {facts.window_source})"
+    return f"{used}/{format_count(facts.window_tokens)} ({_percent(facts)}%, {facts.window_source})"
+
+
+def _percent(facts: StatusFacts) -> int | None:
+    if not facts.window_tokens:
+        return None
+    return min(999, round(100 * facts.window_used / facts.window_tokens))
+
+
+def _age(session: Session, facts: StatusFacts) -> str:
+    began = session.lifecycle.started_at
+    return "age unknown" if began is None else f"began {_span(max(0, facts.now - began) // 1000)} ago"
+
+
+def _span(seconds: int) -> str:
+    """A length of time in its largest whole unit: nobody wants seconds of something that is days old."""
+    unit = next(unit for unit in (86_400, 3_600, 60, 1) if seconds >= unit or unit == 1)
+    return format_span(max(1, seconds // unit * unit))
+
+
+def _levels(session: Session) -> list[str]:
+    overrides = session.overrides
+    named = (
+        ("Thinking", overrides.thinking_level),
+        ("Verbose", overrides.verbose_level),
+        ("Reasoning", overrides.reasoning_level),
+        ("Elevated", overrides.elevated_level),
+    )
+    return [f"{name}: {level}" for name, level in named if level not in (None, "off")]
+
+
+def _reset(facts: StatusFacts) -> str:
+    policy = facts.policy
+    if policy.mode == "none":
+        return "never by itself"
+    daily = f"daily at {policy.at_hour:02}:{policy.at_minute:02}" if policy.mode == "daily" else ""
+    idle = f"after {format_span(policy.idle_s)} without a message" if policy.idle_s else ""
+    rule = " or ".join(part for part in (daily, idle) if part) or "never by itself"
+    if facts.freshness is None or facts.freshness.next_expiry_at is None:
+        return rule
+    moment = datetime.fromtimestamp(facts.freshness.next_expiry_at / 1000, tz=UTC).astimezone(facts.zone)
+    return f"{rule}; next {moment:%Y-%m-%d %H:%M}"

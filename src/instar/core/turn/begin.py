@@ -1,0 +1,248 @@
+"""The first transaction of a turn: whose life of the session it is, and what the person wrote (LOSS-3).
+
+In order: is the session still fresh (RESET-12…18), does the message itself ask for a reset (CMD-1…8), what does the
+session become, which lines are written, and why. A message that asks for a reset and says nothing else gets a short
+greeting turn (CMD-7): its prompt is a line for the model alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+
+from instar.core.delivery.route import apply_inbound_route
+from instar.core.lifecycle.freshness import Freshness, StaleReason, decide_freshness
+from instar.core.lifecycle.reset import (
+    PROVIDER_SESSION_FIELDS,
+    ResetPolicy,
+    apply_reset,
+    apply_soft_reset,
+)
+from instar.core.model.change import (
+    CloseReason,
+    InboxChange,
+    InboxItem,
+    Noted,
+    SessionChange,
+    SessionFacts,
+)
+from instar.core.model.decision import Decision
+from instar.core.model.entry import AnyEntry, CustomMessageEntry, Header
+from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, TurnId
+from instar.core.model.session import Lifecycle, Overrides, Session
+from instar.core.policy.command_kinds import Reset
+from instar.core.policy.model_choice import apply_model_choice
+from instar.core.queue.mode import Next
+from instar.core.turn.entries import build_first_words, build_user_entries
+from instar.core.turn.steps import hang_entries, touch_updated
+
+__all__ = ["GREETING_TYPE", "BeginDraws", "BeginSettings", "Begun", "plan_begin"]
+
+GREETING_TYPE = "instar.greeting"
+"""`customType` of the prompt of a greeting turn (CMD-7)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginSettings:
+    """What the begin of a turn needs of the configuration, resolved for its session.
+
+    `zone` is the zone of the host (COMPAT-10), `cwd` what the header names as folder (TRANS-2), `default_model` is
+    ``provider/model``, None without any model. `pinned_sender` is the one person whom the allow-list of a shared main
+    session names (ENTRY-14), None if there is no such person.
+    """
+
+    agent_id: AgentId
+    policy: ResetPolicy
+    zone: tzinfo
+    cwd: str = ""
+    default_model: str | None = None
+    pinned_sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginDraws:
+    """The ids a begin may need, drawn before the transaction so that the decision stays pure."""
+
+    session_id: SessionId
+    entry_ids: tuple[EntryId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What a begin decided. `reason` says why a life of the session began (``create``, ``reset``, ``new``, ``daily``,
+    ``idle``), None when it goes on. `stale` is set for an automatic reset; its notice is owed to the person (LOSS-7).
+    """
+
+    change: SessionChange
+    reason: str | None = None
+    stale: StaleReason | None = None
+
+
+def plan_begin(
+    facts: SessionFacts,
+    items: Sequence[InboxItem],
+    *,
+    turn_id: TurnId,
+    settings: BeginSettings,
+    draws: BeginDraws,
+    command: Reset | None = None,
+    queued: Next | None = None,
+) -> Begun:
+    """What the begin of a turn for `items` writes; `command` is the reset that the (only) item asks for, if any."""
+    now = facts.now
+    freshness = _test_freshness(facts, items, settings) if command is None else None
+    session, close, decision = _decide_life(facts, items, settings, draws, command=command, freshness=freshness)
+    is_new = close is not None or facts.session is None
+    session = _use(session, items, settings, now=now)
+    entries = _build_entries(items, draws.entry_ids, command=command, settings=settings, now=now)
+    if facts.session is None or is_new:
+        session = replace(session, naming=replace(session.naming, first_words=build_first_words(entries)))
+    head = None if is_new else facts.transcript
+    change = SessionChange(
+        session=session,
+        close=close,
+        open=_build_header(session, settings, now) if head is None else None,
+        entries=hang_entries(entries, head.leaf_id if head else None),
+        inbox=tuple(InboxChange(inbound_id=item.inbound_id, state="running", turn_id=turn_id) for item in items),
+        decisions=tuple(
+            Noted(decision=one, inbound_id=items[0].inbound_id, turn_id=turn_id)
+            for one in (decision, queued.as_decision() if queued else None)
+            if one is not None
+        ),
+    )
+    reason = "create" if facts.session is None else close
+    return Begun(change=change, reason=reason, stale=freshness.reason if freshness and close else None)
+
+
+def _test_freshness(facts: SessionFacts, items: Sequence[InboxItem], settings: BeginSettings) -> Freshness | None:
+    """Whether the session goes on; None where there is none yet (RESET-17)."""
+    session = facts.session
+    if session is None:
+        return None
+    return decide_freshness(
+        session.lifecycle,
+        header_at=facts.transcript.header.timestamp if facts.transcript else None,
+        policy=settings.policy,
+        now=facts.now,
+        zone=settings.zone,
+        provider_owned=any(name in session.extra for name in PROVIDER_SESSION_FIELDS),
+        shown_by_client=any(item.submission.shown_session_id == session.session_id for item in items),
+    )
+
+
+def _decide_life(
+    facts: SessionFacts,
+    items: Sequence[InboxItem],
+    settings: BeginSettings,
+    draws: BeginDraws,
+    *,
+    command: Reset | None,
+    freshness: Freshness | None,
+) -> tuple[Session, CloseReason | None, Decision]:
+    """The session the turn runs in, why its last transcript closes (None: it goes on), and the record of it."""
+    old, now = facts.session, facts.now
+    if old is None:
+        session = _create_session(facts, items[0], settings, draws)
+        decision = Decision(kind="freshness", outcome="new", rule="RESET-17")
+        return (_choose_model(session, command, settings) if command else session), None, decision
+    if command is not None:
+        return _reset_by_command(old, command, settings, draws, now=now)
+    if freshness is None or freshness.fresh:
+        decision = (
+            _describe(freshness, settings)
+            if freshness
+            else Decision(kind="freshness", outcome="fresh", rule="RESET-18")
+        )
+        return old, None, decision
+    reason: CloseReason = freshness.reason or "daily"
+    return apply_reset(old, session_id=draws.session_id, now=now), reason, _describe(freshness, settings)
+
+
+def _reset_by_command(
+    old: Session, command: Reset, settings: BeginSettings, draws: BeginDraws, *, now: Instant
+) -> tuple[Session, CloseReason | None, Decision]:
+    inputs = {"trigger": command.trigger, "model": command.model}
+    if command.mode == "soft":
+        return apply_soft_reset(old, now=now), None, Decision(kind="reset", outcome="soft", rule="CMD-8", inputs=inputs)
+    fresh = _choose_model(apply_reset(old, session_id=draws.session_id, now=now), command, settings)
+    reason: CloseReason = "new" if command.trigger.lower() == "/new" else "reset"
+    return fresh, reason, Decision(kind="reset", outcome=reason, rule="CMD-8", inputs=inputs)
+
+
+def _choose_model(session: Session, command: Reset, settings: BeginSettings) -> Session:
+    """The session with the model that the reset named (CMD-6)."""
+    if command.model is None:
+        return session
+    return replace(
+        session, overrides=apply_model_choice(session.overrides, command.model, default=settings.default_model)
+    )
+
+
+def _create_session(facts: SessionFacts, item: InboxItem, settings: BeginSettings, draws: BeginDraws) -> Session:
+    now = facts.now
+    return Session(
+        key=facts.key,
+        agent_id=settings.agent_id,
+        session_id=draws.session_id,
+        owner=item.acceptance.owner,
+        lifecycle=Lifecycle(started_at=now, last_interaction_at=now, updated_at=now, created_at=now),
+        overrides=Overrides(),
+    )
+
+
+def _use(session: Session, items: Sequence[InboxItem], settings: BeginSettings, *, now: Instant) -> Session:
+    """The session after these messages: its route, and its interaction where a person wrote (RESET-19, RESET-20)."""
+    for item in items:
+        session = apply_inbound_route(session, item.submission, pinned_sender=settings.pinned_sender)
+    touched = touch_updated(session, now)
+    if all(item.submission.options.system for item in items):
+        return touched
+    return replace(touched, lifecycle=replace(touched.lifecycle, last_interaction_at=now))
+
+
+def _build_entries(
+    items: Sequence[InboxItem],
+    entry_ids: Sequence[EntryId],
+    *,
+    command: Reset | None,
+    settings: BeginSettings,
+    now: Instant,
+) -> tuple[AnyEntry, ...]:
+    if command is None:
+        return build_user_entries(items, entry_ids, now=now)
+    if command.remainder:
+        return build_user_entries(items, entry_ids, now=now, text=command.remainder)
+    model = command.model if command.model and command.model != settings.default_model else None
+    named = f" Say that you now run as {model}." if model else ""
+    prompt = (
+        "A new session was started at the person's wish. Greet them in one or two short sentences, confirm that this "
+        f"is a fresh start, and ask what to do.{named}"
+    )
+    greeting = CustomMessageEntry(
+        id=entry_ids[0], parent_id=None, timestamp=now, custom_type=GREETING_TYPE, content=prompt, display=False
+    )
+    return (greeting,)
+
+
+def _build_header(session: Session, settings: BeginSettings, now: Instant) -> Header:
+    return Header(id=session.session_id, timestamp=now, cwd=settings.cwd)
+
+
+def _describe(freshness: Freshness, settings: BeginSettings) -> Decision:
+    policy = settings.policy
+    return Decision(
+        kind="freshness",
+        outcome="fresh" if freshness.fresh else str(freshness.reason),
+        rule=freshness.rule,
+        inputs={
+            "mode": policy.mode,
+            "at": f"{policy.at_hour:02}:{policy.at_minute:02}",
+            "idle_s": policy.idle_s,
+            "started_at": freshness.started_at,
+            "interacted_at": freshness.interacted_at,
+            "daily_reset_at": freshness.daily_reset_at,
+            "idle_expires_at": freshness.idle_expires_at,
+            "next_expiry_at": freshness.next_expiry_at,
+        },
+    )

@@ -1,0 +1,133 @@
+"""The decision at the door: what becomes of a message, in which session, and why (design, section 2; LOSS-1).
+
+Three questions in this order, each with its own room: where does it go (routing), may its sender write (access), does
+it wake the agent (activation). A source that names the session itself (RPC, cron) has answered the first and has
+proved its right to the gate (LEAK-5), so for it the other two are not asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from instar.core.model.change import Acceptance, AcceptFacts, Submission
+from instar.core.model.decision import Decision
+from instar.core.model.ids import AgentId, SessionKey
+from instar.core.policy.access import NO_PAIRING, AccessFacts, AccessSettings, PairingFacts, decide_access
+from instar.core.policy.activation import ActivationFacts, ActivationSettings, decide_activation, is_addressed
+from instar.core.policy.commands import CommandContext, parse_command
+from instar.core.routing.key import parse_key
+from instar.core.routing.route import RoutingSettings, route
+
+__all__ = ["Address", "DoorSettings", "decide_acceptance", "resolve_address"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorSettings:
+    """What the decision needs of the configuration, for one channel and agent."""
+
+    access: AccessSettings
+    activation: ActivationSettings
+    commands: CommandContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a message goes. `is_named` is True when its source named the session; `group_id` is the group or room in
+    the spelling of keys, empty in direct chats; `owner` is who a new session would belong to (LEAK-4).
+    """
+
+    session_key: SessionKey
+    agent_id: AgentId
+    group_id: str
+    owner: str | None
+    is_named: bool
+    decisions: tuple[Decision, ...]
+
+
+def resolve_address(settings: RoutingSettings, submission: Submission, *, default_agent: AgentId) -> Address:
+    """The session of a message, by its key if the source named one, else by routing (KEY-12)."""
+    key = submission.session_key
+    if key is not None:
+        agent_id = parse_key(key, main_key=settings.keys.main_key).agent_id or default_agent
+        named = Decision(kind="route", outcome=key, rule="KEY-14", inputs={"channel": submission.inbound.channel})
+        return Address(
+            session_key=key,
+            agent_id=agent_id,
+            group_id="",
+            owner=submission.principal,
+            is_named=True,
+            decisions=(named,),
+        )
+    found = route(settings, submission.inbound)
+    return Address(
+        session_key=found.session_key,
+        agent_id=found.agent_id,
+        group_id="" if found.chat_type == "direct" else found.peer_id,
+        owner=found.owner,
+        is_named=False,
+        decisions=found.decisions,
+    )
+
+
+def decide_acceptance(
+    facts: AcceptFacts,
+    submission: Submission,
+    address: Address,
+    settings: DoorSettings,
+    *,
+    pairing: PairingFacts = NO_PAIRING,
+) -> Acceptance:
+    """What becomes of a message: accepted for its lane, observed as group context, or refused with a reason."""
+    if address.is_named:
+        return Acceptance(
+            status="accepted",
+            session_key=address.session_key,
+            agent_id=address.agent_id,
+            authorised=submission.may_command,
+            is_owner=submission.is_owner,
+            owner=address.owner,
+            decisions=address.decisions,
+        )
+    activation_facts = _activation_facts(submission, address, settings)
+    access_facts = AccessFacts(
+        chat_type=submission.inbound.chat.type,
+        sender_id=submission.inbound.sender.id,
+        chat_id=submission.inbound.chat.id,
+        is_addressed=is_addressed(activation_facts, settings.activation.mention_patterns) is not None,
+    )
+    access = decide_access(settings.access, access_facts, now=facts.now, pairing=pairing)
+    decisions = (*address.decisions, access.as_decision(access_facts))
+    if not access.admitted:
+        return Acceptance(
+            status="refused",
+            session_key=address.session_key,
+            agent_id=address.agent_id,
+            reason=access.reason,
+            hint=access.hint,
+            decisions=decisions,
+        )
+    activation_facts = replace(activation_facts, may_command=access.authorised_for_commands)
+    override = facts.session.overrides.group_activation if facts.session else None
+    activation = decide_activation(settings.activation, activation_facts, override=override)
+    return Acceptance(
+        status="accepted" if activation.wakes else "observed",
+        session_key=address.session_key,
+        agent_id=address.agent_id,
+        authorised=access.authorised_for_commands,
+        is_owner=access.is_owner,
+        owner=address.owner,
+        decisions=(*decisions, activation.as_decision(activation_facts)),
+    )
+
+
+def _activation_facts(submission: Submission, address: Address, settings: DoorSettings) -> ActivationFacts:
+    inbound = submission.inbound
+    return ActivationFacts(
+        chat_type=inbound.chat.type,
+        text=inbound.text,
+        group_id=address.group_id,
+        mentioned=inbound.mentioned,
+        mentions_others=inbound.mentions_others,
+        reply_to_agent=inbound.reply_to_agent,
+        is_command=parse_command(inbound.text, settings.commands) is not None,
+    )

@@ -1,0 +1,187 @@
+"""Chat commands that need no model: read, allow, do, answer (CMD-20…35).
+
+What a message asks for is parsed by `instar.core.policy.commands`, whether its sender may is decided by
+`command_rights`; here is only the doing. A command acts on the sender's own session (LEAK-5). Its answer is always
+delivered (SEND-12), and nothing of it is in the transcript.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from instar.core.explain.status import build_status_lines
+from instar.core.explain.story import ask, tell
+from instar.core.model.change import InboxChange, InboxItem, Noted, SessionChange, SessionFacts
+from instar.core.model.event import CommandAnswered
+from instar.core.model.ids import Instant, TurnId
+from instar.core.model.query import DecisionQuery
+from instar.core.policy import command_kinds as kinds
+from instar.core.policy.command_help import build_help
+from instar.core.policy.command_rights import CommandDecision, decide_command
+from instar.core.policy.commands import parse_command
+from instar.core.turn.reply import plan_command_reply
+from instar.core.turn.steps import touch_updated
+from instar.errors import InvalidRequest, NotFound, Unavailable
+from instar.gateway.lane import LaneBook
+from instar.gateway.parts import GatewayParts
+from instar.gateway.sessions import Sessions
+from instar.gateway.settings import command_context
+from instar.gateway.status_text import load_status_facts
+from instar.gateway.turn_services import TurnServices
+
+__all__ = ["Commands"]
+
+
+class Commands:
+    """The commands of one gateway."""
+
+    def __init__(self, parts: GatewayParts, services: TurnServices, sessions: Sessions, lanes: LaneBook) -> None:
+        self._parts = parts
+        self._services = services
+        self._sessions = sessions
+        self._lanes = lanes
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def read(self, item: InboxItem) -> tuple[kinds.Command, CommandDecision] | None:
+        """What a message asks for and what becomes of it; None for ordinary text, also where only the sender's
+        standing makes it so (CMD-4).
+        """
+        inbound = item.submission.inbound
+        is_group = inbound.chat.type != "direct"
+        agent_id = item.acceptance.agent_id
+        context = command_context(
+            self._parts.config(), agent_id, self._services.model_names(agent_id), is_group=is_group
+        )
+        command = parse_command(inbound.text, context)
+        if command is None:
+            return None
+        decision = decide_command(
+            command,
+            is_authorised=item.acceptance.authorised,
+            is_owner=item.acceptance.is_owner,
+            is_group=is_group,
+        )
+        return None if decision.outcome == "text" else (command, decision)
+
+    def read_reset(self, item: InboxItem) -> kinds.Reset | None:
+        """The reset a message asks for and may ask for; it runs as the begin of a turn (CMD-8)."""
+        found = self.read(item)
+        return found[0] if found is not None and isinstance(found[0], kinds.Reset) else None
+
+    def recognises(self, item: InboxItem) -> bool:
+        """Whether the message is done here, without a turn; directives inside other text are the turn's affair."""
+        found = self.read(item)
+        if found is None or isinstance(found[0], kinds.Reset):
+            return False
+        return not (isinstance(found[0], kinds.Inline) and found[0].text.strip())
+
+    # --- doing --------------------------------------------------------------------------------------------------------
+
+    async def run(self, item: InboxItem) -> None:
+        """Do the command of a message that `recognises` knows, end the message, and answer its sender."""
+        found = self.read(item)
+        if found is None:
+            return
+        command, decision = found
+        if decision.outcome == "swallow":
+            await self._end(item, decision, text=None, state="refused")
+            return
+        if decision.outcome == "place":
+            text = "This command is for groups only."
+        else:
+            try:
+                text = await self._answer(command, item)
+            except (InvalidRequest, NotFound, Unavailable) as error:
+                text = str(error)
+        await self._end(item, decision, text=text, state="command")
+
+    async def _answer(self, command: kinds.Command, item: InboxItem) -> str:
+        match command:
+            case kinds.Stop():
+                return await self._stop(item)
+            case kinds.Status():
+                facts = await load_status_facts(self._parts, self._services, self._lanes, item.acceptance.session_key)
+                return build_status_lines(facts)
+            case kinds.Help():
+                return build_help(full=False)
+            case kinds.Commands():
+                return build_help(full=True)
+            case kinds.WhoAmI():
+                return _describe_sender(item)
+            case kinds.Why():
+                return await self._why(item)
+            case _:
+                return "This command is not there yet."
+
+    async def _stop(self, item: InboxItem) -> str:
+        lane = self._lanes.get(item.acceptance.session_key)
+        stopped = await lane.stop_from_inside("stop")
+        return "Stopped." if stopped else "Nothing was running."
+
+    async def _why(self, item: InboxItem) -> str:
+        """The newest decision that a person felt, as a sentence (WHY-2)."""
+        rows = await self._parts.store.load_decisions(DecisionQuery(session_key=item.acceptance.session_key, limit=40))
+        zone = self._services.clock.zone()
+        felt = (row for row in rows if row.inbound_id != item.inbound_id and _is_felt(row.decision.outcome))
+        newest = next(felt, None)
+        if newest is None:
+            return "Nothing has been decided here that would need a reason."
+        return f"{ask(newest)} {tell(newest, zone)}"
+
+    # --- ending -------------------------------------------------------------------------------------------------------
+
+    async def _end(self, item: InboxItem, decision: CommandDecision, *, text: str | None, state: str) -> None:
+        """End the message and owe its answer, in one change; a command done is interaction (RESET-19)."""
+        key = item.acceptance.session_key
+        limit = self._services.text_limit(item.submission.inbound.channel)
+        deliveries = plan_command_reply(item, text, draw=self._services.ids.delivery_id, limit=limit)
+        is_refused = state == "refused"
+
+        def decide(facts: SessionFacts) -> SessionChange:
+            session = None
+            if facts.session is not None and not is_refused:
+                touched = touch_updated(facts.session, facts.now)
+                session = replace(touched, lifecycle=replace(touched.lifecycle, last_interaction_at=Instant(facts.now)))
+            return SessionChange(
+                session=session,
+                inbox=(
+                    InboxChange(
+                        inbound_id=item.inbound_id,
+                        state="refused" if is_refused else "command",
+                        turn_id=item.turn_id,
+                        reason="not_authorised" if is_refused else None,
+                    ),
+                ),
+                deliveries=deliveries,
+                decisions=(Noted(decision=decision.as_decision(), inbound_id=item.inbound_id),),
+            )
+
+        await self._services.change("end_command", key, decide)
+        self._services.publish(
+            CommandAnswered(
+                session_key=key,
+                agent_id=item.acceptance.agent_id,
+                turn_id=item.turn_id or TurnId(item.inbound_id),
+                text=text,
+                at=self._services.clock.now(),
+            )
+        )
+
+
+def _describe_sender(item: InboxItem) -> str:
+    """Who the gateway takes the sender for (CMD-32)."""
+    inbound, acceptance = item.submission.inbound, item.acceptance
+    standing = "an owner" if acceptance.is_owner else "authorised" if acceptance.authorised else "a guest"
+    lines = [
+        f"You are {inbound.sender.name or inbound.sender.id} ({inbound.channel}:{inbound.sender.id}), {standing}.",
+        f"Session: {acceptance.session_key}",
+    ]
+    if acceptance.owner:
+        lines.append(f"Known as: {acceptance.owner}")
+    return "\n".join(lines)
+
+
+def _is_felt(outcome: str) -> bool:
+    """Whether a person notices the outcome: what only went its usual way needs no reason."""
+    return outcome not in ("fresh", "admitted", "wakes", "allow", "sent", "start", "run")

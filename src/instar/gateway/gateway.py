@@ -1,0 +1,199 @@
+"""The gateway: owns the lanes and everything that runs, from start to drain (design, section 2).
+
+`submit` is the one door for messages, whatever their source: decide, commit, acknowledge, hand to the lane. What
+happens then happens in lanes. Start-up takes over what a crash left (LOSS-4); stop lets running turns end within a
+limit and leaves the rest for the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import groupby
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from instar.core.model.change import Acknowledgement, InboxItem, Submission
+from instar.core.model.event import ShuttingDown
+from instar.core.model.ids import ChannelName, DeliveryId, SessionKey, TurnId
+from instar.core.model.message import Inbound
+from instar.core.model.query import Recovered
+from instar.core.model.view import GatewayFacts, GatewayStatus, RunState
+from instar.core.turn.door import decide_acceptance, resolve_address
+from instar.errors import ChannelError, Unavailable
+from instar.gateway.commands import Commands
+from instar.gateway.events import EventHub
+from instar.gateway.lanes import Lanes
+from instar.gateway.outbox import Outbox
+from instar.gateway.parts import GatewayParts
+from instar.gateway.runs import Runs
+from instar.gateway.sessions import Sessions
+from instar.gateway.settings import door_settings
+from instar.gateway.status import build_facts, load_status
+from instar.gateway.turn_services import TurnServices
+from instar.ports.channel import Channel, ChannelContext, Receipt
+
+__all__ = ["Gateway"]
+
+DRAIN_S = 10.0
+"""How long a stop lets running turns end by themselves."""
+
+log = structlog.get_logger(__name__)
+
+
+class Gateway:
+    """One running gateway. Use it as an async context manager: entering starts it, leaving drains and stops it."""
+
+    def __init__(self, parts: GatewayParts) -> None:
+        self._parts = parts
+        self._group = asyncio.TaskGroup()
+        self._is_draining = False
+        self._channel_errors: dict[ChannelName, str] = {}
+        self._started_at = parts.clock.now()
+        self.events = EventHub()
+        self.runs = Runs(parts.store, parts.clock)
+        self.events.subscribe(self.runs.follow)
+        self.outbox = Outbox(parts.store, parts.clock, parts.channels, parts.config().delivery)
+        self._services = TurnServices(parts=parts, events=self.events, outbox=self.outbox)
+        self.lanes = Lanes(parts, self._services)
+        self.sessions = Sessions(parts, self._services, self.lanes)
+        self._commands = Commands(parts, self._services, self.sessions, self.lanes)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Recover, then start lanes, outbox and channels, in this order."""
+        await self._group.__aenter__()
+        self.lanes.open(self._group, self._commands)
+        try:
+            recovered = await self._parts.store.recover(self._parts.clock.now())
+            self._services.fence = recovered.fence
+            self._take_up(recovered)
+            await self.outbox.start(recovered.unknown, self._group)
+            for channel in self._parts.channels.values():
+                await self._start_channel(channel)
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop taking messages, let turns end for a while, cut the rest; they go on at the next start."""
+        await self.stop("shutdown")
+        await self._group.__aexit__(None, None, None)
+
+    async def stop(self, reason: str) -> None:
+        """Drain and stop; may be called twice."""
+        if self._is_draining:
+            return
+        self._is_draining = True
+        self.events.publish(ShuttingDown(reason=reason))
+        for channel in self._parts.channels.values():
+            await channel.stop()
+        await self._drain()
+        for lane in self.lanes:
+            await lane.stop(cut=True)
+        await self.outbox.stop()
+        await self._parts.runner.close()
+
+    async def _drain(self) -> None:
+        deadline = self._parts.clock.monotonic() + DRAIN_S
+        while any(lane.active_turn_ids for lane in self.lanes):
+            if self._parts.clock.monotonic() >= deadline:
+                log.warning("drain_cut", turns=sum(len(lane.active_turn_ids) for lane in self.lanes))
+                return
+            await asyncio.sleep(0.02)
+
+    def _take_up(self, recovered: Recovered) -> None:
+        """Hand interrupted turns and waiting messages to their lanes, in arrival order (LOSS-4)."""
+
+        def turn_of(item: InboxItem) -> tuple[SessionKey, TurnId]:
+            return item.acceptance.session_key, item.turn_id or TurnId(item.inbound_id)
+
+        for (key, turn_id), items in groupby(
+            sorted(recovered.running, key=lambda item: (*turn_of(item), item.seq)), turn_of
+        ):
+            self.lanes.get(key).resume(turn_id, tuple(items))
+        for item in recovered.waiting:
+            self.lanes.get(item.acceptance.session_key).offer(item)
+        if recovered.running or recovered.waiting:
+            log.info("recovered", running=len(recovered.running), waiting=len(recovered.waiting))
+
+    async def _start_channel(self, channel: Channel) -> None:
+        name = channel.name
+
+        async def accept(inbound: Inbound) -> Acknowledgement:
+            return await self.submit(Submission(inbound=inbound))
+
+        async def settle(delivery_id: DeliveryId, receipt: Receipt) -> bool:
+            return await self.outbox.settle(name, delivery_id, receipt)
+
+        context = ChannelContext(
+            accept=accept,
+            claim=lambda limit: self.outbox.claim(name, limit),
+            settle=settle,
+            wait=lambda seconds: self.outbox.wait(name, seconds),
+        )
+        try:
+            await channel.start(context)
+        except ChannelError as error:
+            # One channel that cannot connect must not keep the others silent; `status` says so.
+            self._channel_errors[name] = str(error)
+            log.error("channel_not_started", channel=name, error=str(error))
+
+    # --- the door -----------------------------------------------------------------------------------------------------
+
+    async def submit(self, submission: Submission) -> Acknowledgement:
+        """Commit a message and answer what its sender is told (LOSS-1); the lane takes it from there.
+
+        The same (channel, account, message id) gets the first answer again and runs nothing. Raises `Unavailable`
+        while the gateway stops, and any `StoreError` when nothing was stored.
+        """
+        if self._is_draining:
+            raise Unavailable(
+                "The gateway is stopping", fix="Send the message again in a moment.", retry_after_ms=2_000
+            )
+        parts = self._parts
+        config = parts.config()
+        now = parts.clock.now()
+        inbound_id = parts.ids.inbound_id()
+        address = resolve_address(config.routing, submission, default_agent=config.agents.default_id)
+        inbound = submission.inbound
+        settings = door_settings(
+            config,
+            inbound.channel,
+            agent_id=address.agent_id,
+            names=self._services.model_names(address.agent_id),
+            is_group=inbound.chat.type != "direct",
+        )
+        acknowledgement, item = await parts.store.accept(
+            submission,
+            inbound_id=inbound_id,
+            now=now,
+            key=address.session_key,
+            decide=lambda facts: decide_acceptance(facts, submission, address, settings),
+        )
+        if item is not None and not self._is_draining:
+            self.lanes.get(item.acceptance.session_key).offer(item)
+        return acknowledgement
+
+    async def run_state(self, run_id: TurnId) -> RunState | None:
+        """How far a run is; None when the id was never accepted."""
+        return await self.runs.state(run_id)
+
+    async def wait_run(self, run_id: TurnId, *, timeout_ms: int) -> RunState | None:
+        """As `run_state`, but waits up to so long for the run to end."""
+        return await self.runs.wait(run_id, timeout_s=timeout_ms / 1000)
+
+    # --- what it is ---------------------------------------------------------------------------------------------------
+
+    def facts(self) -> GatewayFacts:
+        """What the gateway is: version, defaults, agents, models, commands."""
+        return build_facts(self._parts, started_at=self._started_at)
+
+    async def status(self, *, recent: int = 10) -> GatewayStatus:
+        """What is going on, with the most recently used sessions."""
+        return await load_status(self._parts, self.lanes, self.sessions, self._channel_errors, recent=recent)

@@ -1,0 +1,268 @@
+"""Operations on sessions that callers may ask for: list, describe, history, create, reset, delete, patch, inject.
+
+The gate has been passed already (LEAK-5). Whatever must not run beside a turn goes through the session's lane; what
+only reads, or adds a line at the leaf, does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+from instar.core.lifecycle.title import derive_title
+from instar.core.model.change import Changed
+from instar.core.model.decision import Decision
+from instar.core.model.ids import AgentId, EntryId, SessionId, SessionKey, TurnId
+from instar.core.model.query import SessionQuery
+from instar.core.model.session import Overrides, Session
+from instar.core.model.view import DeletedSession, History, NewSession, SessionListing, SessionRef, SessionView
+from instar.core.policy.model_choice import apply_model_choice, find_model
+from instar.core.routing.key import build_source_key, canonical_key, is_main_key, parse_key
+from instar.core.transcript.text import message_text
+from instar.core.turn.operations import Creation, plan_create, plan_inject, plan_manual_reset
+from instar.errors import InvalidRequest, InvariantBroken, NotFound
+from instar.gateway.lane import LaneBook
+from instar.gateway.parts import GatewayParts
+from instar.gateway.turn_services import TurnServices
+
+__all__ = ["Sessions"]
+
+LAST_MESSAGE_CHARS = 240
+"""How much of the last message a list shows."""
+
+LABEL_CHARS = 64
+"""The longest label (ENTRY-1)."""
+
+
+class Sessions:
+    """The operations of one gateway."""
+
+    def __init__(self, parts: GatewayParts, services: TurnServices, lanes: LaneBook) -> None:
+        self._parts = parts
+        self._services = services
+        self._lanes = lanes
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    def canonical_key(self, text: str, *, agent_id: AgentId | None = None) -> SessionKey:
+        """The key that `text` means (KEY-14). Raises `InvalidRequest` for a text that can be no key."""
+        config = self._parts.config()
+        key = canonical_key(text, config.routing.keys, default_agent=agent_id or config.agents.default_id)
+        if key is None:
+            raise InvalidRequest(
+                "A session key must not be empty", fix='Use "main" or a key of `sessions.list`.', field="key"
+            )
+        return key
+
+    async def list(self, query: SessionQuery, *, titles: bool, last_messages: bool) -> SessionListing:
+        """One page, in the order of RPC-32."""
+        page = await self._parts.store.list_sessions(query)
+        views = [await self._view(session, title=titles, last_message=last_messages) for session in page.sessions]
+        return SessionListing(sessions=tuple(views), total=page.total)
+
+    async def describe(self, key: SessionKey, *, titles: bool = False) -> SessionView | None:
+        """One session, None when the key has none."""
+        session = await self._parts.store.load_session(key)
+        return None if session is None else await self._view(session, title=titles, last_message=titles)
+
+    async def history(self, key: SessionKey, *, limit: int, before_seq: int | None = None) -> History:
+        """The newest messages of the current transcript; a key without a session gives an empty history."""
+        session = await self._parts.store.load_session(key)
+        if session is None:
+            return History(key=key)
+        page = await self._parts.store.load_entries(
+            session.session_id, limit=limit, before_seq=before_seq, messages_only=True
+        )
+        return History(
+            key=key,
+            session=await self._view(session, title=False, last_message=False),
+            session_id=session.session_id,
+            entries=page.entries,
+            has_more=page.has_more,
+            total=page.head.message_count,
+        )
+
+    async def resolve(self, ref: SessionRef) -> tuple[SessionKey, ...]:
+        """Every key that the reference matches (RESOLVE-1…3)."""
+        store = self._parts.store
+        found: tuple[Session, ...]
+        if ref.key is not None:
+            one = await store.load_session(ref.key)
+            found = () if one is None else (one,)
+        elif ref.session_id is not None:
+            found = await store.find_sessions(session_id_prefix=ref.session_id)
+            exact = tuple(session for session in found if session.session_id == ref.session_id)
+            found = exact or found
+        else:
+            found = await store.find_sessions(label=ref.label)
+        return tuple(session.key for session in found if _passes(session, ref))
+
+    async def _view(self, session: Session, *, title: bool, last_message: bool) -> SessionView:
+        return SessionView(
+            session=session,
+            active_run_ids=self._lanes.active_turn_ids(session.key),
+            derived_title=derive_title(session) if title else None,
+            last_message=await self._last_message(session.session_id) if last_message else None,
+        )
+
+    async def _last_message(self, session_id: SessionId) -> str | None:
+        page = await self._parts.store.load_entries(session_id, limit=4, messages_only=True)
+        for stored in reversed(page.entries):
+            message = getattr(stored.entry, "message", None)
+            text = message_text(message).strip() if message is not None else ""
+            if text:
+                return " ".join(text.split())[:LAST_MESSAGE_CHARS]
+        return None
+
+    # --- changes ------------------------------------------------------------------------------------------------------
+
+    async def create(self, new: NewSession, *, who: str) -> SessionView:
+        """Create a session (RPC-5). Raises `InvalidRequest` (label taken, bad model) and `NotFound` (parent)."""
+        parts = self._parts
+        agent_id = new.agent_id or parts.config().agents.default_id
+        key = new.key or build_source_key(agent_id, "dashboard", parts.ids.session_id())
+        label = await self._free_label(new.label, key)
+        creation = Creation(
+            agent_id=parse_key(key).agent_id or agent_id,
+            session_id=parts.ids.session_id(),
+            label=label,
+            overrides=self._overrides_of(new, agent_id),
+            parent_key=new.parent_key,
+            cwd=parts.config().workspace(agent_id),
+        )
+        if new.fork and new.parent_key is not None:
+            creation = await self._fork(creation, new.parent_key)
+        changed = await self._services.change(
+            "create_session", key, lambda facts: plan_create(facts, creation, who=who)
+        )
+        return await self._told(changed, "create")
+
+    async def reset(self, key: SessionKey, *, reason: Literal["reset", "new"], who: str) -> SessionView:
+        """Close the transcript and begin another (RPC-7, RPC-34); a running turn is stopped first."""
+        parts = self._parts
+        config = parts.config()
+        agent_id = parse_key(key).agent_id or config.agents.default_id
+        session_id = parts.ids.session_id()
+
+        async def reset_now() -> Changed:
+            return await self._services.change(
+                "reset_session",
+                key,
+                lambda facts: plan_manual_reset(
+                    facts,
+                    session_id=session_id,
+                    agent_id=agent_id,
+                    reason=reason,
+                    cwd=config.workspace(agent_id),
+                    who=who,
+                ),
+            )
+
+        changed = await self._lanes.get(key).perform(reset_now, cause="reset")
+        return await self._told(changed, reason)
+
+    async def delete(self, key: SessionKey, *, delete_transcript: bool, who: str) -> DeletedSession:
+        """Delete a session (RPC-35). Raises `InvalidRequest` for main and global keys, `Unavailable` if a run stays."""
+        config = self._parts.config()
+        if key == "global" or is_main_key(key, main_key=config.routing.keys.main_key):
+            raise InvalidRequest(
+                f"Cannot delete the main session ({key})",
+                fix="Reset it instead: `instar sessions reset`.",
+                field="key",
+            )
+        if await self._parts.store.load_session(key) is None:
+            return DeletedSession(key=key, deleted=False)
+        archived = await self._lanes.get(key).perform(
+            lambda: self._delete_now(key, delete_transcript=delete_transcript, who=who), cause="delete"
+        )
+        self._services.tell_deleted(key, parse_key(key).agent_id or config.agents.default_id)
+        return DeletedSession(key=key, deleted=True, archived=archived)
+
+    async def _delete_now(self, key: SessionKey, *, delete_transcript: bool, who: str) -> tuple[str, ...]:
+        """Archive every transcript of the key, then remove the rows (LOSS-8)."""
+        parts = self._parts
+        heads = await parts.store.load_transcripts(key)
+        archived = tuple([await parts.archiver.archive(head) for head in heads if head.next_seq > 1])
+        decision = Decision(
+            kind="maintenance", outcome="deleted", rule="RPC-35", inputs={"who": who, "archives": len(archived)}
+        )
+        await parts.store.delete_session(
+            key, now=parts.clock.now(), decisions=(decision,), keep_transcripts=not delete_transcript
+        )
+        return archived
+
+    async def patch(self, key: SessionKey, fields: Mapping[str, object], *, who: str) -> SessionView:
+        """Apply a patch in wire spelling, without ``key`` (PATCH-*). Raises `InvalidRequest`, `Unavailable`."""
+        raise InvalidRequest("sessions.patch is not built yet", field="key")
+
+    async def inject(self, key: SessionKey, message: str, *, label: str | None, who: str) -> EntryId:
+        """Append a line for people that no model wrote (RPC-18). Raises `NotFound`."""
+        entry_id = self._parts.ids.entry_id()
+        changed = await self._services.change(
+            "inject_message", key, lambda facts: plan_inject(facts, message, label=label, entry_id=entry_id, who=who)
+        )
+        if changed.session is not None:
+            self._services.tell_messages(changed.session.agent_id, changed)
+            self._services.tell_session(changed.session, "inject")
+        return entry_id
+
+    async def abort(self, key: SessionKey, run_id: TurnId | None, *, who: str) -> tuple[TurnId, ...]:
+        """Stop the running turn (or only that run) and give the ids of the runs that were stopped (QUEUE-16)."""
+        lane = self._lanes.find(key)
+        return () if lane is None else await lane.abort("abort", run_id)
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _free_label(self, label: str | None, key: SessionKey) -> str | None:
+        text = label.strip() if label else ""
+        if not text:
+            return None
+        if len(text) > LABEL_CHARS:
+            raise InvalidRequest(f"A label has at most {LABEL_CHARS} characters", field="label")
+        taken = [one for one in await self._parts.store.find_sessions(label=text) if one.key != key]
+        if taken:
+            raise InvalidRequest(
+                f"label already in use: {text}", why=f"{taken[0].key} has it", fix="Choose another one.", field="label"
+            )
+        return text
+
+    def _overrides_of(self, new: NewSession, agent_id: AgentId) -> Overrides:
+        overrides = Overrides(thinking_level=new.thinking_level)
+        if new.model is None:
+            return overrides
+        names = self._services.model_names(agent_id)
+        model = find_model(new.model, names)
+        if model is None:
+            raise InvalidRequest(
+                f"model not allowed: {new.model}", fix="`models.list` shows what may be chosen.", field="model"
+            )
+        return apply_model_choice(overrides, model, default=names.default)
+
+    async def _fork(self, creation: Creation, parent_key: SessionKey) -> Creation:
+        parent = await self._parts.store.load_session(parent_key)
+        if parent is None:
+            raise NotFound(f"There is no session {parent_key}", fix="List the sessions with `instar sessions list`.")
+        page = await self._parts.store.load_entries(parent.session_id)
+        return replace(
+            creation,
+            parent_session_id=parent.session_id,
+            forked=tuple(stored.entry for stored in page.entries),
+        )
+
+    async def _told(self, changed: Changed, reason: str) -> SessionView:
+        if changed.session is None:
+            raise InvariantBroken("a created or reset session is there", why=reason)
+        self._services.tell_session(changed.session, reason)
+        return await self._view(changed.session, title=False, last_message=False)
+
+
+def _passes(session: Session, ref: SessionRef) -> bool:
+    """Whether a session passes the filters of RESOLVE-2."""
+    if ref.agent_id is not None and session.agent_id != ref.agent_id:
+        return False
+    if ref.spawned_by is not None and session.origin.spawned_by != ref.spawned_by:
+        return False
+    if session.key == "global" and not ref.include_global and ref.key is None:
+        return False
+    return session.key != "unknown" or ref.include_unknown or ref.key is not None

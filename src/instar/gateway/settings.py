@@ -1,0 +1,68 @@
+"""From the whole configuration to the small settings that decisions take (style, section 5).
+
+The only place of the gateway that knows how the configuration is laid out.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from instar.config.load import Config
+from instar.core.lifecycle.reset import ResetPolicy, resolve_reset_policy, resolve_reset_type
+from instar.core.model.ids import AgentId, ChannelName, SessionKey
+from instar.core.policy.commands import CommandContext
+from instar.core.policy.model_choice import ModelNames
+from instar.core.routing.key import is_main_key, parse_key
+from instar.core.turn.begin import BeginSettings
+from instar.core.turn.door import DoorSettings
+
+__all__ = ["begin_settings", "command_context", "door_settings", "reset_policy"]
+
+
+def door_settings(
+    config: Config, channel: ChannelName, *, agent_id: AgentId, names: ModelNames, is_group: bool
+) -> DoorSettings:
+    """What decides over a message of a channel for an agent."""
+    return DoorSettings(
+        access=config.access(channel),
+        activation=config.activation(channel, agent_id),
+        commands=command_context(config, agent_id, names, is_group=is_group),
+    )
+
+
+def command_context(config: Config, agent_id: AgentId, names: ModelNames, *, is_group: bool) -> CommandContext:
+    """What reading a command depends on."""
+    return CommandContext(
+        is_group=is_group,
+        mention_patterns=config.mention_patterns(agent_id) if is_group else (),
+        triggers=config.reset_triggers,
+        models=names,
+        channels=config.dock_channels,
+    )
+
+
+def reset_policy(config: Config, key: SessionKey, channel: ChannelName | None) -> ResetPolicy:
+    """When the session of a key starts over (RESET-8, RESET-11)."""
+    parsed = parse_key(key, main_key=config.routing.keys.main_key)
+    return resolve_reset_policy(config.reset, resolve_reset_type(key), channel or parsed.channel)
+
+
+def begin_settings(
+    config: Config,
+    key: SessionKey,
+    *,
+    agent_id: AgentId,
+    channel: ChannelName | None,
+    zone: tzinfo,
+    default_model: str | None,
+) -> BeginSettings:
+    """What the begin of a turn depends on; `channel` is the one the message came through."""
+    is_main = is_main_key(key, main_key=config.routing.keys.main_key)
+    return BeginSettings(
+        agent_id=agent_id,
+        policy=reset_policy(config, key, channel),
+        zone=zone,
+        cwd=config.workspace(agent_id),
+        default_model=default_model,
+        pinned_sender=config.access(channel).only_sender if is_main and channel else None,
+    )

@@ -1,0 +1,101 @@
+"""Gathers how a session stands, for `/status` and the tool `session_status` (STATUS-1…6)."""
+
+from __future__ import annotations
+
+from instar.core.context.build import build_view
+from instar.core.explain.status import StatusFacts
+from instar.core.lifecycle.freshness import decide_freshness
+from instar.core.model.ids import AgentId, SessionKey
+from instar.core.model.session import Overrides, Session
+from instar.core.policy.activation import resolve_activation
+from instar.core.policy.send import SendFacts, decide_send
+from instar.core.queue.settings import resolve_queue_settings
+from instar.core.routing.key import is_group_key, parse_key
+from instar.errors import NotFound
+from instar.gateway.lane import LaneBook
+from instar.gateway.parts import GatewayParts
+from instar.gateway.settings import reset_policy
+from instar.gateway.turn_services import TurnServices
+
+__all__ = ["load_status_facts"]
+
+_NO_OVERRIDES = Overrides()
+
+
+async def load_status_facts(
+    parts: GatewayParts, services: TurnServices, lanes: LaneBook, key: SessionKey
+) -> StatusFacts:
+    """How the session of a key stands; costs no model call and changes nothing (STATUS-5)."""
+    config, now = parts.config(), parts.clock.now()
+    facts = await parts.store.load_facts(key, now)
+    session = facts.session
+    agent_id = parse_key(key, main_key=config.routing.keys.main_key).agent_id or config.agents.default_id
+    channel = session.origin.channel if session else None
+    overrides = session.overrides if session else _NO_OVERRIDES
+    model = services.resolve_model(session, None) if session else parts.models.default_of(agent_id)
+    queue = resolve_queue_settings(config.queue, channel=channel, overrides=overrides)
+    policy = reset_policy(config, key, channel)
+    used, source = await _window(parts, session)
+    lane = lanes.find(key)
+    zone = parts.clock.zone()
+    freshness = None
+    if session is not None:
+        header_at = facts.transcript.header.timestamp if facts.transcript else None
+        freshness = decide_freshness(session.lifecycle, header_at=header_at, policy=policy, now=now, zone=zone)
+    usage = await parts.store.sum_usage(session_key=key)
+    costs = [row.cost_usd for row in usage if row.cost_usd is not None]
+    return StatusFacts(
+        version=parts.version,
+        now=now,
+        zone=zone,
+        key=key,
+        session=session,
+        model=model.ref,
+        auth_kind="no key needed" if model.api == "echo" else "api key",
+        window_used=used,
+        window_source=source,
+        window_tokens=model.context_window,
+        queue_mode=queue.mode,
+        queue_source=str(queue.sources.get("mode", "default")),
+        waiting=lane.waiting_count if lane else 0,
+        running=len(lane.active_turn_ids) if lane else 0,
+        send_verdict=decide_send(
+            config.send,
+            SendFacts(
+                key=key,
+                override=overrides.send_policy,
+                entry_channel=channel,
+                main_key=config.routing.keys.main_key,
+            ),
+        ).verdict,
+        policy=policy,
+        freshness=freshness,
+        billed_usd=sum(costs) if costs else None,
+        activation=_activation(parts, session, agent_id, key),
+    )
+
+
+async def _window(parts: GatewayParts, session: Session | None) -> tuple[int, str]:
+    """The tokens in the window now and who counted them (STATUS-3, WHY-7)."""
+    if session is None:
+        return 0, "estimate"
+    try:
+        page = await parts.store.load_context(session.session_id)
+    except NotFound:
+        return session.counters.total_tokens, "estimate"
+    estimate = build_view([stored.entry for stored in page.entries]).context
+    return max(estimate.tokens, session.counters.total_tokens), estimate.source
+
+
+def _activation(parts: GatewayParts, session: Session | None, agent_id: AgentId, key: SessionKey) -> str | None:
+    """What wakes the agent here; None outside groups."""
+    if session is None or not is_group_key(key) or session.origin.channel is None:
+        return None
+    settings = parts.config().activation(session.origin.channel, agent_id)
+    found = resolve_activation(
+        settings,
+        chat_type=session.origin.chat_type or "group",
+        group_id=parse_key(key).peer_id or "",
+        override=session.overrides.group_activation,
+    )
+    return f"{found.value} ({found.source})"

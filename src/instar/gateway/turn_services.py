@@ -1,0 +1,186 @@
+"""What turns, commands and operations share: one way to write, one way to tell.
+
+`change` is the only door to the store for whatever happens inside a session: it carries the fence. `tell_*` turns
+what was committed into events; they are called after the commit and never before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from instar.core.lifecycle.freshness import StaleReason
+from instar.core.lifecycle.notice import build_reset_notice
+from instar.core.model.change import Changed, InboxItem, SessionChange, SessionFacts
+from instar.core.model.entry import MessageEntry
+from instar.core.model.event import Event, MessageStored, RunEnded, SessionChanged
+from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.session import Session
+from instar.core.policy.model_choice import ModelNames
+from instar.core.turn.begin import BeginDraws, BeginSettings
+from instar.core.turn.reply import ReplySettings
+from instar.gateway.events import EventHub
+from instar.gateway.outbox import Outbox
+from instar.gateway.parts import GatewayParts
+from instar.gateway.settings import begin_settings, reset_policy
+from instar.ports.clock import Clock
+from instar.ports.ids import IdSource
+from instar.ports.runner import ModelSpec
+from instar.ports.tool import ToolSpec
+
+__all__ = ["TurnServices"]
+
+
+@dataclass(slots=True, kw_only=True)
+class TurnServices:
+    """Shared by all turns of one gateway. `fence` is set once, when the gateway has recovered."""
+
+    parts: GatewayParts
+    events: EventHub
+    outbox: Outbox
+    fence: int | None = None
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        return self.parts.clock
+
+    @property
+    def ids(self) -> IdSource:
+        """Fresh ids."""
+        return self.parts.ids
+
+    async def change(
+        self,
+        name: str,
+        key: SessionKey,
+        decide: Callable[[SessionFacts], SessionChange],
+        *,
+        now: Instant | None = None,
+    ) -> Changed:
+        """One transaction under this gateway's fence. Raises `FenceLost` and every other `StoreError`."""
+        at = self.clock.now() if now is None else now
+        changed = await self.parts.store.change(name, key, now=at, fence=self.fence, decide=decide)
+        for channel in {delivery.target.channel for delivery in changed.change.deliveries}:
+            self.outbox.wake(channel)
+        return changed
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def begin_settings(self, key: SessionKey, item: InboxItem) -> BeginSettings:
+        """What the begin of a turn depends on."""
+        agent_id = item.acceptance.agent_id
+        named = item.submission.session_key is not None
+        return begin_settings(
+            self.parts.config(),
+            key,
+            agent_id=agent_id,
+            channel=None if named else item.submission.inbound.channel,
+            zone=self.clock.zone(),
+            default_model=self.model_names(agent_id).default,
+        )
+
+    def draw_begin(self, count: int) -> BeginDraws:
+        """The ids that a begin for so many messages may need."""
+        return BeginDraws(session_id=self.ids.session_id(), entry_ids=tuple(self.ids.entry_id() for _ in range(count)))
+
+    def reply_settings(self, stale: StaleReason | None, key: SessionKey, channel: ChannelName) -> ReplySettings:
+        """What a reply depends on; `stale` is why the session started over just now, None if it did not."""
+        config = self.parts.config()
+        notice = build_reset_notice(stale, policy=reset_policy(config, key, channel)) if stale else None
+        return ReplySettings(
+            send_policy=config.send,
+            main_key=config.routing.keys.main_key,
+            text_max_chars=self.text_limit,
+            notice=notice,
+        )
+
+    def text_limit(self, channel: str) -> int | None:
+        """The longest text of a channel, None without a limit."""
+        found = self.parts.channels.get(ChannelName(channel))
+        return found.capabilities.text_max_chars if found else None
+
+    def model_names(self, agent_id: AgentId) -> ModelNames:
+        """The models a person may name for an agent."""
+        models = self.parts.models
+        default = models.default_of(agent_id)
+        return ModelNames(
+            allowed=tuple(spec.ref for spec in models.all()),
+            aliases=models.aliases(),
+            default=default.ref,
+        )
+
+    def resolve_model(self, session: Session, asked: str | None) -> ModelSpec:
+        """The model of a request: asked for this turn, chosen for the session, else the agent's (RESOLVE-5).
+
+        A choice that is no longer configured gives way to the agent's own model.
+        """
+        models = self.parts.models
+        overrides = session.overrides
+        chosen = f"{overrides.provider_override}/{overrides.model_override}" if overrides.model_override else None
+        for ref in (asked, chosen):
+            spec = models.resolve(ref) if ref else None
+            if spec is not None:
+                return spec
+        return models.default_of(session.agent_id)
+
+    def tool_specs(self) -> tuple[ToolSpec, ...]:
+        """What the model is told of the tools."""
+        return tuple(tool.spec for tool in self.parts.tools.values())
+
+    # --- telling ------------------------------------------------------------------------------------------------------
+
+    def publish(self, event: Event) -> None:
+        """Tell every listener."""
+        self.events.publish(event)
+
+    def tell_session(self, session: Session, reason: str, *, turn_id: TurnId | None = None) -> None:
+        """Say that a session's row changed, and why (RESET-30)."""
+        self.publish(
+            SessionChanged(
+                session_key=session.key,
+                agent_id=session.agent_id,
+                reason=reason,
+                at=self.clock.now(),
+                session=session,
+                turn_id=turn_id,
+            )
+        )
+
+    def tell_messages(self, agent_id: AgentId, changed: Changed, *, turn_id: TurnId | None = None) -> None:
+        """Say which messages a change has stored."""
+        head = changed.transcript
+        if head is None:
+            return
+        first = head.next_seq - len(changed.change.entries)
+        for place, entry in enumerate(changed.change.entries):
+            if isinstance(entry, MessageEntry):
+                self.publish(
+                    MessageStored(
+                        session_key=head.key,
+                        session_id=head.session_id,
+                        agent_id=agent_id,
+                        entry=entry,
+                        seq=first + place,
+                        turn_id=turn_id,
+                    )
+                )
+
+    def tell_expired(self, item: InboxItem, session_id: SessionId) -> None:
+        """Say to the caller of a message that it will get no turn; `session_id` is empty where there is none."""
+        acceptance = item.acceptance
+        self.publish(
+            RunEnded(
+                session_key=acceptance.session_key,
+                session_id=session_id,
+                agent_id=acceptance.agent_id,
+                turn_id=item.turn_id or TurnId(item.inbound_id),
+                state="aborted",
+                at=self.clock.now(),
+                started_at=item.received_at,
+            )
+        )
+
+    def tell_deleted(self, key: SessionKey, agent_id: AgentId) -> None:
+        """Say that a session is gone."""
+        self.publish(SessionChanged(session_key=key, agent_id=agent_id, reason="delete", at=self.clock.now()))
