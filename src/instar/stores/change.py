@@ -18,7 +18,8 @@ from instar.errors import FenceLost, InvariantBroken
 from instar.stores.decisions import record_decisions
 from instar.stores.inbox import expire_inbox, move_inbound
 from instar.stores.outbox import add_deliveries, drop_deliveries
-from instar.stores.rows import TranscriptRow, read_transcript
+from instar.stores.known import TranscriptRow
+from instar.stores.rows import read_transcript
 from instar.stores.sessions import load_facts, load_session, remove_session, save_session
 from instar.stores.transaction import Transaction
 from instar.stores.transcripts import (
@@ -67,12 +68,16 @@ def change_session(
     add_deliveries(tx, change.deliveries, key=key, now=now)
     _book(tx, change.ledger, key=key, now=now)
     record_decisions(tx, change.decisions, key=key, now=now)
+    if session is not None:
+        tx.known.put(key, session, transcript)
     return Changed(session=session, transcript=transcript.head if transcript is not None else None, change=change)
 
 
 def _check_fence(tx: Transaction, fence: int) -> None:
-    row = tx.one("load_meta", {"name": FENCE})
-    newest = int(row[0]) if row is not None else 0
+    newest = tx.known.fence
+    if newest is None:
+        row = tx.one("load_meta", {"name": FENCE})
+        newest = tx.known.fence = int(row[0]) if row is not None else 0
     if fence != newest:
         raise FenceLost(
             "This gateway no longer owns the session",
@@ -166,6 +171,7 @@ def import_transcript(
     """Store a foreign transcript: current in a new session, closed in one that exists. False when it is known."""
     if find_transcript(tx, header.id) is not None:
         return False
+    tx.known.forget(session.key)
     is_new = load_session(tx, session.key) is None
     if is_new:
         if session.session_id != header.id:

@@ -21,6 +21,7 @@ from instar.core.model.change import (
 from instar.core.model.ids import InboundId, Instant, SessionKey, TurnId
 from instar.errors import InvariantBroken
 from instar.stores.decisions import record_decisions
+from instar.stores.outbox import add_deliveries
 from instar.stores.rows import forget_words, format_json, format_submission, read_acknowledgement, read_inbox_item
 from instar.stores.sessions import load_session
 from instar.stores.transaction import Transaction
@@ -75,6 +76,7 @@ def accept(
         raise InvariantBroken("an accepted message has a place in the order of arrival")
     noted = [Noted(decision=decision, inbound_id=inbound_id) for decision in acceptance.decisions]
     record_decisions(tx, noted, key=acceptance.session_key, now=now)
+    add_deliveries(tx, acceptance.deliveries, key=acceptance.session_key, now=now)
     if state != "waiting":
         return told, None
     item = InboxItem(

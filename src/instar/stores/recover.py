@@ -19,6 +19,7 @@ def recover(tx: Transaction) -> Recovered:
     """
     row = tx.one("load_meta", {"name": FENCE})
     fence = 1 + (int(row[0]) if row is not None else 0)
+    tx.known.forget_all()
     tx.run("save_meta", {"name": FENCE, "value": str(fence)})
     tx.run("doubt_deliveries", {})
     unknown = tuple(DeliveryId(delivery_id) for (delivery_id,) in tx.all("list_unknown_deliveries", {}))

@@ -23,12 +23,13 @@ from instar.core.model.session import Session
 from instar.core.routing.key import row_kind
 from instar.core.transcript.codec import format_entry, format_header, parse_entry, parse_header
 from instar.errors import InvariantBroken, StoreUnreadable
+from instar.stores.known import TranscriptRow
 from instar.stores.transaction import Row
 
 __all__ = [
     "Line",
-    "TranscriptRow",
     "forget_words",
+    "line_bytes",
     "format_json",
     "format_line",
     "format_session",
@@ -127,15 +128,6 @@ def session_columns(session: Session) -> dict[str, str | int | None]:
 # --- transcripts and entries ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptRow:
-    """The head of a transcript with what only the store knows of it: its row and the place of its leaf."""
-
-    id: int
-    leaf_seq: int
-    head: TranscriptHead
-
-
 @lru_cache(maxsize=4096)
 def _parse_header(text: str) -> Header:
     header = parse_header(_decode(_objects, text, "transcript header"))
@@ -150,9 +142,15 @@ def write_header(header: Header) -> str:
 
 
 def read_transcript(row: Row) -> TranscriptRow:
-    """The head of a transcript, from the columns of the fragment `head`."""
-    (row_id, session_id, key, header, began_at, closed_at, reason, leaf_id, leaf_seq, *numbers) = row
-    next_seq, message_count, size, is_linear, context_seq = numbers
+    """The head of a transcript, from the columns of the fragment `head`.
+
+    The last line carries the sums; without lines there is the header alone. A leaf that was not moved is the last
+    line.
+    """
+    row_id, session_id, key, header, began_at, closed_at, reason, is_linear, context_seq, *ends = row
+    last_seq, last_id, messages, size, leaf_seq, leaf_id = ends
+    if leaf_seq is None:
+        leaf_seq, leaf_id = last_seq or 0, last_id
     return TranscriptRow(
         id=row_id,
         leaf_seq=leaf_seq,
@@ -162,15 +160,20 @@ def read_transcript(row: Row) -> TranscriptRow:
             header=_parse_header(header),
             began_at=began_at,
             leaf_id=leaf_id,
-            next_seq=next_seq,
-            message_count=message_count,
-            bytes=size,
+            next_seq=(last_seq or 0) + 1,
+            message_count=messages or 0,
+            bytes=size or line_bytes(header),
             is_linear=bool(is_linear),
             context_seq=context_seq,
             closed_at=closed_at,
             close_reason=reason,
         ),
     )
+
+
+def line_bytes(text: str) -> int:
+    """The bytes of a line in the mirror file, line end included."""
+    return (len(text) if text.isascii() else len(text.encode())) + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.query import SessionPage, SessionQuery
 from instar.core.model.session import Session
 from instar.errors import InvalidRequest
-from instar.stores.rows import TranscriptRow, format_json, parse_session, read_transcript, session_columns
+from instar.stores.known import TranscriptRow
+from instar.stores.rows import format_json, parse_session, read_transcript, session_columns
 from instar.stores.transaction import Params, Transaction
 
 __all__ = ["find_sessions", "list_sessions", "load_facts", "load_session", "remove_session", "save_session"]
@@ -27,23 +28,24 @@ _LISTED = ("agent_id", "session_id", "kind", "owner", "label", "spawned_by", "na
 
 def load_session(tx: Transaction, key: SessionKey) -> Session | None:
     """The session of a key, None if there is none."""
+    known = tx.known.get(key)
+    if known is not None:
+        return known[0]
     row = tx.one("load_session", {"key": key})
     return parse_session(row[0]) if row is not None else None
 
 
 def load_facts(tx: Transaction, key: SessionKey, *, now: Instant) -> tuple[SessionFacts, TranscriptRow | None]:
     """What a decision about a session may look at, and where its current transcript stands."""
-    row = tx.one("load_facts", {"key": key})
-    if row is None:
-        return SessionFacts(key=key, now=now), None
-    transcript = read_transcript(row[1:]) if row[1] is not None else None
-    facts = SessionFacts(
-        key=key,
-        now=now,
-        session=parse_session(row[0]),
-        transcript=transcript.head if transcript is not None else None,
-    )
-    return facts, transcript
+    known = tx.known.get(key)
+    if known is None:
+        row = tx.one("load_facts", {"key": key})
+        if row is None:
+            return SessionFacts(key=key, now=now), None
+        known = parse_session(row[0]), read_transcript(row[1:]) if row[1] is not None else None
+    session, transcript = known
+    head = transcript.head if transcript is not None else None
+    return SessionFacts(key=key, now=now, session=session, transcript=head), transcript
 
 
 def save_session(tx: Transaction, old: Session | None, new: Session) -> Session:
@@ -72,6 +74,7 @@ def save_session(tx: Transaction, old: Session | None, new: Session) -> Session:
 
 def remove_session(tx: Transaction, session: Session) -> None:
     """Remove a session's row; its transcripts are the affair of `instar.stores.transcripts`."""
+    tx.known.forget(session.key)
     tx.run("delete_session", {"key": session.key})
     _count(tx, session_columns(session), -1)
     tx.touched.keys.add(session.key)

@@ -24,6 +24,7 @@ from importlib import resources
 from typing import Any, Literal, Protocol, TypeVar
 
 from instar.core.model.ids import SessionId, SessionKey
+from instar.stores.known import Known
 
 __all__ = ["Dialect", "Engine", "Params", "Row", "Touched", "Transaction", "load_queries", "parse_queries"]
 
@@ -54,6 +55,11 @@ class Touched:
 
 class Transaction(Protocol):
     """What a transaction may do: run named queries, and say what it touched."""
+
+    @property
+    def known(self) -> Known:
+        """What need not be asked again; empty for engines that are not alone."""
+        ...
 
     @property
     def touched(self) -> Touched:

@@ -18,7 +18,8 @@ from instar.core.model.entry import AnyEntry, CompactionEntry, Header, MessageEn
 from instar.core.model.ids import EntryId, Instant, SessionId, SessionKey
 from instar.core.model.query import EntryPage
 from instar.errors import InvariantBroken, NotFound
-from instar.stores.rows import TranscriptRow, format_line, read_entry, read_transcript, write_header
+from instar.stores.known import TranscriptRow
+from instar.stores.rows import format_line, line_bytes, read_entry, read_transcript, write_header
 from instar.stores.transaction import Params, Transaction
 
 __all__ = [
@@ -57,13 +58,12 @@ def open_transcript(
         return replace(known, head=replace(known.head, closed_at=None, close_reason=None))
     text = write_header(header)
     began_at = header.timestamp if header.timestamp is not None else now
-    size = len(text.encode()) + 1
     head = TranscriptHead(
         session_id=header.id,
         key=key,
         header=header,
         began_at=began_at,
-        bytes=size,
+        bytes=line_bytes(text),
         closed_at=None if closed_as is None else now,
         close_reason=closed_as,
     )
@@ -72,7 +72,6 @@ def open_transcript(
         "key": key,
         "header": text,
         "began_at": began_at,
-        "bytes": size,
         "closed_at": head.closed_at,
         "close_reason": closed_as,
     }
@@ -126,32 +125,40 @@ class _Growth:
         self._has_branched = False
 
     def append(self, entry: AnyEntry) -> None:
-        """Put one line at the end and move the leaf to it."""
-        seq = self._next_seq
+        """Put one line at the end and move the leaf to it.
+
+        A line without an id (`OtherEntry`, from a damaged file) is kept, but nothing can hang on it: it stands
+        beside the branch.
+        """
+        seq, line = self._next_seq, format_line(entry)
         parent_seq = self._leaf_seq or None
-        if entry.parent_id != self._leaf_id:
+        if entry.parent_id != self._leaf_id and entry.id:
             parent_seq = self._find_parent(entry)
-        line = format_line(entry)
         columns: Params = {
             "transcript": self._row.id,
             "seq": seq,
-            "id": entry.id,
+            "id": entry.id or f"line {seq}",
             "parent_seq": parent_seq,
             "type": line.type,
             "at": entry.timestamp,
             "tokens": line.tokens,
+            "messages": self._messages + isinstance(entry, MessageEntry),
+            "bytes": self._bytes + line_bytes(line.text),
             "line": line.text,
         }
         if not self._tx.run("insert_entry", columns):
             self._check_same(entry.id, line.text)
             return
+        self._next_seq = seq + 1
+        self._messages += isinstance(entry, MessageEntry)
+        self._bytes += line_bytes(line.text)
+        self._is_linear = self._is_linear and (parent_seq or 0) == seq - 1 and entry.id != ""
+        if not entry.id:
+            return
         if isinstance(entry, CompactionEntry):
             self._context_seq = self._find(entry.first_kept_id, "a compaction keeps an entry that exists")[0]
         self._has_branched = self._has_branched or entry.parent_id != self._leaf_id
-        self._is_linear = self._is_linear and (parent_seq or 0) == seq - 1
-        self._messages += isinstance(entry, MessageEntry)
-        self._bytes += len(line.text.encode()) + 1
-        self._leaf_id, self._leaf_seq, self._next_seq = entry.id, seq, seq + 1
+        self._leaf_id, self._leaf_seq = entry.id, seq
 
     def move_leaf(self, leaf_id: EntryId) -> None:
         """Let the next line hang on an earlier one."""
@@ -161,10 +168,10 @@ class _Growth:
         self._has_branched = True
 
     def save(self) -> TranscriptRow:
-        """Write what changed in the head; the head as it is then."""
+        """Write what changed in the head, if anything did; the head as it is then."""
+        before = self._row.head
         if self._has_branched:
             self._context_seq = self._find_context_seq()
-        before = self._row.head
         if self._next_seq == before.next_seq and self._leaf_id == before.leaf_id:
             return self._row
         head = TranscriptHead(
@@ -181,19 +188,24 @@ class _Growth:
             closed_at=before.closed_at,
             close_reason=before.close_reason,
         )
-        columns = {
-            "transcript": self._row.id,
-            "leaf_id": self._leaf_id,
-            "leaf_seq": self._leaf_seq,
-            "next_seq": self._next_seq,
-            "message_count": self._messages,
-            "bytes": self._bytes,
-            "is_linear": int(self._is_linear),
-            "context_seq": self._context_seq,
-        }
-        self._tx.run("update_transcript", columns)
+        self._save_marks(head)
         self._tx.touched.transcripts.add(head.session_id)
         return TranscriptRow(id=self._row.id, leaf_seq=self._leaf_seq, head=head)
+
+    def _save_marks(self, head: TranscriptHead) -> None:
+        """Write what a plain append leaves alone: the moved leaf, the context, that there are branches."""
+        before = self._row.head
+        is_moved, was_moved = self._leaf_seq != head.next_seq - 1, self._row.leaf_seq != before.next_seq - 1
+        marks = (head.is_linear, head.context_seq, is_moved)
+        if marks == (before.is_linear, before.context_seq, was_moved) and not is_moved:
+            return
+        columns: Params = {
+            "transcript": self._row.id,
+            "is_linear": int(head.is_linear),
+            "context_seq": head.context_seq,
+            "leaf_seq": self._leaf_seq if is_moved else None,
+        }
+        self._tx.run("update_transcript", columns)
 
     def _find(self, entry_id: str, invariant: str) -> tuple[int, str]:
         row = self._tx.one("find_entry", {"transcript": self._row.id, "id": entry_id})

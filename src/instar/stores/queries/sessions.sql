@@ -25,10 +25,14 @@ AND (:archived IS NULL OR archived = :archived) AND updated_at >= :since
 SELECT fields FROM sessions WHERE key = :key;
 
 -- name: load_facts
--- The session of a key with its current transcript.
-SELECT s.fields, t.id, t.session_id, t.key, t.header, t.began_at, t.closed_at, t.close_reason, t.leaf_id, t.leaf_seq,
-    t.next_seq, t.message_count, t.bytes, t.is_linear, t.context_seq
-FROM sessions AS s LEFT JOIN transcripts AS t ON t.key = s.key AND t.closed_at IS NULL
+-- The session of a key with its current transcript: its row, its last line, its leaf (`rows.read_transcript`).
+SELECT s.fields, t.id, t.session_id, t.key, t.header, t.began_at, t.closed_at, t.close_reason, t.is_linear,
+    t.context_seq, last.seq, last.id, last.messages, last.bytes, leaf.seq, leaf.id
+FROM sessions AS s
+LEFT JOIN transcripts AS t ON t.key = s.key AND t.closed_at IS NULL
+LEFT JOIN entries AS last
+    ON last.transcript = t.id AND last.seq = (SELECT MAX(seq) FROM entries WHERE transcript = t.id)
+LEFT JOIN entries AS leaf ON leaf.transcript = t.id AND leaf.seq = t.leaf_seq
 WHERE s.key = :key;
 
 -- name: insert_session

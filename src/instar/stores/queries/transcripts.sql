@@ -1,7 +1,11 @@
 -- fragment: head
--- The columns of a transcript's head, in the order in which `rows.read_transcript` takes them.
-id, session_id, key, header, began_at, closed_at, close_reason, leaf_id, leaf_seq, next_seq, message_count, bytes,
-is_linear, context_seq
+-- A transcript's head, in the order in which `rows.read_transcript` takes it: its row, its last line, its leaf.
+t.id, t.session_id, t.key, t.header, t.began_at, t.closed_at, t.close_reason, t.is_linear, t.context_seq,
+    last.seq, last.id, last.messages, last.bytes, leaf.seq, leaf.id
+FROM transcripts AS t
+LEFT JOIN entries AS last
+    ON last.transcript = t.id AND last.seq = (SELECT MAX(seq) FROM entries WHERE transcript = t.id)
+LEFT JOIN entries AS leaf ON leaf.transcript = t.id AND leaf.seq = t.leaf_seq
 
 -- fragment: branch
 -- The active branch from the leaf to the root, newest first; parents stand before their children, so it ends.
@@ -14,24 +18,21 @@ WITH RECURSIVE branch (seq, parent_seq) AS (
 
 -- name: load_transcript
 -- The head of a transcript.
-SELECT {head} FROM transcripts WHERE session_id = :session_id;
+SELECT {head} WHERE t.session_id = :session_id;
 
 -- name: load_current_transcript
 -- The head of the transcript that a key has now.
-SELECT {head} FROM transcripts WHERE key = :key AND closed_at IS NULL;
+SELECT {head} WHERE t.key = :key AND t.closed_at IS NULL;
 
 -- name: load_transcripts
 -- Every transcript of a key, the newest first.
-SELECT {head} FROM transcripts WHERE key = :key ORDER BY closed_at IS NULL DESC, began_at DESC, id DESC;
+SELECT {head} WHERE t.key = :key ORDER BY t.closed_at IS NULL DESC, t.began_at DESC, t.id DESC;
 
 -- name: insert_transcript
 -- A new transcript without entries.
 INSERT INTO transcripts (
-    session_id, key, header, began_at, closed_at, close_reason, leaf_id, leaf_seq, next_seq, message_count, bytes,
-    is_linear, context_seq
-) VALUES (
-    :session_id, :key, :header, :began_at, :closed_at, :close_reason, NULL, 0, 1, 0, :bytes, 1, 1
-) RETURNING id;
+    session_id, key, header, began_at, closed_at, close_reason, is_linear, context_seq, leaf_seq
+) VALUES (:session_id, :key, :header, :began_at, :closed_at, :close_reason, 1, 1, NULL) RETURNING id;
 
 -- name: close_transcript
 -- End this life of a session.
@@ -42,10 +43,8 @@ UPDATE transcripts SET closed_at = :at, close_reason = :reason WHERE id = :trans
 UPDATE transcripts SET closed_at = NULL, close_reason = NULL WHERE id = :transcript;
 
 -- name: update_transcript
--- What entries changed in the head of their transcript.
-UPDATE transcripts SET
-    leaf_id = :leaf_id, leaf_seq = :leaf_seq, next_seq = :next_seq, message_count = :message_count, bytes = :bytes,
-    is_linear = :is_linear, context_seq = :context_seq
+-- What a branch or a compaction changed in the head of a transcript; a plain append changes nothing here.
+UPDATE transcripts SET is_linear = :is_linear, context_seq = :context_seq, leaf_seq = :leaf_seq
 WHERE id = :transcript;
 
 -- name: delete_transcript
@@ -54,8 +53,8 @@ DELETE FROM transcripts WHERE id = :transcript;
 
 -- name: insert_entry
 -- One more line; nothing happens when the transcript has a line of that id.
-INSERT INTO entries (transcript, seq, id, parent_seq, type, at, tokens, line)
-VALUES (:transcript, :seq, :id, :parent_seq, :type, :at, :tokens, :line)
+INSERT INTO entries (transcript, seq, id, parent_seq, type, at, tokens, messages, bytes, line)
+VALUES (:transcript, :seq, :id, :parent_seq, :type, :at, :tokens, :messages, :bytes, :line)
 ON CONFLICT (transcript, id) DO NOTHING;
 
 -- name: find_entry

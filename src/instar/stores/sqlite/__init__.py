@@ -15,6 +15,7 @@ from typing import Final, TypeVar, cast
 import apsw
 
 from instar.errors import InstarError, StoreError, StoreReadOnly
+from instar.stores.known import Known
 from instar.stores.migrate import load_steps
 from instar.stores.sqlite.commit import Committer, Outcome, Unit
 from instar.stores.sqlite.connection import (
@@ -96,7 +97,7 @@ class SqliteEngine:
         for reader in self._readers:
             source = open_reader(str(self._path))
             self._closers.append(source.close)
-            reader.start(_Snapshots(source, SqliteTransaction(source, self._queries), self._path).serve, _nothing)
+            reader.start(_Snapshots(source, SqliteTransaction(source, self._queries, Known(0)), self._path).serve, _nothing)
 
     def _undo(self) -> None:
         for close in self._closers:

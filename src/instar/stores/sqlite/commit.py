@@ -18,6 +18,7 @@ from typing import Final
 import apsw
 
 from instar.errors import StoreFull
+from instar.stores.known import Known
 from instar.stores.sqlite.connection import SqliteTransaction, translate_error
 from instar.stores.sqlite.reserve import Reserve
 from instar.stores.transaction import Touched, Transaction
@@ -26,6 +27,9 @@ __all__ = ["Committer", "Outcome", "Unit"]
 
 _CHECKPOINT_PAGES: Final = 1000
 """How long the write-ahead log grows before its pages go home; SQLite's own figure."""
+
+_KNOWN_MAX: Final = 4096
+"""Sessions whose state the writer remembers, some 5 KB each at most."""
 
 _FATAL: Final = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError, apsw.BusyError)
 """Errors after which a transaction as a whole is in doubt."""
@@ -60,7 +64,8 @@ class Committer:
         on_commit: Sequence[Callable[[Touched], None]],
     ) -> None:
         self._connection = connection
-        self._tx = SqliteTransaction(connection, queries)
+        self._known = Known(_KNOWN_MAX)
+        self._tx = SqliteTransaction(connection, queries, self._known)
         self._cursor = connection.cursor()
         self._path = path
         self._reserve = reserve
@@ -140,6 +145,7 @@ class Committer:
         except _FATAL:
             raise
         except BaseException as error:
+            self._known.forget_all()
             if not self._connection.in_transaction:
                 raise
             self._cursor.execute("ROLLBACK TO unit")
@@ -148,6 +154,7 @@ class Committer:
         return outcome
 
     def _roll_back(self) -> None:
+        self._known.forget_all()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 

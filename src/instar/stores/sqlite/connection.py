@@ -20,6 +20,7 @@ from instar.errors import (
     StoreReadOnly,
     StoreUnreadable,
 )
+from instar.stores.known import Known
 from instar.stores.migrate import SchemaState, Step, plan_steps
 from instar.stores.transaction import Params, Row, Touched
 
@@ -33,6 +34,9 @@ _READER_CACHE_KIB: Final = 8 * 1024
 _WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
 """What a write-ahead log is cut back to once it has been checkpointed."""
 
+_STATEMENTS: Final = 200
+"""Prepared statements kept per connection: all of them."""
+
 _BUSY_TIMEOUT_MS: Final = 5000
 """How long to wait for another program that has the file open; gateways are kept apart by the lock file."""
 
@@ -41,8 +45,8 @@ _READ_ERRORS: Final = frozenset({apsw.SQLITE_IOERR_READ, apsw.SQLITE_IOERR_SHORT
 
 def open_connection(path: str) -> apsw.Connection:
     """A connection that may write, with the promises of `docs/formats/database.md`. Raises apsw.Error."""
-    connection = apsw.Connection(path, statementcachesize=200)
-    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection = apsw.Connection(path, statementcachesize=_STATEMENTS)
+    _steady(connection)
     connection.execute("PRAGMA journal_mode = wal").fetchall()
     connection.execute("PRAGMA synchronous = full")
     connection.execute("PRAGMA foreign_keys = on")
@@ -53,10 +57,20 @@ def open_connection(path: str) -> apsw.Connection:
 
 def open_reader(path: str) -> apsw.Connection:
     """A connection that cannot write. Raises apsw.Error."""
-    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY, statementcachesize=200)
-    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY, statementcachesize=_STATEMENTS)
+    _steady(connection)
     connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
     return connection
+
+
+def _steady(connection: apsw.Connection) -> None:
+    """Settings of every connection.
+
+    Plans stay as they were made (QPSG). Otherwise SQLite would look at each new value of a parameter and prepare a
+    query with a join anew, which takes ten times as long as running it.
+    """
+    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 # --- named queries ----------------------------------------------------------------------------------------------------
@@ -65,10 +79,11 @@ def open_reader(path: str) -> apsw.Connection:
 class SqliteTransaction:
     """Runs named queries on one connection; keeps `instar.stores.transaction.Transaction`."""
 
-    def __init__(self, connection: apsw.Connection, queries: Mapping[str, str]) -> None:
+    def __init__(self, connection: apsw.Connection, queries: Mapping[str, str], known: Known) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._queries = queries
+        self.known = known
         self.touched = Touched()
 
     def one(self, name: str, params: Params) -> Row | None:

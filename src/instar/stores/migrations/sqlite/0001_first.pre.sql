@@ -49,18 +49,15 @@ CREATE TABLE transcripts (
     began_at INTEGER NOT NULL,
     closed_at INTEGER,
     close_reason TEXT,
-    leaf_id TEXT,
-    leaf_seq INTEGER NOT NULL,
-    next_seq INTEGER NOT NULL,
-    message_count INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
     is_linear INTEGER NOT NULL,
-    context_seq INTEGER NOT NULL
+    context_seq INTEGER NOT NULL,
+    leaf_seq INTEGER
 ) STRICT;
 
 CREATE UNIQUE INDEX transcripts_current ON transcripts (key) WHERE closed_at IS NULL;
 CREATE INDEX transcripts_of_key ON transcripts (key, began_at);
 
+-- Each line carries the sums up to itself, so that appending writes one row and no other.
 CREATE TABLE entries (
     transcript INTEGER NOT NULL REFERENCES transcripts (id),
     seq INTEGER NOT NULL,
@@ -69,6 +66,8 @@ CREATE TABLE entries (
     type TEXT NOT NULL,
     at INTEGER,
     tokens INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
     line TEXT NOT NULL,
     PRIMARY KEY (transcript, seq),
     UNIQUE (transcript, id)
