@@ -95,7 +95,8 @@ class ApiServer:
     ) -> None:
         """Stop as `stop` does."""
         await self.stop("shutdown")
-        await self._group.__aexit__(kind, error, trace)
+        # Without the error that leaves the block: a task group would wrap it, and whoever raised it knows it as it is.
+        await self._group.__aexit__(None, None, None)
 
     async def stop(self, reason: str, *, restart_expected_ms: int | None = None) -> None:
         """Tell the clients, close every connection, free the port. May be called twice (GW-15)."""
