@@ -6,20 +6,25 @@ path and the types, never the value: it may be a secret.
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from instar.core.model.quantity import DurationUnit, parse_duration_ms
 from instar.errors import ConfigError
 
 __all__ = [
     "join_path",
     "read_bool",
     "read_choice",
+    "read_duration_ms",
     "read_id",
     "read_list",
     "read_number",
     "read_object",
+    "read_secret",
     "read_text",
     "read_text_list",
     "read_whole",
@@ -28,6 +33,8 @@ __all__ = [
 ]
 
 Word = TypeVar("Word", bound=str)
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def read_object(value: object, path: str) -> Mapping[str, object]:
@@ -116,10 +123,44 @@ def read_choice(value: object, path: str, *, words: Iterable[Word]) -> Word | No
     raise wrong_type(path, value, wanted="text", fix=f"Write one of {wanted}.")
 
 
+def read_duration_ms(value: object, path: str, *, bare_unit: DurationUnit) -> int | None:
+    """The duration at `path` in milliseconds; None if it is not set. A bare number counts in `bare_unit` (CFG-7)."""
+    if value is None:
+        return None
+    parsed = parse_duration_ms(value, bare_unit=bare_unit)
+    if parsed is None:
+        raise ConfigError(
+            "The value is no duration",
+            why=f"it is {type_name(value)}",
+            fix='Write it like "90s", "15m" or "2h".',
+            path=path,
+        )
+    return parsed
+
+
+def read_secret(value: object, path: str, *, env: Mapping[str, str]) -> str | None:
+    """The secret at `path`: written there, or ``"${NAME}"`` or ``{source: "env", id: "NAME"}``.
+
+    None if it is not set, or if the variable is not: then the caller says what is missing.
+    """
+    if isinstance(value, Mapping):
+        if value.get("source", "env") != "env":
+            raise ConfigError(
+                "The secret is kept where this build cannot read it",
+                why='only the source "env" is known',
+                fix='Write {source: "env", id: "NAME"} or "${NAME}".',
+                path=path,
+            )
+        return env.get(read_text(value.get("id"), f"{path}.id") or "", "").strip() or None
+    text = read_text(value, path)
+    found = _VARIABLE.fullmatch(text or "")
+    return text if found is None else env.get(found[1], "").strip() or None
+
+
 def join_path(path: str, name: str) -> str:
     """`path` with the field `name`; names that are no plain words stand in brackets and quotes."""
     is_plain = name.replace("-", "_").isidentifier()
-    step = name if is_plain else f'["{name}"]'
+    step = name if is_plain else f"[{json.dumps(name, ensure_ascii=False)}]"
     return f"{path}.{step}" if path and is_plain else f"{path}{step}"
 
 

@@ -8,6 +8,7 @@ from typing import Final, get_args
 
 from instar.config.read import read_choice, read_id, read_list, read_object, read_text, read_text_list, wrong_type
 from instar.config.sections.agents import parse_agents
+from instar.config.sections.channels import known_channels
 from instar.core.model.ids import AccountId, AgentId
 from instar.core.model.message import ChatType
 from instar.core.routing.bindings import ANY, Binding, Bindings, build_bindings
@@ -15,7 +16,6 @@ from instar.core.routing.identity import IdentityGroup, build_links
 from instar.core.routing.key import DEFAULT_MAIN_KEY, DmScope, GroupScope, KeySettings, Scope, is_reserved_word
 from instar.core.routing.normalize import (
     DEFAULT_ACCOUNT,
-    KNOWN_CHANNELS,
     normalize_account_id,
     normalize_agent_id,
     normalize_channel,
@@ -25,7 +25,7 @@ from instar.core.routing.normalize import (
 from instar.core.routing.route import RoutingSettings
 from instar.errors import ConfigError
 
-__all__ = ["parse_identity_links", "parse_known_channels", "parse_routing"]
+__all__ = ["parse_identity_links", "parse_routing"]
 
 _SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 _DM_SCOPES: Final[tuple[DmScope, ...]] = get_args(DmScope)
@@ -40,12 +40,6 @@ def parse_routing(root: Mapping[str, object]) -> RoutingSettings:
     Raises ConfigError, with the path of the setting, for a value of a wrong type or an unknown scope (KEY-3).
     """
     return RoutingSettings(keys=_parse_keys(root), bindings=_parse_bindings(root))
-
-
-def parse_known_channels(root: Mapping[str, object]) -> frozenset[str]:
-    """The channels that count as known: the built-in names and the configured ones (NORM-3)."""
-    channels = read_object(root.get("channels"), "channels")
-    return KNOWN_CHANNELS | {normalize_channel(name) for name in channels if name.strip() and name != "defaults"}
 
 
 def parse_identity_links(value: object) -> tuple[IdentityGroup, ...]:
@@ -65,17 +59,15 @@ def parse_identity_links(value: object) -> tuple[IdentityGroup, ...]:
 
 def _parse_keys(root: Mapping[str, object]) -> KeySettings:
     session = read_object(root.get("session"), "session")
-    known_channels = parse_known_channels(root)
+    known = known_channels(root)
     numbers = _parse_numbers(root)
     return KeySettings(
         scope=read_choice(session.get("scope"), "session.scope", words=_SCOPES) or "per-sender",
         dm_scope=read_choice(session.get("dmScope"), "session.dmScope", words=_DM_SCOPES) or "main",
         group_scope=read_choice(session.get("groupScope"), "session.groupScope", words=_GROUP_SCOPES) or "per-group",
         main_key=_parse_main_key(session.get("mainKey")),
-        links=build_links(
-            parse_identity_links(session.get("identityLinks")), known_channels=known_channels, numbers=numbers
-        ),
-        known_channels=known_channels,
+        links=build_links(parse_identity_links(session.get("identityLinks")), known_channels=known, numbers=numbers),
+        known_channels=known,
         numbers=numbers,
     )
 

@@ -1,0 +1,225 @@
+"""`agents`, `bindings` and `models`: who answers, where, and with which model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from instar.config.schema.base import Section, setting
+
+__all__ = [
+    "Agent",
+    "AgentDefaults",
+    "AgentIdentity",
+    "AgentSettings",
+    "Agents",
+    "Binding",
+    "BindingMatch",
+    "BindingSession",
+    "Compaction",
+    "GroupChat",
+    "MemoryFlush",
+    "Models",
+    "Peer",
+    "Provider",
+    "QualityGuard",
+]
+
+
+class MemoryFlush(Section):
+    """What is written down before a compaction."""
+
+    enabled: bool | None = setting("Whether there is such a turn.", default="`true`", rules="FLUSH-1", later=True)
+    soft_threshold_tokens: object = setting(
+        "So long before a compaction would be due.", default="4000", unit="tokens", rules="FLUSH-2", later=True
+    )
+    prompt: str | None = setting("What the agent is asked.", rules="FLUSH-4", later=True)
+    system_prompt: str | None = setting("What the agent is told.", rules="FLUSH-4", later=True)
+    model: str | None = setting("Another model for it.", rules="FLUSH-1", later=True)
+    force_flush_transcript_bytes: object = setting(
+        "Also when the transcript is so large.", unit="size", rules="FLUSH-1", later=True
+    )
+
+
+class QualityGuard(Section):
+    """How a summary is checked."""
+
+    max_retries: object = setting("Attempts to mend a summary that lost an identifier.", rules="COMPACT-14", later=True)
+
+
+class Compaction(Section):
+    """How long conversations are summarised."""
+
+    enabled: bool | None = setting("Whether it happens by itself.", default="`true`", rules="COMPACT-3", later=True)
+    mode: str | None = setting("`safeguard` or `default`.", rules="COMPACT-1", later=True)
+    keep_recent_tokens: object = setting(
+        "So much stays as it is.", default="20000", unit="tokens", rules="COMPACT-2, COMPACT-8", later=True
+    )
+    reserve_tokens: object = setting(
+        "So much of the window is kept free.", default="16384", unit="tokens", rules="COMPACT-2", later=True
+    )
+    reserve_tokens_floor: object = setting(
+        "At least so much; 0 sets no floor.", default="20000", unit="tokens", rules="COMPACT-2", later=True
+    )
+    model: str | None = setting("Another model for summaries.", rules="COMPACT-1", later=True)
+    identifier_policy: str | None = setting(
+        "`strict` checks that ids, addresses and names survive; `off` does not.",
+        default="`strict`",
+        rules="COMPACT-14",
+        later=True,
+    )
+    quality_guard: QualityGuard | None = setting("How a summary is checked.", rules="COMPACT-14")
+    notify_user: bool | None = setting("Whether everybody is told.", default="`false`", rules="COMPACT-23", later=True)
+    max_active_transcript_bytes: object = setting(
+        "Also when the transcript is so large.", default="off", unit="size", rules="COMPACT-6", later=True
+    )
+    memory_flush: MemoryFlush | None = setting("What is written down before.", rules="FLUSH-*")
+    provider: str | None = setting("Kept for OpenClaw's files.", rules="COMPACT-1", later=True)
+
+
+class AgentIdentity(Section):
+    """What an agent is called."""
+
+    name: str | None = setting("The name that people call it by.", rules="ACT-4")
+    emoji: str | None = setting("An emoji that stands for it.", rules="ACT-4")
+
+
+class GroupChat(Section):
+    """An agent in groups."""
+
+    mention_patterns: list[str] | None = setting(
+        "Regular expressions that address the agent.", default="its name and emoji", rules="ACT-4, ACT-5"
+    )
+    history_limit: object = setting("As `historyLimit` of a channel, for all.", default="50", rules="ACT-7")
+
+
+class AgentSettings(Section):
+    """What may be set for every agent under `agents.defaults` and for one in its own object."""
+
+    model: object = setting(
+        '`"provider/model"`, or `{primary, fallbacks: […]}`.',
+        default="the first that answers; the echo without any",
+        rules="CFG-13",
+    )
+    workspace: str | None = setting(
+        "The agent's folder.", default="`workspace` in the state directory", rules="TRANS-21"
+    )
+    system_prompt: str | None = setting("What the model is told first.", default="a short text", rules="TRANS-21")
+    group_chat: GroupChat | None = setting("How it is addressed in groups.", rules="ACT-4")
+    identity: AgentIdentity | None = setting("What it is called.", rules="ACT-4")
+    context_tokens: object = setting(
+        "The window of a model that nobody knows.", default="200000", unit="tokens", rules="PRUNE-6", later=True
+    )
+    context_pruning: object = setting(
+        "How old tool results are trimmed in what is sent.",
+        default="off; on for Anthropic models",
+        rules="PRUNE-2, PRUNE-3",
+        later=True,
+    )
+    compaction: Compaction | None = setting("How long conversations are summarised.", rules="COMPACT-1")
+    heartbeat: dict[str, Any] | None = setting(
+        "Turns that nobody asked for: `{every, prompt, target}`.",
+        default="every 30 minutes",
+        rules="HEART-1",
+        later=True,
+    )
+    sandbox: dict[str, Any] | None = setting(
+        "Where tools run: `{mode, scope, workspaceAccess, backend}`.",
+        default="on this machine",
+        rules="TYPE-4, TYPE-7",
+        later=True,
+    )
+    subagents: dict[str, Any] | None = setting("Limits of agents that agents start.", rules="SESSTOOL-9", later=True)
+    tools: dict[str, Any] | None = setting("Which tools.", rules="TYPE-5", later=True)
+
+
+class AgentDefaults(AgentSettings):
+    """What holds for every agent that does not say otherwise."""
+
+    models: dict[str, Any] | None = setting(
+        'The models that may be chosen: `{"provider/model": {alias}}`.', default="all that are known", rules="CFG-13"
+    )
+    max_concurrent: object = setting("So many turns run at once.", default="64", limit="1 or more", rules="QUEUE-2")
+
+
+class Agent(AgentSettings):
+    """One agent; what it leaves out it has from `agents.defaults`."""
+
+    id: str | None = setting(
+        "Its name in keys; needed in `agents.list`.",
+        limit="letters, digits, `_`, `-`; 64 characters",
+        rules="NORM-1, CFG-10",
+    )
+    name: str | None = setting("Its name for people.", rules="ACT-4")
+    default: bool | None = setting(
+        "Whether it answers where no binding says otherwise.", default="the first one", rules="CFG-10"
+    )
+
+
+class Agents(Section):
+    """The agents."""
+
+    defaults: AgentDefaults | None = setting("What holds for every agent.", rules="CFG-10")
+    in_order: list[Agent] | None = setting(
+        "The agents, in order.", alias="list", default="one, called `main`", rules="CFG-10"
+    )
+    entries: dict[str, Agent | None] | None = setting("The agents by id.", rules="CFG-10")
+
+
+class Peer(Section):
+    """A person, group or room."""
+
+    kind: str | None = setting("`direct`, `group` or `channel`.", rules="NORM-9")
+    id: object = setting("Its id; `*` is every one of the kind.", rules="KEY-20")
+
+
+class BindingMatch(Section):
+    """What a binding asks for; everything given must match."""
+
+    channel: str | None = setting("The channel.", rules="KEY-20")
+    account_id: object = setting("The login; `*` is every one.", default="`default`", rules="KEY-20")
+    peer: Peer | None = setting("The person, group or room.", rules="KEY-20")
+    guild_id: object = setting("The guild around a room.", rules="KEY-20")
+    team_id: object = setting("The team or workspace around a room.", rules="KEY-20")
+    roles: list[object] | None = setting("Roles of the sender; one is enough.", rules="KEY-20")
+
+
+class BindingSession(Section):
+    """Scopes for what a binding matches."""
+
+    dm_scope: str | None = setting("As `session.dmScope`.", rules="KEY-6")
+    group_scope: str | None = setting("As `session.groupScope`.", rules="KEY-5")
+
+
+class Binding(Section):
+    """Which agent answers where."""
+
+    agent_id: str | None = setting("The agent.", default="the default agent", rules="KEY-20, KEY-21")
+    match: BindingMatch | None = setting("Where it answers.", rules="KEY-20")
+    session: BindingSession | None = setting("Scopes that hold there.", rules="KEY-5, KEY-6")
+
+
+class Provider(Section):
+    """One provider of models."""
+
+    base_url: str | None = setting("Its address.", default="known for built-in providers", rules="CFG-13")
+    api_key: object = setting(
+        'Its key; `"${NAME}"` takes a variable.', default="the provider's own variable", rules="CFG-13"
+    )
+    api: str | None = setting(
+        "`openai-completions`, `openai-responses`, `anthropic-messages` or `google-generative-ai`.",
+        default="`openai-completions`",
+        rules="CFG-13",
+    )
+    models: list[object] | None = setting(
+        "Its models: ids, or `{id, name, contextWindow, maxTokens, reasoning, input, cost}`.", rules="CFG-13"
+    )
+    headers: dict[str, str] | None = setting("Headers that every request gets.")
+
+
+class Models(Section):
+    """Where models come from."""
+
+    providers: dict[str, Provider | None] | None = setting(
+        "Providers by name. `openai`, `anthropic`, `google` and `openrouter` need only a key.", rules="CFG-13"
+    )
+    mode: str | None = setting("Kept for OpenClaw's files.", later=True)

@@ -1,0 +1,39 @@
+"""What every object of the configuration has in common, and how one setting is described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+__all__ = ["Section", "setting"]
+
+
+class Section(BaseModel):
+    """An object of the configuration. Unknown names are kept, for `check` to warn about."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="allow", strict=True, frozen=True, protected_namespaces=(), defer_build=True
+    )
+
+    @classmethod
+    def is_open(cls, fields: Mapping[str, object]) -> bool:  # noqa: ARG003  a subclass looks at them
+        """Whether `fields`, an object of this section, may hold names that the schema does not know."""
+        return False
+
+
+def setting(
+    meaning: str,
+    *,
+    default: str = "",
+    unit: str = "",
+    limit: str = "",
+    rules: str = "",
+    later: bool = False,
+    alias: str | None = None,
+) -> Any:  # noqa: ANN401  pydantic's own Field returns Any, so that it can stand for every type
+    """A field with what the reference page says about it. `default` is in words; every setting may be left out."""
+    facts: dict[str, Any] = {"default": default, "unit": unit, "limit": limit, "rules": rules, "later": later}
+    return Field(default=None, description=meaning, json_schema_extra=facts, alias=alias)
