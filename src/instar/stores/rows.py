@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from instar.core.context.tokens import estimate_entry
 from instar.core.model.change import Acceptance, Acknowledgement, InboxItem, Submission, TranscriptHead
 from instar.core.model.decision import Decision, InputValue, RecordedDecision
 from instar.core.model.entry import AnyEntry, Header, OtherEntry
@@ -189,8 +190,7 @@ def format_line(entry: AnyEntry) -> Line:
     """The stored form of an entry."""
     raw = format_entry(entry)
     kind = entry.type if isinstance(entry, OtherEntry) else str(raw["type"])
-    text = _encode(raw).decode()
-    return Line(type=kind, text=text, tokens=len(text) // 4)
+    return Line(type=kind, text=_encode(raw).decode(), tokens=estimate_entry(entry))
 
 
 def read_entry(row: Row) -> StoredEntry:
