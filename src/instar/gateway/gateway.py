@@ -99,6 +99,14 @@ class Gateway:
         await self.outbox.stop()
         await self._parts.runner.close()
 
+    async def drop(self) -> None:
+        """Let everything fall as a crash would: no drain, no goodbye. The rows say what is left to do (LOSS-4)."""
+        self._is_draining = True
+        for lane in self.lanes:
+            await lane.stop(cut=True)
+        await self.outbox.stop()
+        await self._group.__aexit__(None, None, None)
+
     async def _drain(self) -> None:
         deadline = self._parts.clock.monotonic() + DRAIN_S
         while any(lane.active_turn_ids for lane in self.lanes):

@@ -10,6 +10,7 @@ from instar.config.load import Config
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import AgentId, ChannelName
 from instar.core.model.session import Session
+from instar.core.policy.model_choice import ModelNames
 from instar.ports.channel import Channel
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
@@ -23,7 +24,7 @@ __all__ = ["Archiver", "GatewayParts", "ModelBook", "SystemTexts"]
 class ModelBook(Protocol):
     """The models that may be used (CFG-13)."""
 
-    def resolve(self, ref: str | None) -> ModelSpec | None:
+    def resolve(self, ref: str) -> ModelSpec | None:
         """The model that ``provider/model``, an alias or an id means; None for an unknown one."""
         ...
 
@@ -31,12 +32,16 @@ class ModelBook(Protocol):
         """The model of an agent; the echo "model" where none is configured."""
         ...
 
-    def all(self) -> tuple[ModelSpec, ...]:
-        """Every model that may be chosen, in configured order."""
+    def fallbacks_of(self, agent_id: AgentId) -> tuple[ModelSpec, ...]:
+        """The models that stand in for an agent's model, in order."""
         ...
 
-    def aliases(self) -> Mapping[str, str]:
-        """Alias to ``provider/model``."""
+    def names(self, agent_id: AgentId) -> ModelNames:
+        """What a person may choose from, and the agent's own model as the default (CMD-5)."""
+        ...
+
+    def all(self) -> tuple[ModelSpec, ...]:
+        """Every model of every provider, in configured order."""
         ...
 
 

@@ -64,5 +64,11 @@ def begin_settings(
         zone=zone,
         cwd=config.workspace(agent_id),
         default_model=default_model,
-        pinned_sender=config.access(channel).only_sender if is_main and channel else None,
+        pinned_sender=_only_sender(config, channel) if is_main and channel else None,
     )
+
+
+def _only_sender(config: Config, channel: ChannelName) -> str | None:
+    """The one person whom the allow-list of a channel names, None if it names nobody, several or everybody."""
+    listed = config.access(channel).allow_from
+    return next(iter(listed.people)) if len(listed.people) == 1 and not listed.everybody else None

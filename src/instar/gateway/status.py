@@ -93,7 +93,8 @@ async def load_status(
 
 
 def _describe_model(spec: ModelSpec, parts: GatewayParts, *, is_default: bool) -> ModelFacts:
-    alias = next((name for name, ref in parts.models.aliases().items() if ref == spec.ref), None)
+    aliases = parts.models.names(parts.config().agents.default_id).aliases
+    alias = next((name for name, ref in aliases.items() if ref == spec.ref), None)
     return ModelFacts(
         provider=spec.provider,
         id=spec.id,

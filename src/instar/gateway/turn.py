@@ -188,6 +188,7 @@ class Turn:
             tools=services.tool_specs(),
             thinking=options.thinking or session.overrides.thinking_level,
             timeout_s=min(TURN_TIMEOUT_S, asked_s),
+            fallbacks=services.fallbacks_of(model, self.agent_id),
         )
         self._news.phase("starting_model")
         self._partial = ""

@@ -102,13 +102,7 @@ class TurnServices:
 
     def model_names(self, agent_id: AgentId) -> ModelNames:
         """The models a person may name for an agent."""
-        models = self.parts.models
-        default = models.default_of(agent_id)
-        return ModelNames(
-            allowed=tuple(spec.ref for spec in models.all()),
-            aliases=models.aliases(),
-            default=default.ref,
-        )
+        return self.parts.models.names(agent_id)
 
     def resolve_model(self, session: Session, asked: str | None) -> ModelSpec:
         """The model of a request: asked for this turn, chosen for the session, else the agent's (RESOLVE-5).
@@ -123,6 +117,11 @@ class TurnServices:
             if spec is not None:
                 return spec
         return models.default_of(session.agent_id)
+
+    def fallbacks_of(self, model: ModelSpec, agent_id: AgentId) -> tuple[ModelSpec, ...]:
+        """The models that may stand in: those of the agent, unless a person chose another model than the agent's."""
+        models = self.parts.models
+        return models.fallbacks_of(agent_id) if model.ref == models.default_of(agent_id).ref else ()
 
     def tool_specs(self) -> tuple[ToolSpec, ...]:
         """What the model is told of the tools."""

@@ -1,0 +1,83 @@
+"""The system text of an agent, read from the files of its workspace (TRANS-21).
+
+Files are looked at before each request and read again only when they changed, so that a person may edit them while
+the gateway runs. Reading happens off the event loop. A file that cannot be read counts as missing and is logged: the
+agent answers without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from instar.core.context.system import FILE_LIMIT_CHARS, WORKSPACE_FILES, SystemText, build_system_text
+from instar.core.model.ids import AgentId
+from instar.core.model.session import Session
+
+__all__ = ["WorkspaceTexts"]
+
+log = structlog.get_logger(__name__)
+
+_READ_MAX_BYTES = 4 * (FILE_LIMIT_CHARS + 1)
+"""A character takes at most four bytes; what lies behind the limit is never told, so it is not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """Which state of a workspace a text was made from: size and time of each file, None for a missing one."""
+
+    files: tuple[tuple[int, int] | None, ...]
+    prompt: str | None
+
+
+class WorkspaceTexts:
+    """System texts by agent. `workspace_of` names the folder of an agent, `prompt_of` its configured prompt."""
+
+    def __init__(
+        self, *, workspace_of: Callable[[AgentId], Path], prompt_of: Callable[[AgentId], str | None]
+    ) -> None:
+        self._workspace_of = workspace_of
+        self._prompt_of = prompt_of
+        self._known: dict[AgentId, tuple[_Stamp, SystemText]] = {}
+
+    async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - later sessions differ by type
+        """The text for a request of this agent."""
+        return (await self.report(agent_id)).text
+
+    async def report(self, agent_id: AgentId) -> SystemText:
+        """The text with a report of its files (STATUS-10)."""
+        folder, prompt = self._workspace_of(agent_id), self._prompt_of(agent_id)
+        stamp = _Stamp(tuple(_stat(folder / name) for name in WORKSPACE_FILES), prompt)
+        known = self._known.get(agent_id)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        built = await asyncio.to_thread(_read, folder, prompt)
+        self._known[agent_id] = stamp, built
+        return built
+
+
+def _stat(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _read(folder: Path, prompt: str | None) -> SystemText:
+    return build_system_text(prompt, [(name, _read_file(folder / name)) for name in WORKSPACE_FILES])
+
+
+def _read_file(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(_READ_MAX_BYTES).decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.warning("workspace_file_unreadable", path=str(path), error=str(error))
+        return None

@@ -1,0 +1,171 @@
+"""A whole gateway in memory: real decisions, real store, a script for the model, and a clock in the test's hand.
+
+    async with GatewayInMemory({"channels": {"chat": {"type": "bridge", "token": "t"}}}) as world:
+        await world.channel("chat").post("hello", sender="ann")
+        await world.settle()
+
+Channels of any type become `MemoryChannel`s. The store outlives the gateway: `restart` stops it, or with
+``kill=True`` drops it on the spot as a crash would, and starts another one on the same rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from instar.config.config import Config, parse_config
+from instar.core.model.change import TranscriptHead
+from instar.core.model.ids import AgentId, ChannelName
+from instar.core.model.session import Session
+from instar.core.policy.model_choice import ModelNames
+from instar.gateway.gateway import Gateway
+from instar.gateway.parts import GatewayParts
+from instar.ports.clock import Clock
+from instar.ports.ids import IdSource
+from instar.ports.runner import ModelSpec, Runner
+from instar.ports.store import Store
+from instar.ports.tool import Tool
+from instar.stores.sqlite import open_memory_store
+from instar.testing.channel import MemoryChannel
+from instar.testing.clock import ManualClock
+from instar.testing.ids import SequenceIds
+from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
+
+__all__ = ["GatewayInMemory"]
+
+
+@dataclass(slots=True)
+class _OneModel:
+    """A book with a single model."""
+
+    spec: ModelSpec
+
+    def resolve(self, ref: str) -> ModelSpec | None:
+        return self.spec if ref in (self.spec.ref, self.spec.id) else None
+
+    def default_of(self, agent_id: AgentId) -> ModelSpec:  # noqa: ARG002 - every agent has the same
+        return self.spec
+
+    def fallbacks_of(self, agent_id: AgentId) -> tuple[ModelSpec, ...]:  # noqa: ARG002 - the same
+        return ()
+
+    def names(self, agent_id: AgentId) -> ModelNames:  # noqa: ARG002 - the same
+        return ModelNames(allowed=(self.spec.ref,), default=self.spec.ref)
+
+    def all(self) -> tuple[ModelSpec, ...]:
+        return (self.spec,)
+
+
+class _PlainTexts:
+    async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - one text for all
+        return "You are an assistant."
+
+
+@dataclass(slots=True)
+class _NotedArchives:
+    """Remembers what would have been archived."""
+
+    heads: list[TranscriptHead] = field(default_factory=list)
+
+    async def archive(self, head: TranscriptHead) -> str:
+        self.heads.append(head)
+        return f"{head.session_id}.jsonl.deleted.zst"
+
+
+class GatewayInMemory:
+    """A gateway, its store and its channels. Enter it to start; leave it to stop."""
+
+    def __init__(
+        self,
+        config: Mapping[str, object] | None = None,
+        *,
+        runner: Runner | None = None,
+        clock: Clock | None = None,
+        ids: IdSource | None = None,
+        store: Store | None = None,
+        tools: Mapping[str, Tool] | None = None,
+        model: ModelSpec = SCRIPTED_MODEL,
+    ) -> None:
+        self.clock: Clock = clock or ManualClock(auto_advance_s=0)
+        self.ids: IdSource = ids or SequenceIds()
+        self.runner: Runner = runner or ScriptedRunner(clock=self.clock)
+        self.store: Store = store or open_memory_store()
+        self.config = self._parse(config or {})
+        self.archives = _NotedArchives()
+        self._tools = dict(tools or {})
+        self._models = _OneModel(model)
+        self._channels: dict[ChannelName, MemoryChannel] = {}
+        self._gateway: Gateway | None = None
+        self._is_open = False
+
+    def _parse(self, raw: Mapping[str, object]) -> Config:
+        return parse_config(raw, env={}, state_dir=Path("/nowhere/state"), home=Path("/nowhere"))
+
+    def configure(self, raw: Mapping[str, object]) -> None:
+        """Another configuration from the next message on (CFG-12). Channels stay those of the start."""
+        self.config = self._parse(raw)
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway that runs now."""
+        assert self._gateway is not None  # noqa: S101 - a mistake of the test
+        return self._gateway
+
+    def channel(self, name: str) -> MemoryChannel:
+        """A configured channel."""
+        return self._channels[ChannelName(name)]
+
+    async def __aenter__(self) -> Self:
+        """Open the store, start the gateway."""
+        if not self._is_open:
+            await self.store.open()
+            self._is_open = True
+        self._channels = {name: self._channels.get(name) or MemoryChannel(name) for name in self.config.channels}
+        parts = GatewayParts(
+            version="0",
+            config=lambda: self.config,
+            store=self.store,
+            clock=self.clock,
+            ids=self.ids,
+            runner=self.runner,
+            models=self._models,
+            texts=_PlainTexts(),
+            archiver=self.archives,
+            tools=self._tools,
+            channels=self._channels,
+        )
+        self._gateway = await Gateway(parts).__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the gateway, close the store."""
+        await self.gateway.__aexit__(None, None, None)
+        await self.store.close()
+        self._is_open = False
+
+    async def restart(self, *, kill: bool = False) -> None:
+        """Stop, or with `kill` drop without a word, and start again on the same rows."""
+        if kill:
+            await self.gateway.drop()
+        else:
+            await self.gateway.__aexit__(None, None, None)
+        await self.__aenter__()
+
+    async def settle(self, *, timeout_s: float = 10.0) -> None:
+        """Wait until no message waits, no turn runs and nothing is owed that could be sent now."""
+        async with asyncio.timeout(timeout_s):
+            while not await self._is_quiet():
+                await asyncio.sleep(0.001)  # noqa: ASYNC110 - rows of a store raise no event to wait for
+
+    async def _is_quiet(self) -> bool:
+        if any(not lane.is_idle for lane in self.gateway.lanes):
+            return False
+        pending = await self.store.load_deliveries(state="pending")
+        sending = await self.store.load_deliveries(state="sending")
+        return not pending and not sending

@@ -1,0 +1,45 @@
+"""The system text of an agent, read from the files of its workspace (TRANS-21)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from instar.core.model.ids import AgentId
+from instar.system.workspace import WorkspaceTexts
+from tests.builders.turns import build_session
+
+MAIN = AgentId("main")
+
+
+def load(texts: WorkspaceTexts) -> str:
+    return asyncio.run(texts.load(MAIN, build_session()))
+
+
+def texts_in(folder: Path, prompt: str | None = "Be kind.") -> WorkspaceTexts:
+    return WorkspaceTexts(workspace_of=lambda _: folder, prompt_of=lambda _: prompt)
+
+
+def test_files_of_the_workspace_follow_the_prompt(tmp_path: Path) -> None:
+    (tmp_path / "AGENTS.md").write_text("Speak plainly.")
+    text = load(texts_in(tmp_path))
+    assert text.index("Be kind.") < text.index("Speak plainly.")
+
+
+def test_an_edit_is_seen_by_the_next_request(tmp_path: Path) -> None:
+    file = tmp_path / "USER.md"
+    texts = texts_in(tmp_path)
+    assert "Ann" not in load(texts)
+    file.write_text("This is Ann.")
+    assert "Ann" in load(texts)
+    file.write_text("This is Bob.")
+    os.utime(file, ns=(1, 1))
+    assert "Bob" in load(texts)
+
+
+def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "SOUL.md").mkdir()
+    (tmp_path / "USER.md").write_bytes(b"\xff\xfe broken \xe4")
+    assert "broken" in load(texts_in(tmp_path))
+    assert load(texts_in(tmp_path / "nowhere")) == "Be kind."
