@@ -6,7 +6,7 @@ A runner knows providers and nothing of sessions: no store, no lane, no tools be
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -125,8 +125,11 @@ class Runner(Protocol):
         """How logs and `status` name it."""
         ...
 
-    def run(self, request: ModelRequest) -> AsyncIterator[RunnerEvent]:
-        """Ask the model. Ends with `Finished`, or raises a `ModelError`; cancelling it closes the connection."""
+    def run(self, request: ModelRequest) -> AsyncGenerator[RunnerEvent, None]:
+        """Ask the model. Ends with `Finished`, or raises a `ModelError`.
+
+        Cancelling it, or closing the generator early (`contextlib.aclosing`), closes the connection.
+        """
         ...
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ It shows a person that the whole path works, sessions and all, and never lets th
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from instar.core.model.entry import ZERO_USAGE, AnyMessage, AssistantMessage, TextBlock, UserMessage
 from instar.ports.runner import Finished, ModelRequest, ModelSpec, RunnerEvent, TextDelta
@@ -30,7 +30,7 @@ class EchoRunner:
         """``echo``."""
         return "echo"
 
-    async def run(self, request: ModelRequest) -> AsyncIterator[RunnerEvent]:
+    async def run(self, request: ModelRequest) -> AsyncGenerator[RunnerEvent, None]:
         """The notice, the way out and the person's last words, in that order, as one delta each."""
         parts = [NOTICE, f"\n\n{HOW_TO}"]
         heard = _last_words(request.messages)

@@ -160,8 +160,8 @@ class GatewayInMemory:
     async def settle(self, *, timeout_s: float = 10.0) -> None:
         """Wait until no message waits, no turn runs and nothing is owed that could be sent now."""
         async with asyncio.timeout(timeout_s):
-            while not await self._is_quiet():
-                await asyncio.sleep(0.001)  # noqa: ASYNC110 - rows of a store raise no event to wait for
+            while not await self._is_quiet():  # noqa: ASYNC110 - rows of a store raise no event to wait for
+                await asyncio.sleep(0.001)
 
     async def _is_quiet(self) -> bool:
         if any(not lane.is_idle for lane in self.gateway.lanes):

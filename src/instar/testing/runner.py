@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from instar.core.model.entry import (
     AnyMessage,
@@ -79,7 +79,7 @@ class ScriptedRunner:
         """``scripted``."""
         return "scripted"
 
-    async def run(self, request: ModelRequest) -> AsyncIterator[RunnerEvent]:
+    async def run(self, request: ModelRequest) -> AsyncGenerator[RunnerEvent, None]:
         """Play the script's reply: deltas, calls, then the whole message; or its fault."""
         self.requests.append(request)
         self.running += 1
@@ -99,7 +99,7 @@ class ScriptedRunner:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    async def _play(self, reply: Reply, request: ModelRequest) -> AsyncIterator[RunnerEvent]:
+    async def _play(self, reply: Reply, request: ModelRequest) -> AsyncGenerator[RunnerEvent, None]:
         fault = reply.fault
         if reply.delay_s:
             await self._clock.sleep(reply.delay_s)
@@ -128,6 +128,7 @@ async def _fail(fault: Fault, model: ModelSpec) -> None:
         fault.text or f"The scripted model failed: {fault.kind}",
         provider=model.provider,
         model=model.id,
+        lasting=fault.kind == "quota",
         retry_after_ms=None if fault.retry_after_s is None else round(fault.retry_after_s * 1000),
     )
 

@@ -1,4 +1,4 @@
-"""Whether a provider's words mean that the prompt does not fit the window (COMPACT-4, COMPACT-5)."""
+"""Whether a provider's complaint means that the prompt was too large (COMPACT-4, COMPACT-5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ __all__ = ["is_overflow_text"]
 _PHRASES: Final = (
     "request_too_large",
     "context length exceeded",
-    "context_length_exceeded",
     "maximum context length",
     "prompt is too long",
     "exceeds model context window",
@@ -19,21 +18,19 @@ _PHRASES: Final = (
     "input token count exceeds the maximum number of input tokens",
     "input is too long for the model",
     "request exceeds the maximum size",
-    "exceed_context_size",  # llama.cpp
-    "exceeds the available context size",  # llama.cpp
 )
 
-_TOO_SMALL: Final = re.compile(r"(?:context )?window[^.]{0,40}\btoo small\b")
-"""A model that is not fit for the work at all: compacting does not mend that."""
+_WINDOW_TOO_SMALL: Final = re.compile(r"context window[^.\n]{0,80}?(?:too small|minimum is)|window is too small")
+"""A model whose window no prompt would fit: a shorter one does not help."""
 
 
 def is_overflow_text(text: str) -> bool:
-    """Whether `text` (status, code and message of a failure, case ignored) complains of too large a prompt."""
-    words = text.lower()
-    if _TOO_SMALL.search(words):
+    """Whether the text of an error says that the prompt does not fit; case is ignored."""
+    lower = text.lower()
+    if _WINDOW_TOO_SMALL.search(lower):
         return False
-    if any(phrase in words for phrase in _PHRASES):
+    if any(phrase in lower for phrase in _PHRASES):
         return True
-    if "request size exceeds" in words:
-        return "context window" in words or "context length" in words
-    return bool(re.search(r"\b413\b", words)) and "too large" in words
+    if "request size exceeds" in lower and ("context window" in lower or "context length" in lower):
+        return True
+    return "413" in lower and "too large" in lower
