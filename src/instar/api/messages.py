@@ -41,14 +41,17 @@ def build_messages(
 ) -> tuple[list[dict[str, object]], bool]:
     """Messages in order within `max_bytes` of JSON, and whether older ones were dropped for that.
 
+    The newest message is always among them: a client that asked for little still sees where the conversation is.
     `max_chars` cuts longer texts of single blocks and says so in them.
     """
     built = [message for stored in entries if (message := build_message(stored.entry, stored.seq)) is not None]
     if max_chars is not None:
         built = [_cut(message, max_chars) for message in built]
     kept, room = len(built), max_bytes
-    while kept > 0 and (weight := len(encode_json(built[kept - 1])) + 1) <= room:
-        room -= weight
+    while kept > 0:
+        room -= len(encode_json(built[kept - 1])) + 1
+        if room < 0 and kept < len(built):
+            break
         kept -= 1
     return built[kept:], kept > 0
 

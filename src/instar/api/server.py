@@ -108,6 +108,7 @@ class ApiServer:
                 await self.hub.flush()
         self._unsubscribe()
         self._server.should_exit = True
+        self._server.may_end.set()
         if self._serving is not None:
             await self._serving
         if self._telling is not None:
@@ -168,6 +169,13 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.is_up = asyncio.Event()
+        self.may_end = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Renew the Date header each second until told to end, and then end at once."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.may_end.wait(), timeout=1.0)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say when that is done."""
