@@ -14,6 +14,7 @@ from typing import Self
 
 import structlog
 
+from instar.core.explain.status import StatusFacts
 from instar.core.model.change import Acknowledgement, InboxItem, Submission
 from instar.core.model.event import ShuttingDown
 from instar.core.model.ids import ChannelName, DeliveryId, SessionKey, TurnId
@@ -31,6 +32,7 @@ from instar.gateway.runs import Runs
 from instar.gateway.sessions import Sessions
 from instar.gateway.settings import door_settings
 from instar.gateway.status import build_facts, load_status
+from instar.gateway.status_text import load_status_facts
 from instar.gateway.turn_services import TurnServices
 from instar.ports.channel import Channel, ChannelContext, Receipt
 
@@ -201,6 +203,10 @@ class Gateway:
     def facts(self) -> GatewayFacts:
         """What the gateway is: version, defaults, agents, models, commands."""
         return build_facts(self._parts, started_at=self._started_at)
+
+    async def status_facts(self, key: SessionKey) -> StatusFacts:
+        """How one session stands (STATUS-1…6)."""
+        return await load_status_facts(self._parts, self._services, self.lanes, key)
 
     async def status(self, *, recent: int = 10) -> GatewayStatus:
         """What is going on, with the most recently used sessions."""

@@ -75,18 +75,25 @@ class LogHandle:
             sink.close()
 
 
-def open_log(settings: LogSettings, *, clock: Clock, redactor: Redactor) -> LogHandle:
+def open_log(settings: LogSettings, *, clock: Clock, redactor: Redactor, is_default: bool = False) -> LogHandle:
     """Open the sinks that `settings` asks for. A file that cannot be opened is left out and said so on the console."""
     sinks: list[Sink] = []
     if settings.console != "off":
         sinks.append(ConsoleSink(sys.stderr, clock=clock, as_json=settings.console == "json"))
     if settings.file is not None:
         sinks.append(FileSink(settings.file, max_bytes=settings.file_max_bytes, keep_files=settings.keep_files))
-    return LogHandle(log=build_log(sinks, level=settings.level, clock=clock, redactor=redactor), sinks=sinks)
+    log = build_log(sinks, level=settings.level, clock=clock, redactor=redactor, is_default=is_default)
+    return LogHandle(log=log, sinks=sinks)
 
 
-def build_log(sinks: Sequence[Sink], *, level: LogLevel, clock: Clock, redactor: Redactor) -> Log:
-    """A log that writes to `sinks`; events below `level` cost next to nothing."""
+def build_log(
+    sinks: Sequence[Sink], *, level: LogLevel, clock: Clock, redactor: Redactor, is_default: bool = False
+) -> Log:
+    """A log that writes to `sinks`; events below `level` cost next to nothing.
+
+    With `is_default` the loggers that modules get by name (``structlog.get_logger``) write there too. Only a program
+    does that, once; a library must not decide where its host's log goes.
+    """
     import structlog  # noqa: PLC0415 - see the top: only whoever opens a log pays for it
 
     writer = _Writer(sinks, clock)
@@ -95,12 +102,10 @@ def build_log(sinks: Sequence[Sink], *, level: LogLevel, clock: Clock, redactor:
         writer.write(method, event, redactor)
         raise structlog.DropEvent
 
-    log: Log = structlog.wrap_logger(
-        None,
-        processors=[finish],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        cache_logger_on_first_use=True,
-    )
+    wrapper = structlog.make_filtering_bound_logger(_LEVELS[level])
+    if is_default:
+        structlog.configure(processors=[finish], wrapper_class=wrapper, cache_logger_on_first_use=False)
+    log: Log = structlog.wrap_logger(None, processors=[finish], wrapper_class=wrapper, cache_logger_on_first_use=True)
     return log
 
 

@@ -1,0 +1,278 @@
+"""The composition root: from options to a running gateway, and back to nothing (style, section 1).
+
+The only module that knows concrete stores, channels, runners and servers. Everything is built here, handed to
+constructors, and closed in reverse order, whatever happens in between. Heavy libraries of model providers are
+imported after the first caller could be answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from instar import __version__
+from instar.api.server import ApiServer
+from instar.api.settings import ApiSettings, AuthSettings
+from instar.channels.registry import build_channels
+from instar.config.config import Config
+from instar.config.load import Loaded, load_config
+from instar.config.paths import find_foreign_states
+from instar.config.sections.gateway import parse_bind
+from instar.core.model.ids import AgentId
+from instar.core.policy.redaction import Redactor, build_redactor
+from instar.errors import ConfigError, InstarError
+from instar.gateway.gateway import Gateway
+from instar.gateway.parts import GatewayParts
+from instar.ports.http_channel import HttpChannel
+from instar.ports.log import Log
+from instar.runners.book import ConfiguredModels
+from instar.runners.factory import build_runner
+from instar.stores.archive import TranscriptArchiver
+from instar.stores.mirror import open_mirror
+from instar.stores.sqlite import SqliteStore
+from instar.system.clock import SystemClock
+from instar.system.files import make_private_folder
+from instar.system.ids import SystemIds
+from instar.system.log import LogSettings, open_log
+from instar.system.running import RunningGateway, read_running, write_running
+from instar.system.workspace import WorkspaceTexts
+from instar.tools.session_status import SessionStatusTool
+
+__all__ = ["GatewayOptions", "RunningApp", "open_app", "run_gateway"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayOptions:
+    """What the command line may say; None leaves it to the configuration."""
+
+    config_path: Path | None = None
+    port: int | None = None
+    host: str | None = None
+    token: str | None = None
+    password: str | None = None
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningApp:
+    """A gateway that answers. `url` is for WebSocket clients, `page` for browsers."""
+
+    config: Config
+    gateway: Gateway
+    server: ApiServer
+    token: str
+
+    @property
+    def page(self) -> str:
+        """The address of the page."""
+        return self.server.url.replace("ws://", "http://", 1)
+
+
+def run_gateway(options: GatewayOptions) -> int:
+    """Run a gateway until a signal stops it; the exit code. Errors are told on standard error as what, why and fix."""
+    import uvloop
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve_until_signal(options))
+    except InstarError as error:
+        sys.stderr.write(f"instar: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def _serve_until_signal(options: GatewayOptions) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, stop.set)
+    async with open_app(options, env=os.environ, home=Path.home()) as app:
+        sys.stdout.write(f"{build_ready_line(app)}\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+def build_ready_line(app: RunningApp) -> str:
+    """The one line that says that the gateway answers, where, and who thinks."""
+    facts = app.gateway.facts()
+    model = facts.model
+    thinking = "no model is set, so answers are echoes" if model is None or model.id == "echo" else model.provider
+    named = thinking if model is None or model.id == "echo" else f"model {model.provider}/{model.id}"
+    return f"Instar {__version__} is ready at {app.page} (state {facts.state_dir}; {named})"
+
+
+@contextlib.asynccontextmanager
+async def open_app(options: GatewayOptions, *, env: Mapping[str, str], home: Path) -> AsyncIterator[RunningApp]:
+    """A gateway that runs inside the block. Raises `ConfigError`, `StoreError` before anything has changed."""
+    loaded = load_config(options.config_path, env=env, home=home)
+    config = _with_options(loaded.config, options)
+    async with AsyncExitStack() as stack:
+        yield await _open(config, loaded, stack=stack, options=options, home=home)
+
+
+async def _open(
+    config: Config, loaded: Loaded, *, stack: AsyncExitStack, options: GatewayOptions, home: Path
+) -> RunningApp:
+    """Build from the bottom up; what is built is closed by `stack`, in reverse."""
+    is_new = not config.state_dir.exists()
+    make_private_folder(config.state_dir)
+    clock, ids = SystemClock(), SystemIds()
+    secret = _choose_secret(config, ids.token)
+    redactor = build_redactor((*config.secrets, secret))
+    log_settings = LogSettings(
+        level="debug" if options.verbose else "info",
+        console="text" if options.verbose else "off",
+        file=config.state_dir / "logs" / "gateway.log",
+    )
+    make_private_folder(config.state_dir / "logs")
+    handle = open_log(log_settings, clock=clock, redactor=redactor, is_default=True)
+    stack.callback(handle.close)
+    _tell_start(handle.log, loaded, is_new=is_new, home=home)
+
+    store = SqliteStore(_store_path(config))
+    await store.open()
+    stack.push_async_callback(store.close)
+    mirror = await stack.enter_async_context(open_mirror(store, config, clock=clock))
+    models = ConfiguredModels(lambda: config)
+    built = build_runner(config.models, clock=clock, log=handle.log)
+    channels = build_channels(config)
+    status = SessionStatusTool()
+    parts = GatewayParts(
+        version=__version__,
+        config=lambda: config,
+        store=store,
+        clock=clock,
+        ids=ids,
+        runner=built.runner,
+        models=models,
+        texts=WorkspaceTexts(
+            workspace_of=lambda agent_id: Path(config.workspace(agent_id)),
+            prompt_of=lambda agent_id: _prompt_of(config, agent_id),
+        ),
+        archiver=TranscriptArchiver(store, config, clock=clock),
+        tools={status.spec.name: status},
+        channels=channels,
+        state_dir=str(config.state_dir),
+        config_path=str(loaded.path or ""),
+        store_path=str(_store_path(config)),
+        flush_mirror=mirror.flush,
+    )
+    gateway = Gateway(parts)
+    status.connect(gateway.status_facts)
+    await stack.enter_async_context(gateway)
+    server = ApiServer(
+        _api_settings(config, secret),
+        gateway,
+        clock=clock,
+        ids=ids,
+        config_view=lambda: _redacted(config, redactor),
+        mounts={name: channel.http_app for name, channel in channels.items() if isinstance(channel, HttpChannel)},
+    )
+    await stack.enter_async_context(server)
+    _publish_address(config, server, secret, stack=stack)
+    warming = asyncio.create_task(_warm_up(built.warm_up, handle.log))
+    stack.push_async_callback(_end_task, warming)
+    return RunningApp(config=config, gateway=gateway, server=server, token=secret)
+
+
+def _with_options(config: Config, options: GatewayOptions) -> Config:
+    """The configuration with what the command line says on top."""
+    said = {
+        "port": options.port,
+        "host": None if options.host is None else parse_bind(options.host),
+        "token": options.token,
+        "password": options.password,
+    }
+    changes = {name: value for name, value in said.items() if value is not None}
+    return replace(config, gateway=replace(config.gateway, **changes)) if changes else config  # type: ignore[arg-type]
+
+
+def _choose_secret(config: Config, draw: Callable[[], str]) -> str:
+    """The secret that clients need: the configured one, the one of the last start, or a fresh one (GW-9)."""
+    configured = config.gateway.secret
+    if configured is not None:
+        return configured
+    if config.gateway.auth_mode == "password":
+        raise ConfigError(
+            "There is no password",
+            why='gateway.auth.mode is "password"',
+            fix="Set gateway.auth.password, or INSTAR_GATEWAY_PASSWORD.",
+            path="gateway.auth.password",
+        )
+    known = read_running(config.state_dir)
+    return known.token if known is not None and known.token else draw()
+
+
+def _tell_start(log: Log, loaded: Loaded, *, is_new: bool, home: Path) -> None:
+    """What was noticed about the configuration, and at the first start how to bring old sessions along (COMPAT-2)."""
+    for finding in loaded.warnings:
+        say = log.critical if finding.severity == "critical" else log.warning
+        say("config_finding", code=finding.code, path=finding.path, text=str(finding))
+        sys.stderr.write(f"instar: {finding}\n")
+    if is_new:
+        for folder in find_foreign_states(home):
+            sys.stderr.write(
+                f"instar: {folder} was found; `instar import openclaw {folder} --dry-run` shows its sessions.\n"
+            )
+
+
+def _store_path(config: Config) -> Path:
+    """The database file (STORE-8). Raises `ConfigError` for an engine that this build does not have."""
+    if config.store.path is None:
+        raise ConfigError(
+            "This build has no PostgreSQL engine",
+            fix="Name a directory or sqlite:///path in session.store.",
+            path="session.store",
+        )
+    return config.store.path
+
+
+def _prompt_of(config: Config, agent_id: AgentId) -> str | None:
+    return config.agents.get(agent_id).system_prompt
+
+
+def _redacted(config: Config, redactor: Redactor) -> Mapping[str, object]:
+    """The configuration as callers may see it: without secrets (LEAK-12)."""
+    return redactor.fields(config.root)
+
+
+def _api_settings(config: Config, secret: str) -> ApiSettings:
+    gateway = config.gateway
+    is_token = gateway.auth_mode == "token"
+    return ApiSettings(
+        host=gateway.host,
+        port=gateway.port,
+        auth=AuthSettings(
+            mode=gateway.auth_mode, token=secret if is_token else None, password=None if is_token else secret
+        ),
+        allowed_origins=gateway.allowed_origins,
+    )
+
+
+def _publish_address(config: Config, server: ApiServer, secret: str, *, stack: AsyncExitStack) -> None:
+    """Say in the state directory where the gateway answers, for as long as it does."""
+    running = RunningGateway(url=server.url, token=secret, pid=os.getpid())
+    write_running(config.state_dir, running)
+    stack.callback(write_running, config.state_dir, replace(running, pid=None))
+
+
+async def _warm_up(warm_up: Callable[[], Awaitable[None]], log: Log) -> None:
+    """Import what providers need once callers are answered; a failure is told again by the first request."""
+    try:
+        await warm_up()
+    except (ImportError, OSError) as error:
+        log.warning("warm_up_failed", error=str(error))
+
+
+async def _end_task(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
