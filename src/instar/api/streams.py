@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from instar.api.messages import build_text_message
+from instar.core.delivery.silent import could_become_silent
 from instar.core.model.event import (
     AssistantDelta,
     CommandAnswered,
@@ -36,9 +37,6 @@ RUNS_MAX: Final = 4096
 
 TOOL_CAPABILITY: Final = "tool-events"
 """What a client says at `connect` when it wants to see tool calls."""
-
-_SILENCE: Final = "NO_REPLY"
-_AROUND_SILENCE: Final = " \t\r\n*_`'\"“”.,:;!?()[]<>-"
 
 Audience = Literal["all", "lists", "messages"]
 """Every connection; those with `sessions.subscribe`; or these and those that follow the messages of the key."""
@@ -199,15 +197,9 @@ class RunStreams:
         return Outgoing(event="chat", payload=payload, session_key=run.session_key, protocols=protocols)
 
 
-def _may_be_silent(draft: str) -> bool:
-    """Whether a draft begins with the word for silence, or may still turn out to (FLUSH-6)."""
-    word = draft.strip(_AROUND_SILENCE).upper()
-    return word.startswith(_SILENCE) or _SILENCE.startswith(word)
-
-
 def _is_kept(run: _Run) -> bool:
     """Whether there is text that clients were not told and may be told."""
-    return run.text != run.told and bool(run.text) and not _may_be_silent(run.text)
+    return run.text != run.told and bool(run.text) and not could_become_silent(run.text)
 
 
 def _difference(run: _Run) -> tuple[str, bool]:
@@ -221,7 +213,7 @@ def _final_text(event: RunEnded, run: _Run) -> str:
     """The words of the end: the answer, or as far as it came when it was stopped."""
     if event.message is not None:
         return message_text(event.message)
-    return run.text if event.state == "aborted" and not _may_be_silent(run.text) else ""
+    return run.text if event.state == "aborted" and not could_become_silent(run.text) else ""
 
 
 def _message(text: str | None, at: Instant) -> dict[str, object]:
