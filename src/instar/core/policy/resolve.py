@@ -1,0 +1,199 @@
+"""Which session is meant, and which settings hold for it (RESOLVE-1…6, WHY-6).
+
+What belongs here: choosing among sessions that a store found, and laying settings over each other with the place each
+came from. What does not: finding sessions, and what single rooms decide themselves (queue, activation, send, sandbox,
+reset); their answers are handed in and told in one list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from instar.core.lifecycle.reset import ResetPolicy, ResetSettings, ResetType
+from instar.core.model.fields import SESSION_FIELDS
+from instar.core.model.ids import ChannelName, SessionKey
+from instar.core.model.session import Overrides, Session
+from instar.core.model.setting import Setting, SettingSource, pick_setting
+from instar.core.model.view import SessionRef
+from instar.core.policy.activation import ActivationMode
+from instar.core.policy.send import SendDecision
+from instar.core.queue.settings import QueueSettings
+
+__all__ = [
+    "ID_PREFIX_MIN_CHARS",
+    "PLAIN_DEFAULTS",
+    "Resolved",
+    "SettingLayers",
+    "check_reference",
+    "decide_argument",
+    "decide_reference",
+    "effective_settings",
+    "is_within",
+    "reset_source",
+    "resolve_plain_settings",
+]
+
+ID_PREFIX_MIN_CHARS: Final = 8
+"""The shortest beginning of a session id that stands for it (RESOLVE-6)."""
+
+PLAIN_DEFAULTS: Final[Mapping[str, object]] = {
+    "thinkingLevel": "off",
+    "verboseLevel": "off",
+    "reasoningLevel": "off",
+    "elevatedLevel": "off",
+    "responseUsage": "off",
+    "model": None,
+}
+"""Settings that no room resolves for itself, with what holds when nobody says anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """The session that is meant. `problem` says why there is none; `candidates` are those that could be meant."""
+
+    key: SessionKey | None = None
+    problem: Literal["none", "several", "malformed"] | None = None
+    candidates: tuple[SessionKey, ...] = ()
+    rule: str = "RESOLVE-3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingLayers:
+    """What each layer says about the settings of `PLAIN_DEFAULTS`, by their names in files (RESOLVE-5).
+
+    `inline` is the message's own directives; `agent` the agent's own object, `config` what holds for all agents.
+    """
+
+    inline: Mapping[str, object] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=Overrides)
+    channel: Mapping[str, object] = field(default_factory=dict)
+    agent: Mapping[str, object] = field(default_factory=dict)
+    config: Mapping[str, object] = field(default_factory=dict)
+
+
+# --- which session ----------------------------------------------------------------------------------------------------
+
+
+def check_reference(ref: SessionRef) -> str | None:
+    """Why a reference cannot be looked up; None if it names exactly one of key, session id and label (RESOLVE-1)."""
+    given = [name for name, value in (("key", ref.key), ("sessionId", ref.session_id), ("label", ref.label)) if value]
+    if len(given) == 1:
+        return None
+    return f"give exactly one of key, sessionId and label, not {' and '.join(given) or 'none'}"
+
+
+def is_within(session: Session, ref: SessionRef) -> bool:
+    """Whether a session passes the filters of a reference (RESOLVE-2)."""
+    if session.key == "global" and not ref.include_global:
+        return False
+    if session.key == "unknown" and not ref.include_unknown:
+        return False
+    if ref.agent_id is not None and session.agent_id != ref.agent_id:
+        return False
+    return ref.spawned_by is None or session.origin.spawned_by == ref.spawned_by
+
+
+def decide_reference(ref: SessionRef, found: Sequence[Session]) -> Resolved:
+    """The session that a reference means among those that the store found for it (RESOLVE-3)."""
+    return _one_of(tuple(session.key for session in found if is_within(session, ref)), rule="RESOLVE-3")
+
+
+def decide_argument(text: str, found: Sequence[Session], *, canonical: SessionKey | None = None) -> Resolved:
+    """The session that a word of the command line means: a key, a session id, a label, or a beginning (RESOLVE-6).
+
+    `found` holds every session that could be meant; `canonical` is the key that `text` is as a key, if it is one. A
+    whole name beats a beginning, so that no session hides behind a longer one.
+    """
+    word = text.strip()
+    if not word:
+        return Resolved(problem="malformed", rule="RESOLVE-6")
+    exact = [
+        [session.key for session in found if session.key == canonical],
+        [session.key for session in found if session.session_id == word],
+        [session.key for session in found if session.naming.label == word],
+    ]
+    for keys in exact:
+        if keys:
+            return _one_of(tuple(keys), rule="RESOLVE-6")
+    begins = word.lower()
+    if len(begins) < ID_PREFIX_MIN_CHARS:
+        return Resolved(problem="none", rule="RESOLVE-6")
+    return _one_of(
+        tuple(session.key for session in found if session.session_id.lower().startswith(begins)), rule="RESOLVE-6"
+    )
+
+
+# --- which settings ---------------------------------------------------------------------------------------------------
+
+
+def resolve_plain_settings(layers: SettingLayers) -> dict[str, Setting[object]]:
+    """The settings of `PLAIN_DEFAULTS` that hold, each with the layer that said it (RESOLVE-5)."""
+    session = _read_overrides(layers.overrides)
+    return {
+        name: pick_setting(
+            ("inline", layers.inline.get(name)),
+            ("session", session.get(name)),
+            ("channel", layers.channel.get(name)),
+            ("agent", layers.agent.get(name)),
+            ("config", layers.config.get(name)),
+            default=default,
+        )
+        for name, default in PLAIN_DEFAULTS.items()
+    }
+
+
+def effective_settings(
+    layers: SettingLayers,
+    *,
+    queue: QueueSettings,
+    activation: Setting[ActivationMode],
+    send: SendDecision,
+    sandbox: Setting[bool],
+    reset: Setting[ResetPolicy],
+) -> dict[str, Setting[object]]:
+    """Every setting that holds for a session, by its name in files, with its value and source (WHY-6)."""
+    sources: Mapping[str, SettingSource] = queue.sources
+    return {
+        **resolve_plain_settings(layers),
+        "queueMode": Setting(value=queue.mode, source=sources.get("mode", "default")),
+        "queueDebounceMs": Setting(value=queue.debounce_ms, source=sources.get("debounce_ms", "default")),
+        "queueCap": Setting(value=queue.cap, source=sources.get("cap", "default")),
+        "queueDrop": Setting(value=queue.drop, source=sources.get("drop", "default")),
+        "groupActivation": Setting(value=activation.value, source=activation.source),
+        "sendPolicy": Setting(value=send.verdict, source=_SEND_SOURCES.get(send.source, "config")),
+        "sandboxMode": Setting(value=sandbox.value, source=sandbox.source),
+        "reset": Setting(value=reset.value, source=reset.source),
+    }
+
+
+def reset_source(settings: ResetSettings, reset_type: ResetType, channel: ChannelName | None) -> SettingSource:
+    """The strongest layer that takes part in a session's reset policy (RESET-8)."""
+    if channel is not None and channel in settings.by_channel:
+        return "channel"
+    if reset_type in (settings.by_type or {}):
+        return "type"
+    return "default" if settings.base is None and settings.flat is None else "config"
+
+
+_SEND_SOURCES: Final[Mapping[str, SettingSource]] = {"session": "session", "default": "default"}
+
+
+def _read_overrides(overrides: Overrides) -> dict[str, object]:
+    """What the session itself says, with the model as ``provider/model``."""
+    model = overrides.model_override
+    said: dict[str, object] = {}
+    for name in PLAIN_DEFAULTS:
+        group, _, attribute = SESSION_FIELDS[name].partition(".")
+        if group == "overrides":
+            said[name] = getattr(overrides, attribute)
+    provider = overrides.provider_override
+    said["model"] = f"{provider}/{model}" if provider and model else model
+    return said
+
+
+def _one_of(keys: tuple[SessionKey, ...], *, rule: str) -> Resolved:
+    if len(keys) == 1:
+        return Resolved(key=keys[0], rule=rule)
+    return Resolved(problem="several" if keys else "none", candidates=keys, rule=rule)

@@ -1,0 +1,190 @@
+"""Which session is meant, and which settings hold for it (RESOLVE-1…6, WHY-6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from instar.core.lifecycle.reset import ResetPolicy, ResetRule, ResetSettings
+from instar.core.model.ids import AgentId, ChannelName, SessionId, SessionKey
+from instar.core.model.session import Naming, Origin, Overrides, Session
+from instar.core.model.setting import Setting
+from instar.core.model.view import SessionRef
+from instar.core.policy.resolve import (
+    PLAIN_DEFAULTS,
+    SettingLayers,
+    check_reference,
+    decide_argument,
+    decide_reference,
+    effective_settings,
+    reset_source,
+    resolve_plain_settings,
+)
+from instar.core.policy.send import SendDecision
+from instar.core.queue.settings import QueueConfig, resolve_queue_settings
+
+MAIN = SessionKey("agent:main:main")
+TELEGRAM = ChannelName("telegram")
+
+
+def session(key="agent:main:main", session_id="11111111-aaaa", *, agent="main", label=None, parent=None):
+    return Session(
+        key=SessionKey(key),
+        agent_id=AgentId(agent),
+        session_id=SessionId(session_id),
+        naming=Naming(label=label),
+        origin=Origin(spawned_by=parent),
+    )
+
+
+# --- references -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ref", "told"),
+    [
+        (SessionRef(key=MAIN), None),
+        (SessionRef(session_id="1"), None),
+        (SessionRef(label="x"), None),
+        (SessionRef(), "not none"),
+        (SessionRef(key=MAIN, label="x"), "not key and label"),
+    ],
+)
+def test_a_reference_names_exactly_one_thing(ref, told):
+    assert check_reference(ref) is None if told is None else told in check_reference(ref)
+
+
+def test_one_session_is_meant_or_the_candidates_are_listed():
+    one, two = session(), session("agent:main:x")
+    ref = SessionRef(label="x")
+    assert decide_reference(ref, [one]).key == MAIN
+    assert decide_reference(ref, []).problem == "none"
+    several = decide_reference(ref, [one, two])
+    assert (several.key, several.problem, several.candidates) == (None, "several", (MAIN, "agent:main:x"))
+
+
+@pytest.mark.parametrize(
+    ("given", "filters", "passes"),
+    [
+        (session(), {}, True),
+        (session(), {"agent_id": AgentId("main")}, True),
+        (session(), {"agent_id": AgentId("other")}, False),
+        (session(parent=MAIN), {"spawned_by": MAIN}, True),
+        (session(), {"spawned_by": MAIN}, False),
+        (session("global"), {}, False),
+        (session("global"), {"include_global": True}, True),
+        (session("unknown"), {}, False),
+        (session("unknown"), {"include_unknown": True}, True),
+    ],
+)
+def test_filters_narrow_what_is_meant(given, filters, passes):
+    resolved = decide_reference(SessionRef(label="x", **filters), [given])
+    assert (resolved.key is not None) is passes
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+STORE = [
+    session("agent:main:a", "aaaaaaaa-1111", label="home"),
+    session("agent:main:b", "aaaaaaaa-2222"),
+    session("agent:main:c", "cccccccc-3333", label="aaaaaaaa-1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("word", "canonical", "key", "problem"),
+    [
+        ("agent:main:b", "agent:main:b", "agent:main:b", None),
+        (" cccccccc-3333 ", None, "agent:main:c", None),
+        ("home", None, "agent:main:a", None),
+        ("aaaaaaaa-1", None, "agent:main:c", None),
+        ("CCCCCCCC", None, "agent:main:c", None),
+        ("aaaaaaaa", None, None, "several"),
+        ("ccccccc", None, None, "none"),
+        ("dddddddd", None, None, "none"),
+        ("", None, None, "malformed"),
+    ],
+)
+def test_a_word_is_a_key_an_id_a_label_or_a_beginning(word, canonical, key, problem):
+    resolved = decide_argument(word, STORE, canonical=canonical)
+    assert (resolved.key, resolved.problem, resolved.rule) == (key, problem, "RESOLVE-6")
+
+
+def test_candidates_of_a_beginning_are_listed():
+    assert decide_argument("aaaaaaaa", STORE).candidates == ("agent:main:a", "agent:main:b")
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_word_anywhere_the_defaults_hold():
+    settings = resolve_plain_settings(SettingLayers())
+    assert {name: setting.value for name, setting in settings.items()} == dict(PLAIN_DEFAULTS)
+    assert {setting.source for setting in settings.values()} == {"default"}
+
+
+def test_the_layers_stand_in_order():
+    layers = SettingLayers(
+        inline={"thinkingLevel": "high"},
+        overrides=Overrides(
+            thinking_level="low", verbose_level="full", provider_override="openai", model_override="gpt"
+        ),
+        channel={"verboseLevel": "on", "reasoningLevel": "on"},
+        agent={"reasoningLevel": "stream", "elevatedLevel": "ask"},
+        config={"elevatedLevel": "full", "responseUsage": "tokens", "model": "anthropic/opus"},
+    )
+    settings = resolve_plain_settings(layers)
+    assert {name: (setting.value, setting.source) for name, setting in settings.items()} == {
+        "thinkingLevel": ("high", "inline"),
+        "verboseLevel": ("full", "session"),
+        "reasoningLevel": ("on", "channel"),
+        "elevatedLevel": ("ask", "agent"),
+        "responseUsage": ("tokens", "config"),
+        "model": ("openai/gpt", "session"),
+    }
+
+
+def test_a_model_without_a_provider_is_told_as_it_stands():
+    layers = SettingLayers(overrides=Overrides(model_override="gpt"))
+    assert resolve_plain_settings(layers)["model"] == Setting(value="gpt", source="session")
+
+
+def test_every_room_tells_its_setting_and_where_it_came_from():
+    policy = ResetPolicy(mode="idle")
+    settings = effective_settings(
+        SettingLayers(),
+        queue=resolve_queue_settings(
+            QueueConfig(mode="collect"), channel=None, overrides=Overrides(queue_cap=3, queue_debounce_ms=1)
+        ),
+        activation=Setting(value="mention", source="channel"),
+        send=SendDecision(verdict="deny", rule="SEND-3", source="deny_rule", matched="rules[0]"),
+        sandbox=Setting(value=True, source="agent"),
+        reset=Setting(value=policy, source="type"),
+    )
+    assert {name: settings[name] for name in settings if name not in PLAIN_DEFAULTS} == {
+        "queueMode": Setting(value="collect", source="config"),
+        "queueDebounceMs": Setting(value=1, source="session"),
+        "queueCap": Setting(value=3, source="session"),
+        "queueDrop": Setting(value="summarize", source="default"),
+        "groupActivation": Setting(value="mention", source="channel"),
+        "sendPolicy": Setting(value="deny", source="config"),
+        "sandboxMode": Setting(value=True, source="agent"),
+        "reset": Setting(value=policy, source="type"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "source"),
+    [
+        (ResetSettings(by_channel={TELEGRAM: ResetRule()}, base=ResetRule()), "channel"),
+        (ResetSettings(by_type={"direct": ResetRule()}, base=ResetRule()), "type"),
+        (ResetSettings(by_type={"group": ResetRule()}, base=ResetRule()), "config"),
+        (ResetSettings(flat=ResetRule(idle_s=60)), "config"),
+        (ResetSettings(), "default"),
+    ],
+)
+def test_a_reset_policy_comes_from_its_strongest_layer(settings, source):
+    assert reset_source(settings, "direct", TELEGRAM) == source
+
+
+def test_a_session_without_a_channel_has_no_policy_of_a_channel():
+    assert reset_source(ResetSettings(by_channel={TELEGRAM: ResetRule()}), "direct", None) == "default"
