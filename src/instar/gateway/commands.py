@@ -11,12 +11,15 @@ from dataclasses import replace
 
 from instar.core.explain.status import build_status_lines
 from instar.core.explain.story import ask, tell
+from instar.core.lifecycle.title import derive_title
 from instar.core.model.change import InboxChange, InboxItem, Noted, SessionChange, SessionFacts
 from instar.core.model.event import CommandAnswered
+from instar.core.model.fields import format_session
 from instar.core.model.ids import Instant, TurnId
 from instar.core.model.query import DecisionQuery
 from instar.core.policy import command_kinds as kinds
 from instar.core.policy.command_help import build_help
+from instar.core.policy.command_patch import CommandPatch, build_command_patch
 from instar.core.policy.command_rights import CommandDecision, decide_command
 from instar.core.policy.commands import parse_command
 from instar.core.turn.reply import plan_command_reply
@@ -24,12 +27,16 @@ from instar.core.turn.steps import touch_updated
 from instar.errors import InvalidRequest, NotFound, Unavailable
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
+from instar.gateway.patching import patch_session
 from instar.gateway.sessions import Sessions
 from instar.gateway.settings import command_context
 from instar.gateway.status_text import load_status_facts
 from instar.gateway.turn_services import TurnServices
 
 __all__ = ["Commands"]
+
+NAME_CHARS = 120
+"""The longest display name; lists cut it further."""
 
 
 class Commands:
@@ -111,13 +118,51 @@ class Commands:
                 return _describe_sender(item)
             case kinds.Why():
                 return await self._why(item)
+            case kinds.Name():
+                return await self._name(command, item)
             case _:
-                return "This command is not there yet."
+                patch = build_command_patch(command)
+                return "This command is not there yet." if patch is None else await self._set(patch, item)
 
     async def _stop(self, item: InboxItem) -> str:
         lane = self._lanes.get(item.acceptance.session_key)
         stopped = await lane.stop_from_inside("stop")
         return "Stopped." if stopped else "Nothing was running."
+
+    async def _set(self, patch: CommandPatch, item: InboxItem) -> str:
+        """Store what a command sets, and say what holds now (CMD-23…28)."""
+        key = item.acceptance.session_key
+        if patch.usage and not patch.fields:
+            return f"Usage: {patch.usage}"
+        if patch.fields:
+            changed = await patch_session(
+                self._parts, self._services, key, patch.fields, who=_who(item), is_admin=item.acceptance.is_owner
+            )
+            session = changed.session
+            if session is not None:
+                self._services.tell_session(session, "patch")
+        else:
+            session = await self._parts.store.load_session(key)
+        entry = format_session(session) if session is not None else {}
+        return "\n".join(f"{name}: {entry.get(name, 'not set')}" for name in patch.shown)
+
+    async def _name(self, command: kinds.Name, item: InboxItem) -> str:
+        """Set the display name, or show it (CMD-30)."""
+        key = item.acceptance.session_key
+        title = " ".join(command.title.split())[:NAME_CHARS]
+
+        def decide(facts: SessionFacts) -> SessionChange:
+            if facts.session is None or not title:
+                return SessionChange()
+            named = replace(facts.session, naming=replace(facts.session.naming, display_name=title))
+            return SessionChange(session=touch_updated(named, facts.now))
+
+        changed = await self._services.change("name_session", key, decide)
+        if changed.session is None:
+            return "There is no session here yet."
+        if title:
+            self._services.tell_session(changed.session, "patch")
+        return f"This session is called {changed.session.naming.display_name or derive_title(changed.session)}."
 
     async def _why(self, item: InboxItem) -> str:
         """The newest decision that a person felt, as a sentence (WHY-2)."""
@@ -167,6 +212,12 @@ class Commands:
                 at=self._services.clock.now(),
             )
         )
+
+
+def _who(item: InboxItem) -> str:
+    """Who gave a command, for the record."""
+    inbound = item.submission.inbound
+    return item.submission.principal or item.acceptance.owner or f"{inbound.channel}:{inbound.sender.id}"
 
 
 def _describe_sender(item: InboxItem) -> str:

@@ -40,6 +40,10 @@ class ModelBook(Protocol):
         """What a person may choose from, and the agent's own model as the default (CMD-5)."""
         ...
 
+    def xhigh_models(self) -> frozenset[str]:
+        """The models, as ``provider/model``, that know the thinking level `xhigh` (PATCH-6)."""
+        ...
+
     def all(self) -> tuple[ModelSpec, ...]:
         """Every model of every provider, in configured order."""
         ...

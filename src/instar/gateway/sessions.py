@@ -10,13 +10,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
+from instar.core.explain.story import ask, tell
 from instar.core.lifecycle.title import derive_title
-from instar.core.model.change import Changed
+from instar.core.model.change import Changed, Noted, SessionChange, TranscriptHead
 from instar.core.model.decision import Decision
 from instar.core.model.ids import AgentId, EntryId, SessionId, SessionKey, TurnId
-from instar.core.model.query import SessionQuery
+from instar.core.model.query import DecisionQuery, SessionQuery
 from instar.core.model.session import Overrides, Session
-from instar.core.model.view import DeletedSession, History, NewSession, SessionListing, SessionRef, SessionView
+from instar.core.model.view import (
+    DeletedSession,
+    History,
+    NewSession,
+    SessionListing,
+    SessionRef,
+    SessionView,
+    ToldDecision,
+)
 from instar.core.policy.model_choice import apply_model_choice, find_model
 from instar.core.routing.key import build_source_key, canonical_key, is_main_key, parse_key
 from instar.core.transcript.text import message_text
@@ -24,6 +33,7 @@ from instar.core.turn.operations import Creation, plan_create, plan_inject, plan
 from instar.errors import InvalidRequest, InvariantBroken, NotFound
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
+from instar.gateway.patching import patch_session
 from instar.gateway.turn_services import TurnServices
 
 __all__ = ["Sessions"]
@@ -97,6 +107,16 @@ class Sessions:
         else:
             found = await store.find_sessions(label=ref.label)
         return tuple(session.key for session in found if _passes(session, ref))
+
+    async def explain(self, query: DecisionQuery) -> tuple[ToldDecision, ...]:
+        """What was decided and why, newest first, each with its sentence (WHY-2)."""
+        zone = self._parts.clock.zone()
+        rows = await self._parts.store.load_decisions(query)
+        return tuple(ToldDecision(recorded=row, question=ask(row), sentence=tell(row, zone)) for row in rows)
+
+    async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
+        """Every life of a session, newest first; the current one is not closed (LOSS-6)."""
+        return await self._parts.store.load_transcripts(key)
 
     async def _view(self, session: Session, *, title: bool, last_message: bool) -> SessionView:
         return SessionView(
@@ -194,7 +214,8 @@ class Sessions:
 
     async def patch(self, key: SessionKey, fields: Mapping[str, object], *, who: str) -> SessionView:
         """Apply a patch in wire spelling, without ``key`` (PATCH-*). Raises `InvalidRequest`, `Unavailable`."""
-        raise InvalidRequest("sessions.patch is not built yet", field="key")
+        changed = await patch_session(self._parts, self._services, key, fields, who=who, is_admin=True)
+        return await self._told(changed, "patch")
 
     async def inject(self, key: SessionKey, message: str, *, label: str | None, who: str) -> EntryId:
         """Append a line for people that no model wrote (RPC-18). Raises `NotFound`."""
@@ -210,7 +231,12 @@ class Sessions:
     async def abort(self, key: SessionKey, run_id: TurnId | None, *, who: str) -> tuple[TurnId, ...]:
         """Stop the running turn (or only that run) and give the ids of the runs that were stopped (QUEUE-16)."""
         lane = self._lanes.find(key)
-        return () if lane is None else await lane.abort("abort", run_id)
+        ended = () if lane is None else await lane.abort("abort", run_id)
+        if ended:
+            decision = Decision(kind="queue", outcome="aborted", rule="QUEUE-16", inputs={"runs": len(ended)})
+            noted = Noted(decision=decision, who=who)
+            await self._services.change("note_abort", key, lambda _facts: SessionChange(decisions=(noted,)))
+        return ended
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

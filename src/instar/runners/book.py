@@ -10,7 +10,7 @@ from instar.core.model.ids import AgentId
 from instar.core.policy.model_choice import ModelNames
 from instar.errors import ModelNotFound
 from instar.ports.runner import ModelSpec
-from instar.runners.catalog import build_model_names, list_models, resolve_choice, resolve_model
+from instar.runners.catalog import build_model_names, list_models, resolve_choice, resolve_model, supports_xhigh
 from instar.runners.echo import ECHO_MODEL
 
 __all__ = ["ConfiguredModels"]
@@ -50,6 +50,10 @@ class ConfiguredModels:
         primary = self.default_of(agent_id)
         wanted = None if primary is ECHO_MODEL else primary.ref
         return self._remember("names", agent_id, lambda: build_model_names(self._config().models, primary=wanted))
+
+    def xhigh_models(self) -> frozenset[str]:
+        """The models, as ``provider/model``, that know the thinking level `xhigh` (PATCH-6)."""
+        return self._remember("xhigh", "", lambda: frozenset(one.ref for one in self.all() if supports_xhigh(one)))
 
     def all(self) -> tuple[ModelSpec, ...]:
         """Every model of every provider, in configured order."""

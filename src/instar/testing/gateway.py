@@ -56,6 +56,9 @@ class _OneModel:
     def names(self, agent_id: AgentId) -> ModelNames:  # noqa: ARG002 - the same
         return ModelNames(allowed=(self.spec.ref,), default=self.spec.ref)
 
+    def xhigh_models(self) -> frozenset[str]:
+        return frozenset()
+
     def all(self) -> tuple[ModelSpec, ...]:
         return (self.spec,)
 

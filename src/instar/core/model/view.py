@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from instar.core.model.decision import RecordedDecision
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.query import StoredEntry
 from instar.core.model.session import Session
@@ -28,6 +29,7 @@ __all__ = [
     "SessionListing",
     "SessionRef",
     "SessionView",
+    "ToldDecision",
 ]
 
 
@@ -201,3 +203,12 @@ class GatewayStatus:
     messages_waiting: int = 0
     deliveries_waiting: int = 0
     store: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldDecision:
+    """A recorded decision, the question a person would ask, and its answer in one sentence (WHY-2)."""
+
+    recorded: RecordedDecision
+    question: str
+    sentence: str
