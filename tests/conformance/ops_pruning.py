@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from instar.config.sections.pruning import parse_pruning_fields
 from instar.core.context.pruning import PruningSettings, plan_pruning, resolve_mode
-from instar.core.context.tool_patterns import allows_tool
 from instar.core.model.entry import (
     ZERO_USAGE,
     AnyMessage,
@@ -19,6 +18,7 @@ from instar.core.model.entry import (
     UserMessage,
 )
 from instar.core.model.ids import Instant
+from instar.core.policy.tool_patterns import allows_tool
 from instar.core.transcript.repair import PlacedMessage
 
 

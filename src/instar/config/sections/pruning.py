@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from instar.config.read import read_bool, read_number, read_object, read_text, read_text_list
 from instar.config.sections.per_agent import PerAgent, parse_per_agent
 from instar.core.context.pruning import HardClear, PruningMode, PruningSettings, SoftTrim
-from instar.core.context.tool_patterns import ToolPatterns
 from instar.core.model.quantity import parse_duration_ms
+from instar.core.policy.tool_patterns import ToolPatterns
 
 __all__ = ["parse_pruning", "parse_pruning_fields"]
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from instar.core.context.tokens import CHARS_PER_TOKEN, json_chars
-from instar.core.context.tool_patterns import ToolPatterns, allows_tool
 from instar.core.model.decision import Decision
 from instar.core.model.entry import (
     AnyMessage,
@@ -33,6 +32,7 @@ from instar.core.model.entry import (
     UserMessage,
 )
 from instar.core.model.ids import Instant
+from instar.core.policy.tool_patterns import ToolPatterns, allows_tool
 from instar.core.transcript.repair import PlacedMessage
 from instar.core.transcript.text import content_text
 

@@ -6,7 +6,7 @@ import pytest
 
 from instar.config.sections.pruning import parse_pruning
 from instar.core.context.pruning import HardClear, PruningSettings, SoftTrim
-from instar.core.context.tool_patterns import ToolPatterns
+from instar.core.policy.tool_patterns import ToolPatterns
 from instar.errors import ConfigError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from instar.core.context.tool_patterns import ToolPatterns, allows_tool
+from instar.core.policy.tool_patterns import ToolPatterns, allows_tool
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which tools a list of patterns names (PRUNE-16)."""
+"""Which tools a list of patterns names (PRUNE-16, TYPE-9)."""
 
 from __future__ import annotations
 
