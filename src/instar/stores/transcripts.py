@@ -156,7 +156,7 @@ class _Growth:
         if not entry.id:
             return
         if isinstance(entry, CompactionEntry):
-            self._context_seq = self._find(entry.first_kept_id, "a compaction keeps an entry that exists")[0]
+            self._context_seq = self._find_kept(entry, seq)
         self._has_branched = self._has_branched or entry.parent_id != self._leaf_id
         self._leaf_id, self._leaf_seq = entry.id, seq
 
@@ -228,9 +228,12 @@ class _Growth:
         if row is None:
             return 1
         entry = read_entry((*row, 0)).entry
-        if not isinstance(entry, CompactionEntry):
-            raise InvariantBroken("a line of type compaction is a compaction")
-        return self._find(entry.first_kept_id, "a compaction keeps an entry that exists")[0]
+        return self._find_kept(entry, row[0]) if isinstance(entry, CompactionEntry) else 1
+
+    def _find_kept(self, compaction: CompactionEntry, seq: int) -> int:
+        """The place of the first entry that a compaction keeps; its own where that entry is nowhere, so nothing."""
+        row = self._tx.one("find_entry", {"transcript": self._row.id, "id": compaction.first_kept_id})
+        return row[0] if row is not None else seq
 
 
 # --- questions --------------------------------------------------------------------------------------------------------
