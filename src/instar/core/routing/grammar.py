@@ -33,6 +33,7 @@ __all__ = [
     "GLOBAL_KEY",
     "KIND_WORDS",
     "SEGMENT_WORDS",
+    "SOURCE_WORDS",
     "UNKNOWN_KEY",
     "ParsedKey",
     "ToolKind",
@@ -69,7 +70,7 @@ KIND_WORDS: Final[Mapping[str, ChatType]] = {
 }
 """The words that tell the kind of a chat, with the one that is stored (X-6, NORM-9)."""
 
-_SOURCES: Final[Mapping[str, SessionType]] = {
+SOURCE_WORDS: Final[Mapping[str, SessionType]] = {
     "cron": "cron",
     "hook": "hook",
     "node": "node",
@@ -193,7 +194,7 @@ def row_kind(key: str, *, chat_type: ChatType | None = None) -> RowKind:
 class _SegmentWords:
     """Words that a channel or account segment may not be, since they would be read as another part of the key."""
 
-    _words = frozenset({*KIND_WORDS, *_SOURCES, *MARKERS, "agent"})
+    _words = frozenset({*KIND_WORDS, *SOURCE_WORDS, *MARKERS, "agent"})
 
     def __contains__(self, word: object) -> bool:
         return word in self._words or (isinstance(word, str) and word.startswith((_NODE, _INCOGNITO)))
@@ -217,7 +218,7 @@ def has_agent(parts: list[str]) -> bool:
 
 def find_kind(rest: list[str]) -> int | None:
     """Where the kind word of a chat stands: first, after the channel, or after channel and account (KEY-14)."""
-    if not rest or rest[0] in _SOURCES or rest[0].startswith(_NODE):
+    if not rest or rest[0] in SOURCE_WORDS or rest[0].startswith(_NODE):
         return None
     return next((at for at, part in enumerate(rest[:3]) if part in KIND_WORDS and at + 1 < len(rest)), None)
 
@@ -235,8 +236,8 @@ def _parse_rest(rest: list[str], *, agent_id: AgentId | None, thread_id: str | N
     first = rest[0] if rest else ""
     if first.startswith(_NODE) and (node_id := ":".join(rest)[len(_NODE) :]):
         return ParsedKey(type="node", agent_id=agent_id, peer_id=node_id, thread_id=thread_id)
-    if first in _SOURCES and len(rest) > 1:
-        kind = _SOURCES[first]
+    if first in SOURCE_WORDS and len(rest) > 1:
+        kind = SOURCE_WORDS[first]
         source_id = None if kind == "other" else ":".join(rest[1:])
         return ParsedKey(type=kind, agent_id=agent_id, peer_id=source_id, thread_id=thread_id)
     at = find_kind(rest)
