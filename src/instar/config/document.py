@@ -98,7 +98,7 @@ def find_place(document: Document, path: Path, *, of_name: bool = False) -> tupl
     if document.tree is None:
         return None
     ways = [_walk(document.tree, way, of_name=of_name) for way in _ways(path)]
-    _, at = max(ways, key=lambda way: way[0])
+    _, at = min(ways, key=lambda way: way[0])
     return line_and_column(document.text, at)
 
 
@@ -149,21 +149,21 @@ def _ways(path: Path) -> Iterator[Path]:
 
 
 def _walk(node: Node, path: Path, *, of_name: bool) -> tuple[int, int]:
-    """How many steps of `path` there are, and where the last of them stands."""
+    """How many steps of `path` are missing, and where the last that is there stands."""
     at = node.start
     for depth, step in enumerate(path):
         if isinstance(step, str):
             member = node.member(step)
             if member is None:
-                return depth, at
+                return len(path) - depth, at
             node, at = member.value, (member.start if of_name else member.value.start)
         else:
             items = node.items or ()
             if step >= len(items):
-                return depth, at
+                return len(path) - depth, at
             node = items[step]
             at = node.start
-    return len(path), at
+    return 0, at
 
 
 # ---------------------------------------------------------------- what is wrong with a text
