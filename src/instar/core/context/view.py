@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -28,7 +28,7 @@ from instar.core.model.ids import EntryId, Instant
 from instar.core.transcript.codec_blocks import format_content
 from instar.core.transcript.repair import PlacedMessage
 
-__all__ = ["ContextItem", "ContextView", "entry_message"]
+__all__ = ["ContextItem", "ContextView", "entry_message", "place_messages"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +68,24 @@ class ContextView:
 
     def messages(self) -> tuple[PlacedMessage, ...]:
         """The messages the model sees, each with its entry; the summary first."""
-        shown = chain([self.compaction] if self.compaction else [], self.pinned, self.entries())
-        return tuple(
-            PlacedMessage(entry_id=entry.id, message=message)
-            for entry in shown
-            if (message := entry_message(entry)) is not None
-        )
+        return self.head_messages() + self.tail_messages()
+
+    def head_messages(self) -> tuple[PlacedMessage, ...]:
+        """The part that stands for what is not in view: the summary and the pinned entries."""
+        return place_messages(chain([self.compaction] if self.compaction else [], self.pinned))
+
+    def tail_messages(self) -> tuple[PlacedMessage, ...]:
+        """The part that is in view."""
+        return place_messages(self.entries())
+
+
+def place_messages(entries: Iterable[AnyEntry]) -> tuple[PlacedMessage, ...]:
+    """The messages by which entries reach the model, in order; entries that do not reach it make none."""
+    return tuple(
+        PlacedMessage(entry_id=entry.id, message=message)
+        for entry in entries
+        if (message := entry_message(entry)) is not None
+    )
 
 
 def entry_message(entry: AnyEntry) -> AnyMessage | None:

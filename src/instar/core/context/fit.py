@@ -1,0 +1,135 @@
+"""The last resort: a context that fits, whatever it costs (HIST-7, LOSS-9).
+
+When a compaction cannot be made, or is not enough, the turn goes on with what fits. In this order, and only as far
+as needed: older turns are left out; in the newest turn long tool results are cut, then its oldest calls with their
+results are left out, then the words of the person are cut. Every step keeps the request valid: it begins with a
+user, and calls stand with their results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from instar.core.context.tokens import CHARS_PER_TOKEN, estimate_message
+from instar.core.model.entry import AnyMessage, AssistantMessage, Block, TextBlock, ToolResultMessage, UserMessage
+from instar.core.transcript.repair import PlacedMessage
+from instar.core.transcript.text import content_text
+
+__all__ = ["FittedContext", "fit_messages"]
+
+_SHORT_RESULT_CHARS: Final = 400
+"""What stays of a tool result that is cut: enough to see what it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedContext:
+    """The messages that are sent, and whether anything was left out or cut, which the person is told then.
+
+    `tokens` is their estimate. It is above the budget only if the newest answer with its cut results alone is.
+    """
+
+    messages: tuple[PlacedMessage, ...]
+    truncated: bool
+    tokens: int
+
+
+def fit_messages(messages: Sequence[PlacedMessage], budget_tokens: int, *, keep_first: int = 0) -> FittedContext:
+    """The newest part of rendered messages (see `render_messages`) within a budget of estimated tokens.
+
+    The first `keep_first` messages (a summary, pinned entries) stay in front where they take no more than half of
+    the budget.
+    """
+    whole = tuple(messages)
+    if (total := _total(whole)) <= budget_tokens:
+        return FittedContext(messages=whole, truncated=False, tokens=total)
+    head = whole[:keep_first] if 2 * _total(whole[:keep_first]) <= budget_tokens else ()
+    budget = budget_tokens - _total(head)
+    kept = _newest_turns(whole[keep_first:], budget)
+    steps: tuple[Callable[[Messages, int], Messages], ...] = (_cut_results, _leave_out_calls, _cut_words)
+    for step in steps:
+        if _total(kept) > budget:
+            kept = step(kept, budget)
+    return FittedContext(messages=head + kept, truncated=True, tokens=_total(head + kept))
+
+
+Messages = tuple[PlacedMessage, ...]
+
+
+def _newest_turns(messages: Messages, budget_tokens: int) -> Messages:
+    """From the first user message on from which everything fits; at least the newest turn."""
+    start: int | None = None
+    tokens = 0
+    for index in range(len(messages) - 1, -1, -1):
+        tokens += estimate_message(messages[index].message)
+        if start is not None and tokens > budget_tokens:
+            break
+        if isinstance(messages[index].message, UserMessage):
+            start = index
+    return messages[start or 0 :]
+
+
+def _total(messages: Messages) -> int:
+    return sum(estimate_message(placed.message) for placed in messages)
+
+
+def _cut_results(messages: Messages, budget_tokens: int) -> Messages:
+    """Tool results cut, oldest first, until the rest fits."""
+    excess = _total(messages) - budget_tokens
+    cut = list(messages)
+    for index, placed in enumerate(messages):
+        message = placed.message
+        if excess <= 0:
+            break
+        if isinstance(message, ToolResultMessage):
+            shorter = replace(message, content=_cut_blocks(message.content, _SHORT_RESULT_CHARS), extra={})
+            saved = estimate_message(message) - estimate_message(shorter)
+            if saved > 0:
+                cut[index] = replace(placed, message=shorter)
+                excess -= saved
+    return tuple(cut)
+
+
+def _leave_out_calls(messages: Messages, budget_tokens: int) -> Messages:
+    """The oldest answers with their results left out, until the rest fits; the newest answer stays."""
+    first = next((index for index, placed in enumerate(messages) if _is_answer(placed.message)), len(messages))
+    head, rest = messages[:first], messages[first:]
+    starts = [index for index, placed in enumerate(rest) if _is_answer(placed.message)]
+    budget = budget_tokens - _total(head)
+    kept = next((rest[start:] for start in starts if _total(rest[start:]) <= budget), None)
+    if kept is None:
+        kept = rest[starts[-1] :] if starts else rest
+    return head + kept
+
+
+def _is_answer(message: AnyMessage) -> bool:
+    return isinstance(message, AssistantMessage)
+
+
+def _cut_words(messages: Messages, budget_tokens: int) -> Messages:
+    """The words of users cut in equal parts, so that the rest fits; images go with them."""
+    users = [placed for placed in messages if isinstance(placed.message, UserMessage)]
+    others = sum(estimate_message(placed.message) for placed in messages if placed not in users)
+    share = max(0, budget_tokens - others) // max(1, len(users)) * CHARS_PER_TOKEN
+    return tuple(_with_cut_words(placed, share) for placed in messages)
+
+
+def _with_cut_words(placed: PlacedMessage, chars: int) -> PlacedMessage:
+    message = placed.message
+    if not isinstance(message, UserMessage) or estimate_message(message) * CHARS_PER_TOKEN <= chars:
+        return placed
+    return replace(placed, message=replace(message, content=_cut_text(content_text(message.content), chars), extra={}))
+
+
+def _cut_blocks(blocks: tuple[Block, ...], chars: int) -> tuple[Block, ...]:
+    return (TextBlock(text=_cut_text(content_text(blocks), chars)),)
+
+
+def _cut_text(text: str, chars: int) -> str:
+    """The beginning and the end of a text with a mark between them, never longer than `chars` or its own length."""
+    mark = "\n[… cut …]\n"
+    if len(text) <= chars:
+        return text
+    half = (chars - len(mark)) // 2
+    return f"{text[:half]}{mark}{text[-half:]}" if half > 0 else text[: max(1, chars)]

@@ -1,0 +1,156 @@
+"""The last resort: a context that fits."""
+
+from datetime import UTC
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instar.core.context.fit import fit_messages
+from instar.core.context.render import render_messages
+from instar.core.context.tokens import estimate_message
+from instar.core.model.entry import AssistantMessage, ToolCall, ToolResultMessage, UserMessage
+from instar.core.transcript.repair import PlacedMessage
+from tests.builders.transcripts import assistant, call, image, result, text, user
+
+
+def words(tokens):
+    return "x" * (4 * tokens)
+
+
+def placed(*messages):
+    return [PlacedMessage(entry_id=f"e{index}", message=message) for index, message in enumerate(messages)]
+
+
+def fit(*messages, budget, keep_first=0):
+    return fit_messages(placed(*messages), budget, keep_first=keep_first)
+
+
+def ids(fitted):
+    return [item.entry_id for item in fitted.messages]
+
+
+def test_context_that_fits_is_left_as_it_is():
+    fitted = fit(user("a"), assistant("b"), budget=2)
+
+    assert (ids(fitted), fitted.truncated, fitted.tokens) == (["e0", "e1"], False, 2)
+
+
+def test_older_turns_are_left_out_first():
+    fitted = fit(user(words(50)), assistant(words(50)), user(words(10)), assistant(words(10)), budget=30)
+
+    assert (ids(fitted), fitted.truncated, fitted.tokens) == (["e2", "e3"], True, 20)
+
+
+def test_summary_stays_in_front_where_it_leaves_half_the_room():
+    turns = [user(words(10)), user(words(50)), assistant(words(50)), user(words(10))]
+
+    assert ids(fit(*turns, budget=30, keep_first=1)) == ["e0", "e3"]
+    assert ids(fit(*turns, budget=15, keep_first=1)) == ["e3"]
+
+
+def test_long_results_of_the_newest_turn_are_cut_oldest_first():
+    fitted = fit(
+        user("go"),
+        assistant(call("a"), call("b")),
+        result("a", words(1000)),
+        result("b", words(300)),
+        budget=500,
+    )
+
+    assert ids(fitted) == ["e0", "e1", "e2", "e3"]
+    assert len(fitted.messages[2].message.content[0].text) == 399
+    assert fitted.messages[3].message == result("b", words(300))
+
+
+def test_short_results_are_not_made_longer_by_cutting():
+    fitted = fit(user(words(100)), assistant(call("a")), result("a", "ok"), budget=50)
+
+    assert fitted.messages[2].message == result("a", "ok")
+
+
+def test_oldest_calls_of_the_newest_turn_go_when_cutting_is_not_enough():
+    steps = [item for name in "abcd" for item in (assistant(words(50), call(name)), result(name, words(5)))]
+
+    fitted = fit(user(words(10)), *steps, budget=130)
+
+    assert ids(fitted) == ["e0", "e5", "e6", "e7", "e8"]
+
+
+def test_words_of_the_person_are_cut_last():
+    fitted = fit(user(words(1000)), budget=100)
+
+    shown = fitted.messages[0].message.content
+    assert fitted.tokens <= 100
+    assert "cut" in shown
+    assert shown.startswith("xxx")
+
+
+def test_image_goes_with_the_words_that_are_cut():
+    fitted = fit(user([text(words(10)), image()]), budget=100)
+
+    assert fitted.messages[0].message.content == words(10)
+
+
+def test_budget_of_nothing_leaves_a_character():
+    assert fit(user(words(10)), budget=0).messages[0].message.content == "x"
+
+
+def test_single_answer_over_the_budget_is_sent_all_the_same():
+    fitted = fit(user("go"), assistant(words(100)), assistant(words(200)), budget=50)
+
+    assert ids(fitted) == ["e0", "e2"]
+    assert fitted.tokens > 50
+
+
+def test_conversation_without_answers_or_users_is_bearable():
+    assert ids(fit(user(words(10)), user(words(90)), budget=20)) == ["e1"]
+    assert ids(fit(assistant(words(100)), budget=20)) == ["e0"]
+    assert fit(budget=20).messages == ()
+
+
+some_messages = st.lists(
+    st.one_of(
+        st.integers(1, 300).map(lambda size: user(words(size))),
+        st.tuples(st.integers(0, 30), st.lists(st.sampled_from("abc"), max_size=2, unique=True)).map(
+            lambda spec: assistant(words(spec[0]), *map(call, spec[1]))
+        ),
+        st.tuples(st.sampled_from("abc"), st.integers(0, 400)).map(lambda spec: result(spec[0], words(spec[1]))),
+    ),
+    max_size=14,
+)
+
+
+@given(messages=some_messages, budget=st.integers(100, 600), keep_first=st.integers(0, 2))
+def test_what_is_sent_fits_and_stays_valid(messages, budget, keep_first):
+    rendered = render_messages(placed(*messages), UTC).messages
+    heads = 0
+    while heads < min(keep_first, len(rendered)) and isinstance(rendered[heads].message, UserMessage):
+        heads += 1
+
+    fitted = fit_messages(rendered, budget, keep_first=heads)
+
+    assert fitted.tokens == sum(estimate_message(item.message) for item in fitted.messages)
+    users = [item for item in fitted.messages if isinstance(item.message, UserMessage)]
+    others = fitted.tokens - sum(estimate_message(item.message) for item in users)
+    head_tokens = sum(estimate_message(item.message) for item in rendered[:heads])
+    assert fitted.tokens <= max(budget, others + len(users) + head_tokens)
+    open_calls = []
+    for item in fitted.messages:
+        if isinstance(item.message, ToolResultMessage):
+            assert open_calls.pop(0) == item.message.tool_call_id
+            continue
+        assert open_calls == []
+        if isinstance(item.message, AssistantMessage):
+            open_calls = [block.id for block in item.message.content if isinstance(block, ToolCall)]
+    assert open_calls == []
+    assert not fitted.messages or isinstance(fitted.messages[0].message, UserMessage)
+
+
+@pytest.mark.parametrize("budget", [700, 2000])
+def test_long_turn_of_calls_always_fits_a_small_window(budget):
+    steps = [item for n in range(60) for item in (assistant("ok", call(f"c{n}")), result(f"c{n}", words(500)))]
+
+    fitted = fit(user(words(3000)), *steps, budget=budget)
+
+    assert fitted.tokens <= budget
