@@ -205,6 +205,7 @@ def test_what_is_going_on_is_told():
             assert (await client.ask("models.list"))["models"][0]["available"] is True
             assert (await client.ask("commands.list"))["commands"][0]["textAliases"] == ["/new", "/reset"]
             assert (await client.ask("agent.identity.get", {"sessionKey": "main"}))["name"] == "Main"
-            assert await client.ask("config.get") == {}
+            config = await client.ask("config.get")
+            assert (config["path"], config["valid"], config["config"]) == ("/state/instar.json5", True, {})
 
     run_story(story)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,6 +10,7 @@ from instar.api.call import Call, Handler
 from instar.api.rows import build_defaults, build_view_row
 from instar.core.model.ids import Instant
 from instar.core.model.view import ChannelFacts, GatewayFacts, GatewayStatus
+from instar.protocol.frames import encode_json
 
 __all__ = ["HANDLERS"]
 
@@ -85,8 +87,17 @@ async def load_status(call: Call) -> object:
 
 
 async def load_config(call: Call) -> object:
-    """`config.get`."""
-    return call.services.config_view()
+    """`config.get`: the configuration as it holds; `hash` changes whenever it does."""
+    facts = call.gateway.facts()
+    view = dict(call.services.config_view())
+    return {
+        "path": facts.config_path,
+        "exists": bool(facts.config_path),
+        "valid": True,
+        "issues": [],
+        "hash": hashlib.sha256(encode_json(view)).hexdigest(),
+        "config": view,
+    }
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {

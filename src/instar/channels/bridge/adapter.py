@@ -150,6 +150,8 @@ class BridgeChannel:
         wait_s = parse_number(query.get("wait"), name="wait", default=0.0, least=0.0, most=WAIT_MAX_S)
         limit = int(parse_number(query.get("max"), name="max", default=BATCH_DEFAULT, least=1, most=BATCH_MAX))
         if wait_s > 0:
+            # Read to its end, so that the next thing heard from the bridge is that it hung up.
+            await _read_body(request)
             return JSONResponse(render_outbound(await self._await_replies(request, context, limit, wait_s=wait_s)))
         return JSONResponse(render_outbound(await context.claim(limit)))
 

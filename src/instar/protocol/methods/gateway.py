@@ -117,7 +117,7 @@ GATEWAY: Final = (
         name="config.get",
         scope=ADMIN,
         summary="the configuration as it holds, without secrets",
-        result="`{path, exists, valid, hash, config}`",
+        result="`{path, exists, valid, issues, hash, config}`",
         rule="RPC-22",
     ),
 )
