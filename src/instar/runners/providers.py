@@ -170,6 +170,7 @@ def _build_anthropic_model(provider: ProviderSettings, spec: ModelSpec, http: ht
 
 
 def _build_google_model(provider: ProviderSettings, spec: ModelSpec, http: httpx2.AsyncClient) -> Model[Any]:
+    """Cancelling closes its connection; a stream that is left without that is closed only when it is collected."""
     try:
         from pydantic_ai.models.google import GoogleModel
         from pydantic_ai.providers.google import GoogleProvider
@@ -181,10 +182,8 @@ def _build_google_model(provider: ProviderSettings, spec: ModelSpec, http: httpx
             provider=provider.name,
             model=spec.id,
         ) from error
-    return GoogleModel(
-        spec.id,
-        provider=GoogleProvider(api_key=provider.api_key or NO_KEY, base_url=provider.base_url, http_client=http),
-    )
+    google = GoogleProvider(api_key=provider.api_key or NO_KEY, base_url=provider.base_url, http_client=http)
+    return GoogleModel(spec.id, provider=google)
 
 
 def build_model_settings(request: ModelRequest) -> ModelSettings:

@@ -38,11 +38,19 @@ from instar.testing.script import (
 )
 from instar.testing.wire.anthropic import AnthropicMessages
 from instar.testing.wire.dialect import Dialect, Failure, dump
+from instar.testing.wire.google import GoogleGenerate
 from instar.testing.wire.openai import OpenAICompletions
+from instar.testing.wire.responses import OpenAIResponses
 
 __all__ = ["ModelServer"]
 
-_DIALECTS: Mapping[str, Dialect] = {"/chat/completions": OpenAICompletions(), "/messages": AnthropicMessages()}
+_DIALECTS: Mapping[str, Dialect] = {
+    "/chat/completions": OpenAICompletions(),
+    "/responses": OpenAIResponses(),
+    "/messages": AnthropicMessages(),
+    ":generateContent": GoogleGenerate(),
+    ":streamGenerateContent": GoogleGenerate(),
+}
 
 _REASONS: Mapping[int, str] = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many"}
 
@@ -91,6 +99,11 @@ class ModelServer:
     @property
     def anthropic_url(self) -> str:
         """The base address as clients of Anthropic want it."""
+        return self.url
+
+    @property
+    def google_url(self) -> str:
+        """The base address as clients of Google want it."""
         return self.url
 
     def start(self) -> Self:
@@ -182,7 +195,7 @@ class ModelServer:
             return await _send(writer, 200, {"object": "list", "data": [{"id": "test", "object": "model"}]})
         if method != "POST" or dialect is None:
             return await _send(writer, 404, {"error": {"message": f"no such page: {method} {path}"}})
-        body = json.loads(raw)
+        body = {**json.loads(raw), **_said_in_path(path)}
         asked = dialect.parse(body)
         recorded = Recorded(path=path, headers=headers, body=body, asked=asked)
         self.requests.append(recorded)
@@ -196,7 +209,8 @@ class ModelServer:
     def _refuse(
         self, dialect: Dialect, headers: Mapping[str, str], body: Mapping[str, object], asked: Asked
     ) -> Failure | None:
-        given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+        named = headers.get("x-api-key") or headers.get("x-goog-api-key")
+        given = named or headers.get("authorization", "").removeprefix("Bearer ")
         if self.key is not None and given != self.key:
             return dialect.fail(Fault(kind="auth"), asked)
         odd = dialect.check(body, asked)
@@ -251,6 +265,12 @@ class ModelServer:
         return True
 
 
+def _said_in_path(path: str) -> Mapping[str, object]:
+    """What Google says in the path instead of the body: the model, and whether the answer is streamed."""
+    model, _, verb = path.rpartition("/models/")[2].partition(":")
+    return {"model": model, "stream": verb.startswith("stream")} if verb else {}
+
+
 async def _wait_until_gone(reader: asyncio.StreamReader) -> None:
     """Return when the caller has closed the connection. It looks instead of reading: a next request must stay whole."""
     while not reader.at_eof() and reader.exception() is None:  # noqa: ASYNC110 - a stream tells nobody that it ended
@@ -259,7 +279,8 @@ async def _wait_until_gone(reader: asyncio.StreamReader) -> None:
 
 def _is_end(data: bytes) -> bool:
     """Whether a frame begins the end of an answer: the finish reason, or what says that the message is over."""
-    return b'"finish_reason":"' in data or data.startswith(b"event: message_delta")
+    ends = (b"event: message_delta", b"event: response.completed", b"event: response.incomplete")
+    return b'"finish_reason":"' in data or b'"finishReason":"' in data or data.startswith(ends)
 
 
 async def _send(
