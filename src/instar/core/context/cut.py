@@ -51,20 +51,22 @@ def find_cut(items: Sequence[ContextItem], *, keep_tokens: int, keep_messages: i
     A cut at place 0 without a split summarises nothing. `keep_messages` ends the walk after so many messages, too
     (HIST-4).
     """
-    points = [index for index, item in enumerate(items) if _is_cut_point(item.entry)]
-    if not points:
-        return None
     reached = _walk_back(items, keep_tokens=keep_tokens, keep_messages=keep_messages)
-    if reached is None:
-        point = points[0]
-    else:
-        point = next((index for index in points if index >= reached), points[-1])
-    point = _with_calls(items, point)
+    found = _find_point(items, range(reached, len(items)))
+    if found is None:
+        found = _find_point(items, range(reached - 1, -1, -1))
+    if found is None:
+        return None
+    point = _with_calls(items, found)
     index = _with_settings(items, point)
     if _starts_turn(items[point].entry):
         return Cut(index=index)
     start = next((at for at in range(point - 1, -1, -1) if _starts_turn(items[at].entry)), None)
     return Cut(index=index, turn_start=start if start is not None and start < index else None)
+
+
+def _find_point(items: Sequence[ContextItem], places: range) -> int | None:
+    return next((index for index in places if _is_cut_point(items[index].entry)), None)
 
 
 def _is_cut_point(entry: AnyEntry) -> bool:
@@ -81,8 +83,8 @@ def _starts_turn(entry: AnyEntry) -> bool:
     return isinstance(entry, CustomMessageEntry | BranchSummaryEntry)
 
 
-def _walk_back(items: Sequence[ContextItem], *, keep_tokens: int, keep_messages: int | None) -> int | None:
-    """The place at which enough messages are gathered, None if all of them are not enough (COMPACT-8)."""
+def _walk_back(items: Sequence[ContextItem], *, keep_tokens: int, keep_messages: int | None) -> int:
+    """The place at which enough messages are gathered, 0 if all of them are not enough (COMPACT-8)."""
     tokens = messages = 0
     for index in range(len(items) - 1, -1, -1):
         if isinstance(items[index].entry, MessageEntry):
@@ -90,24 +92,33 @@ def _walk_back(items: Sequence[ContextItem], *, keep_tokens: int, keep_messages:
             messages += 1
             if tokens >= keep_tokens or messages == keep_messages:
                 return index
-    return None
+    return 0
 
 
 def _with_calls(items: Sequence[ContextItem], point: int) -> int:
-    """The cut moved back so that every kept result has its call (COMPACT-12)."""
-    newest: dict[str, int] = {}
-    call_of: dict[int, int] = {}
-    for index, item in enumerate(items):
-        message = item.entry.message if isinstance(item.entry, MessageEntry) else None
-        if isinstance(message, AssistantMessage):
-            newest.update((block.id, index) for block in message.content if isinstance(block, ToolCall))
-        elif isinstance(message, ToolResultMessage):
-            call_of[index] = newest.get(message.tool_call_id, index)
-    # Moving back may take in further results, so the walk goes on below the first cut.
-    index = len(items)
-    while index > point:
-        index -= 1
-        point = min(point, call_of.get(index, index))
+    """The cut moved back so that every kept result has its call (COMPACT-12).
+
+    The walk goes back from the end, gathering results that wait for their call; it goes on below the cut only while
+    a kept one waits. A call found there takes the cut with it, and the results that were passed on the way become
+    kept ones that wait, too.
+    """
+    waiting: set[str] = set()
+    passed: set[str] = set()
+    for index in range(len(items) - 1, -1, -1):
+        if index < point and not waiting:
+            break
+        entry = items[index].entry
+        message = entry.message if isinstance(entry, MessageEntry) else None
+        if isinstance(message, ToolResultMessage):
+            (waiting if index >= point else passed).add(message.tool_call_id)
+        elif isinstance(message, AssistantMessage):
+            calls = {block.id for block in message.content if isinstance(block, ToolCall)}
+            passed -= calls
+            if index < point and waiting & calls:
+                point = index
+                waiting |= passed
+                passed = set()
+            waiting -= calls
     return point
 
 

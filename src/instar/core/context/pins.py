@@ -78,6 +78,8 @@ def expand_pins(entries: Sequence[AnyEntry], pins: frozenset[str]) -> tuple[AnyE
     A call needs its results and a result its call, or a provider refuses the request (COMPACT-12); pinning one of
     them keeps them all.
     """
+    if not pins:
+        return ()
     group_of_call: dict[str, int] = {}
     groups: list[int] = []
     for index, entry in enumerate(entries):

@@ -8,7 +8,7 @@ numbers of a provider: the usage of the last answer counts exactly, and just wha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
@@ -46,6 +46,8 @@ __all__ = [
 ]
 
 CHARS_PER_TOKEN: Final = 4
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 
 _IMAGE_CHARS: Final = 4800
 """1,200 tokens: about what providers count for an image of a screen (TRANS-18)."""
@@ -121,9 +123,9 @@ def _block_chars(block: Block) -> int:
             assert_never(block)
 
 
-def json_chars(value: object) -> int:
-    """The length of a value as JSON without blanks."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+def json_chars(value: Mapping[str, object]) -> int:
+    """The length of an object as JSON without blanks."""
+    return len(_JSON.encode(value)) if value else 2
 
 
 def sum_usage(usage: Usage) -> int:

@@ -94,6 +94,12 @@ def test_blocks_of_other_kinds_stay():
     assert shown(user([audio, image()]), assistant("ok"), *turn(), *turn(), *turn())[0].content[0] == audio
 
 
+def test_result_without_media_is_left_as_it_is():
+    old = [user("go"), assistant(call("c1")), result("c1", "[plain] text"), assistant("ok")]
+
+    assert shown(*old, *turn(), *turn(), *turn())[:4] == old
+
+
 def test_answers_and_other_messages_are_never_altered():
     old = [user("x"), assistant("[media attached: x]", image()), other("custom", content="[media attached: x]")]
 
