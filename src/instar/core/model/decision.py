@@ -37,6 +37,7 @@ DecisionKind = Literal[
     "maintenance",
     "import",
     "erase",
+    "budget",
 ]
 """What kind of question was answered; one sentence builder each in `instar.core.explain`."""
 
