@@ -27,6 +27,9 @@ __all__ = ["Shape", "check_names", "check_types", "fields_of", "shape_of"]
 _NEAR: Final = 0.7
 """How alike two names must be for one to be a slip of the other: ``dmScop`` and ``dmScope`` are at 0.92."""
 
+_NEAR_OPEN: Final = 0.85
+"""Where other names are allowed too: ``botToken`` and ``token`` are at 0.77 and both right."""
+
 _WANTED: Final = {
     "string_type": ("text", "Put it in quotes."),
     "bool_type": ("true or false", "Write true or false, without quotes."),
@@ -117,8 +120,9 @@ def _check_inside(shape: Shape, value: object, path: str) -> Iterator[Finding]:
 
 def _unknown(section: type[Section], fields: Mapping[str, object], name: str, path: str) -> Finding | None:
     """The warning for an unknown name; None where an adapter of another platform may know it."""
-    nearest = _nearest(name, fields_of(section))
-    if section.is_open(fields) and nearest is None:
+    is_open = section.is_open(fields)
+    nearest = _nearest(name, fields_of(section), cutoff=_NEAR_OPEN if is_open else _NEAR)
+    if is_open and nearest is None:
         return None
     fix = f'Did you mean "{nearest}"?' if nearest else "Take it away, or look for its name in the reference."
     return Finding(
@@ -126,9 +130,9 @@ def _unknown(section: type[Section], fields: Mapping[str, object], name: str, pa
     )
 
 
-def _nearest(name: str, known: Mapping[str, object]) -> str | None:
+def _nearest(name: str, known: Mapping[str, object], *, cutoff: float) -> str | None:
     by_lower = {each.lower(): each for each in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=_NEAR)
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
     return by_lower[found[0]] if found else None
 
 

@@ -178,6 +178,8 @@ def type_name(value: object) -> str:
             return "null"
         case bool():
             return "true or false"
+        case float() if not math.isfinite(value):
+            return "NaN or Infinity"
         case int() | float():
             return "a number"
         case str():
