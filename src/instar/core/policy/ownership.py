@@ -1,0 +1,111 @@
+"""Whose is a session, and may this caller touch it (LEAK-4, LEAK-5)?
+
+What belongs here: what each method of the wire acts on, and the decision over one session. What does not: which scope a
+method needs (the method table with `instar.core.policy.scopes`) and resolving the object; that comes first, then this
+decision, then the answer. The invariant: what a caller may not touch looks to them exactly like what does not exist.
+
+The rule in one sentence: credentials without a principal are the owner's and see everything; a principal sees what is
+theirs and the groups they are in; the shared main session belongs to its admin alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from instar.core.model.caller import Caller
+from instar.core.policy.scopes import ADMIN, has_scope
+
+__all__ = ["METHOD_OBJECTS", "MethodObject", "SessionOwnership", "Touch", "decide_touch", "owns"]
+
+MethodObject = Literal["nothing", "gateway", "session", "sessions", "run"]
+"""What a method acts on: nothing that anybody owns, the gateway as a whole (for its admin), one session that its
+parameters name, every session the caller may see, the session of one run."""
+
+METHOD_OBJECTS: Final[Mapping[str, MethodObject]] = {
+    "agent": "session",
+    "agent.identity.get": "nothing",
+    "agent.wait": "run",
+    "agents.list": "nothing",
+    "chat.abort": "session",
+    "chat.history": "session",
+    "chat.inject": "session",
+    "chat.metadata": "session",
+    "chat.send": "session",
+    "chat.startup": "session",
+    "commands.list": "nothing",
+    "config.get": "gateway",
+    "config.patch": "gateway",
+    "config.schema": "gateway",
+    "config.set": "gateway",
+    "connect": "nothing",
+    "health": "nothing",
+    "logs.tail": "gateway",
+    "models.list": "nothing",
+    "security.audit": "gateway",
+    "sessions.abort": "session",
+    "sessions.cleanup": "gateway",
+    "sessions.compact": "session",
+    "sessions.create": "session",
+    "sessions.delete": "session",
+    "sessions.describe": "session",
+    "sessions.explain": "session",
+    "sessions.export": "session",
+    "sessions.get": "session",
+    "sessions.list": "sessions",
+    "sessions.messages.subscribe": "session",
+    "sessions.messages.unsubscribe": "session",
+    "sessions.patch": "session",
+    "sessions.preview": "session",
+    "sessions.reset": "session",
+    "sessions.resolve": "session",
+    "sessions.resume": "session",
+    "sessions.search": "sessions",
+    "sessions.send": "session",
+    "sessions.simulate": "gateway",
+    "sessions.steer": "session",
+    "sessions.subscribe": "sessions",
+    "sessions.unsubscribe": "sessions",
+    "sessions.usage": "sessions",
+    "status": "sessions",
+    "wake": "gateway",
+}
+"""Every method of the wire. A test holds it against the method table: a method without a row fails the build."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOwnership:
+    """Whose a session is. `owner` is its principal, None for shared places and the shared main session.
+
+    `members` are the principals who have written in a group, or whom its channel lists as members.
+    """
+
+    owner: str | None = None
+    members: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touch:
+    """Whether a caller may touch a session. Where not, the answer to them is that there is no such session."""
+
+    allowed: bool
+    because: Literal["admin", "owner", "member", "not theirs"]
+    rule: str = "LEAK-4"
+
+
+def owns(caller: Caller) -> bool:
+    """Whether the caller is the gateway's owner for this purpose: no principal, or the admin scope."""
+    return caller.principal is None or has_scope(caller.scopes, ADMIN)
+
+
+def decide_touch(caller: Caller, session: SessionOwnership) -> Touch:
+    """Whether `caller` sees and touches a session (LEAK-4). Principals compare without case."""
+    if owns(caller):
+        return Touch(allowed=True, because="admin")
+    principal = (caller.principal or "").strip().lower()
+    if principal and session.owner is not None and session.owner.strip().lower() == principal:
+        return Touch(allowed=True, because="owner")
+    if principal and any(member.strip().lower() == principal for member in session.members):
+        return Touch(allowed=True, because="member")
+    return Touch(allowed=False, because="not theirs")
