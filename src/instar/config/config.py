@@ -20,15 +20,25 @@ from instar.config.sections.activation import parse_activation
 from instar.config.sections.agents import Agents, parse_agents
 from instar.config.sections.channels import ChannelSettings, parse_channels
 from instar.config.sections.commands import parse_commands
+from instar.config.sections.compaction import parse_compaction
 from instar.config.sections.delivery import parse_delivery
 from instar.config.sections.gateway import GatewaySettings, parse_gateway
+from instar.config.sections.history import parse_dm_history, parse_history
+from instar.config.sections.maintenance import parse_maintenance
+from instar.config.sections.memory import MemorySettings, parse_memory
 from instar.config.sections.models import ModelsSettings, parse_models
+from instar.config.sections.per_agent import PerAgent
+from instar.config.sections.pruning import parse_pruning
 from instar.config.sections.queue import parse_queue
 from instar.config.sections.reset import parse_reset
 from instar.config.sections.routing import parse_routing
 from instar.config.sections.send import parse_send
 from instar.config.sections.store import StoreSettings, parse_store
+from instar.core.context.compaction import CompactionSettings
+from instar.core.context.limits import DmHistoryLimits, HistorySettings
+from instar.core.context.pruning import PruningSettings
 from instar.core.delivery.owed import DeliverySettings
+from instar.core.lifecycle.maintenance import MaintenanceSettings
 from instar.core.lifecycle.reset import ResetSettings
 from instar.core.model.ids import AgentId, ChannelName
 from instar.core.policy.access import AccessSettings
@@ -62,6 +72,12 @@ class Config:
     send: SendPolicy
     queue: QueueConfig
     delivery: DeliverySettings
+    compaction: PerAgent[CompactionSettings]
+    pruning: PerAgent[PruningSettings]
+    history: HistorySettings
+    dm_history: DmHistoryLimits
+    maintenance: MaintenanceSettings
+    memory: MemorySettings
     reset_triggers: tuple[str, ...]
     agents: Agents
     models: ModelsSettings
@@ -131,6 +147,12 @@ def parse_config(raw: Mapping[str, object], *, env: Mapping[str, str], state_dir
         send=parse_send(root),
         queue=parse_queue(root),
         delivery=parse_delivery(root),
+        compaction=parse_compaction(root),
+        pruning=parse_pruning(root),
+        history=parse_history(root),
+        dm_history=parse_dm_history(root),
+        maintenance=parse_maintenance(root),
+        memory=parse_memory(root),
         reset_triggers=parse_commands(root),
         agents=parse_agents(root),
         models=parse_models(root, environ=env),

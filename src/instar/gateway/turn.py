@@ -17,20 +17,22 @@ import structlog
 
 from instar.core.context.tokens import estimate_message, sum_usage
 from instar.core.lifecycle.freshness import StaleReason
-from instar.core.model.change import Changed, InboxItem, SessionChange, SessionFacts
+from instar.core.model.change import Changed, InboxItem, Noted, SessionChange, SessionFacts
 from instar.core.model.entry import AssistantMessage, TextBlock, ToolCall
 from instar.core.model.ids import InboundId, Instant, SessionKey, TurnId
 from instar.core.model.session import Session
 from instar.core.policy.command_kinds import Reset
 from instar.core.queue.mode import Next
+from instar.core.routing.key import parse_key
 from instar.core.turn.begin import Begun, plan_begin
 from instar.core.turn.ends import build_aborted_message, build_error_message, plan_ends
 from instar.core.turn.entries import build_user_entries
 from instar.core.turn.recover import INTERRUPTED_TEXT, find_open_calls, plan_resume
 from instar.core.turn.reply import Reply, plan_reply
 from instar.core.turn.steps import ModelCall, plan_answer, plan_steer, plan_tool_result
-from instar.errors import InvariantBroken, ModelError
+from instar.errors import InvariantBroken, ModelError, ModelOverflow
 from instar.gateway.outside import Outside, Stopped
+from instar.gateway.room import LazyPrompt, Room
 from instar.gateway.tool_calls import call_tool
 from instar.gateway.turn_news import RunEnd, TurnNews
 from instar.gateway.turn_services import TurnServices
@@ -42,6 +44,9 @@ __all__ = ["Turn"]
 
 MAX_REQUESTS = 200
 """Model requests in one turn. A model that still calls tools after this many is going in circles."""
+
+OVERFLOW_RETRIES = 3
+"""How often a prompt that was too large is compacted and asked again (COMPACT-4)."""
 
 TURN_TIMEOUT_S = 600.0
 """The longest one model request may take; a caller may ask for less."""
@@ -83,6 +88,10 @@ class Turn:
         self._is_open = True
         self._partial = ""
         self._has_replied = False
+        self._has_ended = False
+        self._bytes = 0
+        self._prompt: LazyPrompt | None = None
+        self._room = Room(services=services, warm=warm, outside=self._outside, turn_id=turn_id)
         self._session: Session | None = None
         self._begun: Begun | None = None
 
@@ -111,7 +120,9 @@ class Turn:
         try:
             await self._loop()
         except Stopped:
-            await self._finish_stopped()
+            # After the finish only a compaction is left to stop: the turn itself has ended, and nothing was stored.
+            if not self._has_ended:
+                await self._finish_stopped()
         except ModelError as error:
             log.warning("model_failed", session_key=self.key, turn_id=self.turn_id, code=error.code)
             await self._finish_failed(error.code, str(error))
@@ -150,10 +161,10 @@ class Turn:
         await self._close_open_calls()
 
     async def _loop(self) -> None:
-        options = self.items[-1].submission.options
+        await self._room.before(self._require_session(), self._model(), transcript_bytes=self._bytes)
         for _ in range(MAX_REQUESTS):
-            model = self._services.resolve_model(self._require_session(), options.model)
-            answer = await self._ask(model)
+            model = self._model()
+            answer = await self._ask_until_it_fits(model)
             calls = [block for block in answer.message.content if isinstance(block, ToolCall)]
             if calls:
                 await self._commit_answer(answer, model)
@@ -165,6 +176,7 @@ class Turn:
                 self._is_open = False
                 message, took = self._settle(answer, model)
                 await self._close("finish_turn", message, call=took, reply=self._plan_reply(message), state="final")
+                await self._room.after(self._require_session(), model)
                 return
             await self._take_offered()
         await self._finish_failed("too_many_steps", f"The agent did not come to an end in {MAX_REQUESTS} steps.")
@@ -178,13 +190,16 @@ class Turn:
         session = self._require_session()
         await self._warm.load(session.session_id)
         options = self.items[-1].submission.options
+        system = await services.parts.texts.load(self.agent_id, session)
+        peer_id = parse_key(self.key).peer_id or ""
+        self._prompt = self._room.prompt(session, model, system=system, peer_id=peer_id)
         asked_s = TURN_TIMEOUT_S if options.timeout_ms is None else options.timeout_ms / 1000
         request = ModelRequest(
             session_key=self.key,
             turn_id=self.turn_id,
             model=model,
-            system=await services.parts.texts.load(self.agent_id, session),
-            messages=self._warm.messages(services.clock.zone()),
+            system=system,
+            messages=self._prompt,
             tools=services.tool_specs(),
             thinking=options.thinking or session.overrides.thinking_level,
             timeout_s=min(TURN_TIMEOUT_S, asked_s),
@@ -193,6 +208,25 @@ class Turn:
         self._news.phase("starting_model")
         self._partial = ""
         return await self._outside.wait(self._stream(request))
+
+    async def _ask_until_it_fits(self, model: ModelSpec) -> Finished:
+        """Ask; when the provider finds the prompt too large, compact and ask again, a few times (COMPACT-4)."""
+        for _ in range(OVERFLOW_RETRIES):
+            try:
+                return await self._ask(model)
+            except ModelOverflow as error:
+                self._news.phase("compacting")
+                done = await self._room.after_overflow(self._require_session(), model)
+                if done.status != "compacted":
+                    raise _with_way_out(error) from error
+        try:
+            return await self._ask(model)
+        except ModelOverflow as error:
+            raise _with_way_out(error) from error
+
+    def _model(self) -> ModelSpec:
+        """The model of this turn's requests as things stand now."""
+        return self._services.resolve_model(self._require_session(), self.items[-1].submission.options.model)
 
     async def _stream(self, request: ModelRequest) -> Finished:
         runner = self._services.parts.runner
@@ -275,6 +309,7 @@ class Turn:
         """Commit an answer after which the turn goes on; its words are owed to the person at once."""
         message, call = self._settle(answer, model)
         reply = self._plan_reply(message)
+        decisions = (*self._prompt_decisions(), *reply.decisions)
         session_id = self._require_session().session_id
         entry_id = self._services.ids.entry_id()
         await self._change(
@@ -287,7 +322,7 @@ class Turn:
                 turn_id=self.turn_id,
                 call=call,
                 deliveries=reply.deliveries,
-                decisions=reply.decisions,
+                decisions=decisions,
             ),
         )
 
@@ -320,6 +355,7 @@ class Turn:
         error: str | None = None,
     ) -> None:
         """The last commit of the turn, then the news of it."""
+        decisions = (*self._prompt_decisions(), *reply.decisions)
         session_id = self._require_session().session_id
         entry_id = self._services.ids.entry_id()
         await self._change(
@@ -332,11 +368,12 @@ class Turn:
                 turn_id=self.turn_id,
                 call=call,
                 deliveries=reply.deliveries,
-                decisions=reply.decisions,
+                decisions=decisions,
                 ended=plan_ends(self.items, self.turn_id, reason=reason),
                 aborted=state == "aborted",
             ),
         )
+        self._has_ended = True
         self._news.ended(
             self._require_session(),
             message,
@@ -351,13 +388,25 @@ class Turn:
         stale: StaleReason | None = self._begun.stale if self._begun and not self._has_replied else None
         self._has_replied = True
         last = self.items[-1]
+        planned = self._prompt.planned if self._prompt else None
         return plan_reply(
             "\n".join(block.text for block in message.content if isinstance(block, TextBlock)),
             (*self.items, *self._merged),
             session=self._require_session(),
             turn_id=self.turn_id,
-            settings=self._services.reply_settings(stale, self.key, last.submission.inbound.channel),
+            settings=self._services.reply_settings(
+                stale, self.key, last.submission.inbound.channel, truncated=planned is not None and planned.truncated
+            ),
             draw=self._services.ids.delivery_id,
+        )
+
+    def _prompt_decisions(self) -> tuple[Noted, ...]:
+        """What was left out of the last request, and why (WHY-1); told once."""
+        planned = self._prompt.planned if self._prompt else None
+        self._prompt = None
+        decisions = planned.decisions if planned else ()
+        return tuple(
+            Noted(decision=one, inbound_id=self.items[0].inbound_id, turn_id=self.turn_id) for one in decisions
         )
 
     # --- small parts --------------------------------------------------------------------------------------------------
@@ -368,6 +417,7 @@ class Turn:
         """One transaction of the turn; the warm context follows it, and listeners hear of its messages."""
         changed = await self._services.change(name, self.key, decide, now=now)
         self._session = changed.session
+        self._bytes = changed.transcript.bytes if changed.transcript else self._bytes
         self._warm.follow(changed)
         self._services.tell_messages(self.agent_id, changed, turn_id=self.turn_id)
         return changed
@@ -376,3 +426,14 @@ class Turn:
         if self._session is None:
             raise InvariantBroken("a turn has a session once it has begun", why=self.key)
         return self._session
+
+
+def _with_way_out(error: ModelOverflow) -> ModelOverflow:
+    """The same failure, with what a person can do about it (COMPACT-4)."""
+    return ModelOverflow(
+        error.what,
+        why=error.why,
+        fix="Try again, shorten the conversation with /compact, or begin a new one with /new.",
+        provider=error.provider,
+        model=error.model,
+    )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from instar.core.context.compaction import CompactionSettings
+from instar.core.context.tokens import estimate_chars, json_chars
 from instar.core.lifecycle.freshness import StaleReason
 from instar.core.lifecycle.notice import build_reset_notice
 from instar.core.model.change import Changed, InboxItem, SessionChange, SessionFacts
@@ -30,6 +32,11 @@ from instar.ports.tool import ToolSpec
 
 __all__ = ["TurnServices"]
 
+TRUNCATED_NOTICE = (
+    "(The conversation is longer than the model can see; this answer knows only its newest part. /compact)"
+)
+"""In front of an answer that was given without the older part of the conversation."""
+
 
 @dataclass(slots=True, kw_only=True)
 class TurnServices:
@@ -39,6 +46,7 @@ class TurnServices:
     events: EventHub
     outbox: Outbox
     fence: int | None = None
+    _tool_tokens: int | None = None
 
     @property
     def clock(self) -> Clock:
@@ -84,10 +92,16 @@ class TurnServices:
         """The ids that a begin for so many messages may need."""
         return BeginDraws(session_id=self.ids.session_id(), entry_ids=tuple(self.ids.entry_id() for _ in range(count)))
 
-    def reply_settings(self, stale: StaleReason | None, key: SessionKey, channel: ChannelName) -> ReplySettings:
-        """What a reply depends on; `stale` is why the session started over just now, None if it did not."""
+    def reply_settings(
+        self, stale: StaleReason | None, key: SessionKey, channel: ChannelName, *, truncated: bool = False
+    ) -> ReplySettings:
+        """What a reply depends on; `stale` is why the session started over just now, None if it did not.
+
+        `truncated` says that the model saw only the newest part of the conversation (LOSS-9).
+        """
         config = self.parts.config()
-        notice = build_reset_notice(stale, policy=reset_policy(config, key, channel)) if stale else None
+        reset = build_reset_notice(stale, policy=reset_policy(config, key, channel)) if stale else None
+        notice = "\n".join(line for line in (reset, TRUNCATED_NOTICE if truncated else None) if line) or None
         return ReplySettings(
             send_policy=config.send,
             main_key=config.routing.keys.main_key,
@@ -122,6 +136,24 @@ class TurnServices:
         """The models that may stand in: those of the agent, unless a person chose another model than the agent's."""
         models = self.parts.models
         return models.fallbacks_of(agent_id) if model.ref == models.default_of(agent_id).ref else ()
+
+    def compaction_settings(self, agent_id: AgentId) -> CompactionSettings:
+        """When and how an agent's sessions are compacted (COMPACT-1)."""
+        return self.parts.config().compaction.get(agent_id)
+
+    def summary_model(self, settings: CompactionSettings, own: ModelSpec) -> ModelSpec:
+        """The model that writes summaries: the configured one, else the session's own."""
+        if settings.model is None:
+            return own
+        ref = f"{settings.provider}/{settings.model}" if settings.provider else settings.model
+        return self.parts.models.resolve(ref) or own
+
+    def tool_tokens(self) -> int:
+        """The estimate of what the tools take of a window."""
+        if self._tool_tokens is None:
+            chars = sum(len(one.name) + len(one.description) + json_chars(one.parameters) for one in self.tool_specs())
+            self._tool_tokens = estimate_chars(chars)
+        return self._tool_tokens
 
     def tool_specs(self) -> tuple[ToolSpec, ...]:
         """What the model is told of the tools."""

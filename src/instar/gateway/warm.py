@@ -7,57 +7,16 @@ view ends (somebody injected a line, a branch moved), the view is dropped and re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import tzinfo
-from typing import overload
+from collections.abc import Sequence
 
 from instar.core.context.build import apply_entry, build_view
-from instar.core.context.envelope import read_envelope
-from instar.core.context.render import render_messages
-from instar.core.context.view import ContextView, entry_message
+from instar.core.context.view import ContextView
 from instar.core.model.change import Changed
-from instar.core.model.entry import AnyEntry, AnyMessage, UserMessage
+from instar.core.model.entry import AnyEntry
 from instar.core.model.ids import SessionId
 from instar.ports.store import Store
 
-__all__ = ["ViewMessages", "WarmContext"]
-
-
-class ViewMessages(Sequence[AnyMessage]):
-    """The messages of a view as a provider accepts them (TRANS-20, TRANS-21), worked out when first read as a whole.
-
-    The newest one is known without that, so a runner that looks at nothing else (the echo) costs nothing.
-    """
-
-    def __init__(self, view: ContextView, zone: tzinfo) -> None:
-        self._view = view
-        self._zone = zone
-        self._messages: tuple[AnyMessage, ...] | None = None
-
-    def _all(self) -> tuple[AnyMessage, ...]:
-        if self._messages is None:
-            repaired = render_messages(self._view.messages(), self._zone)
-            self._messages = tuple(placed.message for placed in repaired.messages)
-        return self._messages
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-    def __iter__(self) -> Iterator[AnyMessage]:
-        return iter(self._all())
-
-    @overload
-    def __getitem__(self, index: int) -> AnyMessage: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[AnyMessage]: ...
-
-    def __getitem__(self, index: int | slice) -> AnyMessage | Sequence[AnyMessage]:
-        if index == -1 and self._messages is None and len(self._view.items):
-            newest = entry_message(self._view.items[-1].entry)
-            if isinstance(newest, UserMessage) and read_envelope(newest) is None:
-                return newest
-        return self._all()[index]
+__all__ = ["WarmContext"]
 
 
 class WarmContext:
@@ -85,10 +44,6 @@ class WarmContext:
     def entries(self) -> Sequence[AnyEntry]:
         """The entries in view, oldest first."""
         return tuple(self.view.entries())
-
-    def messages(self, zone: tzinfo) -> ViewMessages:
-        """What the model is sent; `zone` is the one in which people read times."""
-        return ViewMessages(self.view, zone)
 
     def follow(self, changed: Changed) -> None:
         """Follow a commit; the view is dropped when it cannot."""

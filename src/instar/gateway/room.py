@@ -1,0 +1,153 @@
+"""Keeping a session's context small enough: before, during and after a turn (COMPACT-3…6, HIST-*, LOSS-9).
+
+    before a turn   the transcript is too large a file, or more than a person allowed  ─▶ compact
+    during a turn   the provider says that the prompt does not fit                     ─▶ compact, ask again
+    after a turn    the window is nearly full                                          ─▶ compact
+
+When no compaction can be made the turn goes on with less, and its person is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import overload
+
+from instar.core.context.compaction import CompactionReason, decide_bytes, decide_threshold, effective_keep
+from instar.core.context.envelope import read_envelope
+from instar.core.context.limits import HistorySettings, decide_history, keep_budget
+from instar.core.context.tokens import estimate_chars
+from instar.core.context.view import ContextView, entry_message
+from instar.core.model.entry import AnyMessage, UserMessage
+from instar.core.model.ids import Instant, TurnId
+from instar.core.model.session import Session
+from instar.core.turn.prompt import Prompt, PromptSettings, build_prompt_settings, plan_prompt
+from instar.gateway.compactor import DEFAULT_WINDOW_TOKENS, Budget, Compacted, compact_session
+from instar.gateway.outside import Outside
+from instar.gateway.turn_services import TurnServices
+from instar.gateway.warm import WarmContext
+from instar.ports.runner import ModelSpec
+
+__all__ = ["LazyPrompt", "Room"]
+
+
+class LazyPrompt(Sequence[AnyMessage]):
+    """The messages of a request, planned when somebody first reads more than the newest one.
+
+    The newest plain user message is known without planning, so a runner that looks at nothing else (the echo) costs
+    the same in a session of ten lines and of a hundred thousand.
+    """
+
+    def __init__(self, view: ContextView, settings: PromptSettings, *, now: Instant) -> None:
+        self._view = view
+        self._settings = settings
+        self._now = now
+        self._planned: Prompt | None = None
+
+    @property
+    def planned(self) -> Prompt | None:
+        """What was planned; None while nobody has read the messages."""
+        return self._planned
+
+    def plan(self) -> Prompt:
+        """The plan, made once."""
+        if self._planned is None:
+            self._planned = plan_prompt(self._view, self._settings, now=self._now)
+        return self._planned
+
+    def __len__(self) -> int:
+        return len(self.plan().messages)
+
+    def __iter__(self) -> Iterator[AnyMessage]:
+        return iter(self.plan().messages)
+
+    @overload
+    def __getitem__(self, index: int) -> AnyMessage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[AnyMessage]: ...
+
+    def __getitem__(self, index: int | slice) -> AnyMessage | Sequence[AnyMessage]:
+        if index == -1 and self._planned is None and len(self._view.items):
+            newest = entry_message(self._view.items[-1].entry)
+            if isinstance(newest, UserMessage) and read_envelope(newest) is None:
+                return newest
+        return self.plan().messages[index]
+
+
+@dataclass(slots=True, kw_only=True)
+class Room:
+    """The room that one turn has for its context. `truncate` holds the limits this turn keeps by leaving out."""
+
+    services: TurnServices
+    warm: WarmContext
+    outside: Outside
+    turn_id: TurnId
+    truncate: HistorySettings | None = None
+    notes: list[str] = field(default_factory=list)
+
+    async def before(self, session: Session, model: ModelSpec, *, transcript_bytes: int) -> None:
+        """Compact before the first request where the file or a person's limits ask for it (COMPACT-6, HIST-3…5)."""
+        settings = self.services.compaction_settings(session.agent_id)
+        if decide_bytes(settings, transcript_bytes=transcript_bytes).outcome == "compact":
+            await self._compact(session, model, reason="bytes")
+        limits = self.services.parts.config().history
+        view = await self.warm.load(session.session_id)
+        decided = decide_history(view, limits)
+        if decided.outcome == "truncate":
+            self.truncate = limits
+        elif decided.outcome == "summarize":
+            tokens, messages = keep_budget(limits, keep_tokens=effective_keep(settings, _window(model)))
+            done = await self._compact(
+                session, model, reason="limits", budget=Budget(keep_tokens=tokens, keep_messages=messages)
+            )
+            # A summary that cannot be made must not keep the person from an answer: this turn sends less (HIST-4).
+            self.truncate = None if done.status == "compacted" else limits
+
+    def prompt(self, session: Session, model: ModelSpec, *, system: str, peer_id: str) -> LazyPrompt:
+        """The messages of the next request."""
+        settings = build_prompt_settings(
+            model_provider=model.provider,
+            model_id=model.id,
+            window_tokens=_window(model),
+            compaction=self.services.compaction_settings(session.agent_id),
+            pruning=self.services.parts.config().pruning.get(session.agent_id),
+            fixed_tokens=estimate_chars(len(system)) + self.services.tool_tokens(),
+            zone=self.services.clock.zone(),
+        )
+        turns = None
+        if session.origin.chat_type == "direct" and session.origin.channel is not None:
+            turns = self.services.parts.config().dm_history.get(session.origin.channel, peer_id)
+        settings = replace(settings, truncate=self.truncate, user_turns=turns)
+        return LazyPrompt(self.warm.view, settings, now=self.services.clock.now())
+
+    async def after_overflow(self, session: Session, model: ModelSpec) -> Compacted:
+        """Compact because the provider refused the prompt as too large (COMPACT-4)."""
+        return await self._compact(session, model, reason="overflow")
+
+    async def after(self, session: Session, model: ModelSpec) -> Compacted | None:
+        """Compact once the window is nearly full (COMPACT-3); None when it is not."""
+        settings = self.services.compaction_settings(session.agent_id)
+        used = max(self.warm.view.context.tokens, session.counters.total_tokens)
+        decided = decide_threshold(settings, context_tokens=used, window_tokens=_window(model))
+        if decided.outcome != "compact":
+            return None
+        return await self._compact(session, model, reason="threshold")
+
+    async def _compact(
+        self, session: Session, model: ModelSpec, *, reason: CompactionReason, budget: Budget | None = None
+    ) -> Compacted:
+        return await compact_session(
+            self.services,
+            session,
+            self.warm,
+            model=model,
+            reason=reason,
+            turn_id=self.turn_id,
+            outside=self.outside,
+            budget=budget,
+        )
+
+
+def _window(model: ModelSpec) -> int:
+    return model.context_window or DEFAULT_WINDOW_TOKENS
