@@ -32,6 +32,9 @@ def build_message(entry: AnyEntry, seq: int, *, run_id: TurnId | None = None) ->
     identity: dict[str, object] = {"id": entry.id, "seq": seq}
     if run_id is not None:
         identity["runId"] = run_id
+        if message.get("role") == "user":
+            # How a client that shows what it sent at once knows that this is the same message.
+            message["idempotencyKey"] = identity["idempotencyKey"] = f"{run_id}:user"
     message["__openclaw"] = identity
     return message
 

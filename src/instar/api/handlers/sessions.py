@@ -13,6 +13,7 @@ from instar.core.model.fields import format_session
 from instar.core.model.ids import AgentId, Instant, SessionKey
 from instar.core.model.query import SessionQuery, StoredEntry
 from instar.core.model.view import History, NewSession, SessionRef, SessionView
+from instar.core.routing.grammar import parse_key
 from instar.core.transcript.text import message_text
 from instar.errors import InstarError, InvalidRequest
 from instar.protocol.params import Params
@@ -145,8 +146,8 @@ async def resolve_session(call: Call) -> object:
         raise InvalidRequest(f"no session found for {given[0]}: {params.text(given[0])}", field=given[0])
     if len(keys) > 1:
         raise InvalidRequest(f"several sessions match {given[0]}: {', '.join(keys)}", field=given[0])
-    view = await call.gateway.sessions.describe(keys[0])
-    return {"ok": True, "key": keys[0]} | ({"agentId": view.session.agent_id} if view is not None else {})
+    agent_id = parse_key(keys[0]).agent_id or call.gateway.facts().default_agent_id
+    return {"ok": True, "key": keys[0], "agentId": agent_id}
 
 
 def _ref(call: Call, params: Params) -> SessionRef:
