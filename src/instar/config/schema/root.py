@@ -37,7 +37,7 @@ class Queue(Section):
     debounce_ms: object = setting(
         "Quiet time before waiting messages are taken.",
         default="500",
-        unit="duration, bare: ms",
+        unit="duration, a bare number counts milliseconds",
         rules="QUEUE-10, QUEUE-14",
     )
     debounce_ms_by_channel: dict[str, object] | None = setting("What differs by channel.", rules="QUEUE-11")
@@ -97,7 +97,7 @@ class Delivery(Section):
     resend_within: object = setting(
         "A reply whose fate is unknown is sent again while it is younger.",
         default='`"10m"`',
-        unit="duration, bare: minutes",
+        unit="duration, a bare number counts minutes",
         rules="LOSS-5",
     )
     max_attempts: object = setting(

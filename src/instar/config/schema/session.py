@@ -18,12 +18,12 @@ class Reset(Section):
     at_hour: object = setting(
         "Hour of the daily reset, in the gateway's own zone.",
         default="4",
-        unit="hour",
+        unit="hours",
         limit="0 to 23",
         rules="RESET-3, RESET-13",
     )
     at_minute: object = setting(
-        "Minute of the daily reset.", default="0", unit="minute", limit="0 to 59", rules="RESET-3"
+        "Minute of the daily reset.", default="0", unit="minutes", limit="0 to 59", rules="RESET-3"
     )
     idle_minutes: object = setting(
         "Start over after so long without a message; 0 switches this off.",
@@ -59,7 +59,11 @@ class Maintenance(Section):
         "`warn` tells what would go, `enforce` removes it.", default="`warn`", rules="MAINT-1, MAINT-11", later=True
     )
     prune_after: object = setting(
-        "Sessions unused for so long go.", default='`"30d"`', unit="duration, bare: days", rules="MAINT-3", later=True
+        "Sessions unused for so long go.",
+        default='`"30d"`',
+        unit="duration, a bare number counts days",
+        rules="MAINT-3",
+        later=True,
     )
     max_entries: object = setting("At most so many sessions stay.", default="500", rules="MAINT-4, MAINT-9", later=True)
     preserve_recent: object = setting(
@@ -80,10 +84,18 @@ class Maintenance(Section):
         later=True,
     )
     max_disk_bytes: object = setting(
-        "Remove the oldest above so much disk.", default="off", unit="size, bare: bytes", rules="MAINT-16", later=True
+        "Remove the oldest above so much disk.",
+        default="off",
+        unit="size, a bare number counts bytes",
+        rules="MAINT-16",
+        later=True,
     )
     high_water_bytes: object = setting(
-        "Down to so much.", default="80 % of `maxDiskBytes`", unit="size, bare: bytes", rules="MAINT-16", later=True
+        "Down to so much.",
+        default="80 % of `maxDiskBytes`",
+        unit="size, a bare number counts bytes",
+        rules="MAINT-16",
+        later=True,
     )
 
 
