@@ -30,11 +30,11 @@ from instar.stores.transaction import Row
 __all__ = [
     "Line",
     "forget_words",
-    "line_bytes",
     "format_json",
     "format_line",
     "format_session",
     "format_submission",
+    "line_bytes",
     "parse_session",
     "read_acknowledgement",
     "read_decision",

@@ -97,7 +97,9 @@ class SqliteEngine:
         for reader in self._readers:
             source = open_reader(str(self._path))
             self._closers.append(source.close)
-            reader.start(_Snapshots(source, SqliteTransaction(source, self._queries, Known(0)), self._path).serve, _nothing)
+            reader.start(
+                _Snapshots(source, SqliteTransaction(source, self._queries, Known(0)), self._path).serve, _nothing
+            )
 
     def _undo(self) -> None:
         for close in self._closers:

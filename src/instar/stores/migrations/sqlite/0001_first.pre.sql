@@ -163,7 +163,9 @@ CREATE INDEX usage_by_time ON usage (at);
 
 -- What the mirror last left in each of its files, to tell a change by another hand (STORE-4).
 CREATE TABLE mirror (
-    path TEXT PRIMARY KEY,
+    owner TEXT PRIMARY KEY,
+    path TEXT NOT NULL,
+    seq INTEGER NOT NULL,
     size INTEGER NOT NULL,
     changed_ns INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,136 @@
+"""Archives: a transcript's lines, compressed and read back before anything relies on them (LOSS-8, MAINT-20).
+
+An archive holds exactly the lines that the mirror file would hold, header first, so that
+``zstd -d`` gives back a transcript that any reader of the format understands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from functools import partial
+from hashlib import sha256
+from io import TextIOWrapper
+from pathlib import Path
+
+from instar.config.config import Config
+from instar.core.lifecycle.archive_name import ArchiveName, ArchiveReason, format_archive_name
+from instar.core.model.change import TranscriptHead
+from instar.errors import NotFound, StoreError
+from instar.ports.clock import Clock
+from instar.stores.mirror_places import MirrorPlaces
+from instar.stores.mirror_rows import load_slice
+from instar.stores.store import SessionStore
+from instar.stores.transcripts import find_transcript
+from instar.system.files import make_private_folder, sync_folder
+
+__all__ = ["TranscriptArchiver", "read_archive"]
+
+_LEVEL = 10
+"""Archives are written once and seldom read; level 10 takes milliseconds per megabyte."""
+
+
+class TranscriptArchiver:
+    """Keeps `instar.gateway.parts.Archiver`: puts archives where the mirror has the session's files."""
+
+    def __init__(self, store: SessionStore, config: Config, *, clock: Clock) -> None:
+        self._store = store
+        self._places = MirrorPlaces.of(config)
+        self._clock = clock
+
+    async def archive(self, head: TranscriptHead, *, reason: ArchiveReason = "deleted") -> str:
+        """Write an archive of a transcript and read it back; its path. Raises `NotFound`, `StoreError`, OSError.
+
+        When it raises, no archive is left and nothing may be deleted.
+        """
+        file = self._places.transcript(head.key, head.session_id)
+        writer = await asyncio.to_thread(_Writer, file, reason, self._clock)
+        try:
+            await self._write_lines(head, writer)
+            path = await asyncio.to_thread(writer.finish)
+        except BaseException:
+            await asyncio.to_thread(writer.discard)
+            raise
+        return str(path)
+
+    async def _write_lines(self, head: TranscriptHead, writer: _Writer) -> None:
+        transcript = await self._store.engine.read(partial(find_transcript, session_id=head.session_id))
+        if transcript is None:
+            raise NotFound(f"There is no transcript {head.session_id}", why="it was removed meanwhile")
+        seq, size = -1, 0
+        while lines := await self._store.engine.read(partial(load_slice, transcript=transcript, seq=seq, size=size)):
+            size += await asyncio.to_thread(writer.write, [line for _, line in lines])
+            seq = lines[-1][0]
+
+
+class _Writer:
+    """One archive while it is written: to a temporary file that takes its name only after it was read back."""
+
+    def __init__(self, file: Path, reason: ArchiveReason, clock: Clock) -> None:
+        import zstandard
+
+        make_private_folder(file.parent)
+        self._file = file
+        self._reason: ArchiveReason = reason
+        self._at = clock.now()
+        self._temporary = file.with_name(f".{file.name}.{os.getpid()}.zst.tmp")
+        descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self._raw = os.fdopen(descriptor, "wb")
+        self._stream = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).stream_writer(
+            self._raw, closefd=False
+        )
+        self._end_frame = zstandard.FLUSH_FRAME
+        self._digest = sha256()
+
+    def write(self, lines: list[str]) -> int:
+        """Add lines; the bytes they take."""
+        text = "".join(f"{line}\n" for line in lines).encode()
+        self._stream.write(text)
+        self._digest.update(text)
+        return len(text)
+
+    def finish(self) -> Path:
+        """Bring the archive to the disk, read it back, give it its name. Raises `StoreError` when it differs."""
+        self._stream.flush(self._end_frame)
+        self._raw.flush()
+        os.fsync(self._raw.fileno())
+        self._raw.close()
+        digest = sha256()
+        for line in read_archive(self._temporary):
+            digest.update(f"{line}\n".encode())
+        if digest.digest() != self._digest.digest():
+            raise StoreError(
+                f"The archive of {self._file.name} could not be read back as it was written",
+                why="the disk gave back something else",
+                fix="Check the disk. Nothing was deleted.",
+            )
+        path = self._free_name()
+        self._temporary.rename(path)
+        sync_folder(path.parent)
+        return path
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._raw.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def _free_name(self) -> Path:
+        clash = 0
+        while True:
+            name = ArchiveName(
+                file_name=self._file.name, reason=self._reason, at=self._at, clash=clash, is_compressed=True
+            )
+            path = self._file.with_name(format_archive_name(name))
+            if not path.exists():
+                return path
+            clash += 1
+
+
+def read_archive(path: Path) -> Iterator[str]:
+    """The lines of an archive, without their line ends. Raises OSError and zstandard's error for a damaged one."""
+    import zstandard
+
+    with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+        for line in TextIOWrapper(stream, encoding="utf-8", newline="\n"):
+            yield line.removesuffix("\n")

@@ -1,0 +1,344 @@
+"""The live mirror: every session as files that people and tools can read (STORE-2…5).
+
+Rows are the authority and files follow them, after the commit and off the event loop. After each commit the store
+names what it touched; a moment later all that was touched is brought level at once: lines are appended, files of
+closed and deleted transcripts renamed. ``sessions.json`` follows at a pace of its own. A disk that is full or a file
+that cannot be written is told in the log and tried again; it never fails a turn. Nothing is ever read back as truth.
+
+After a start every file is looked at once, and what a crash left behind is finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+import structlog
+
+from instar.config.config import Config
+from instar.core.model.ids import AgentId, Instant, SessionId
+from instar.core.routing.grammar import parse_key
+from instar.errors import StoreError
+from instar.ports.clock import Clock
+from instar.stores.known import TranscriptRow
+from instar.stores.mirror_files import (
+    Comparison,
+    Mark,
+    append_lines,
+    delete_transcript_file,
+    is_as_left,
+    rename_transcript_file,
+    set_aside,
+)
+from instar.stores.mirror_index import write_index
+from instar.stores.mirror_places import MirrorPlaces
+from instar.stores.mirror_rows import (
+    Listed,
+    Mirrored,
+    list_agents,
+    list_mirrored,
+    load_lost,
+    load_mirrored,
+    load_slice,
+    save_marks,
+)
+from instar.stores.store import SessionStore
+from instar.stores.transaction import Touched
+from instar.system.log_events import MIRROR_FAILED
+
+__all__ = ["Flushable", "Mirror", "open_mirror"]
+
+_GATHER_S: Final = 0.05
+"""How long after a commit its files follow: under load many commits share one round."""
+
+_INDEX_PAUSE_S: Final = 1.0
+_INDEX_SHARE: Final = 50
+"""An index is rewritten at most once a second, and rests fifty times as long as the rewrite took (STORE-3)."""
+
+_RETRY_S: Final = 5.0
+"""Rest after a file could not be written."""
+
+_ROUND: Final = 64
+"""Transcripts brought level at once."""
+
+log = structlog.get_logger(__name__)
+
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Flushable(Protocol):
+    """What a gateway needs of a mirror."""
+
+    async def flush(self) -> None:
+        """Bring every file level with what is committed, now."""
+        ...
+
+
+class _NoMirror:
+    """Stands for a mirror that is switched off."""
+
+    async def flush(self) -> None:
+        """Do nothing."""
+
+
+@asynccontextmanager
+async def open_mirror(store: SessionStore, config: Config, *, clock: Clock) -> AsyncIterator[Flushable]:
+    """The mirror that the configuration asks for, at work inside the block; at its end all files are level."""
+    if config.store.mirror == "off":
+        yield _NoMirror()
+        return
+    mirror = Mirror(store, MirrorPlaces.of(config), clock=clock)
+    mirror.start()
+    try:
+        yield mirror
+    finally:
+        await mirror.close()
+
+
+class Mirror:
+    """Follows a store. Start it once, close it before the store."""
+
+    def __init__(self, store: SessionStore, places: MirrorPlaces, *, clock: Clock) -> None:
+        self._store = store
+        self._places = places
+        self._clock = clock
+        self._told: deque[Touched] = deque()
+        self._transcripts: set[SessionId] = set()
+        self._agents: set[AgentId] = set()
+        self._marks: dict[SessionId, Mark] = {}
+        self._unsaved: dict[str, Mark | None] = {}
+        self._wake, self._wake_index = asyncio.Event(), asyncio.Event()
+        self._following, self._writing = asyncio.Lock(), asyncio.Lock()
+        self._is_woken = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to follow, and bring level what an earlier run left behind."""
+        self._loop = asyncio.get_running_loop()
+        self._store.on_commit(self._hear)
+        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._write_indices())]
+
+    async def close(self) -> None:
+        """Bring everything level once more, then stop; what cannot be written now is found at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self.flush()
+        except (OSError, StoreError) as error:
+            log.warning(MIRROR_FAILED, error=str(error))
+        self._loop = None
+
+    async def flush(self) -> None:
+        """Bring every file level with what is committed, now. Raises OSError, `StoreError`."""
+        await self._follow_now()
+        await self._write_now()
+        await self._save_marks()
+
+    async def rebuild(self) -> None:
+        """Compare every file with the rows and write anew what differs; changed files are kept beside (STORE-5)."""
+        async with self._following:
+            self._marks.clear()
+            await self._look_at_all(lambda _: False)
+        await self.flush()
+
+    def _hear(self, touched: Touched) -> None:
+        """Note what a commit touched; in the thread that committed."""
+        loop = self._loop
+        if loop is None:
+            return
+        self._told.append(touched)
+        if not self._is_woken:
+            self._is_woken = True
+            loop.call_soon_threadsafe(self._wake.set)
+
+    def _take_in(self) -> None:
+        """Take over what was heard so far."""
+        while self._told:
+            touched = self._told.popleft()
+            self._transcripts |= touched.transcripts
+            self._agents |= {parse_key(key).agent_id or self._places.default_agent_id for key in touched.keys}
+        if self._agents:
+            self._wake_index.set()
+
+    # --- transcripts --------------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        await self._until_it_works(self._start_up)
+        while True:
+            await self._wake.wait()
+            await self._clock.sleep(_GATHER_S)
+            self._wake.clear()
+            self._is_woken = False
+            await self._until_it_works(self._follow_now)
+            await self._until_it_works(self._save_marks)
+
+    async def _start_up(self) -> None:
+        """Look at every file once, and bring level those that are not."""
+        async with self._following:
+            await self._look_at_all(self._is_level)
+        await self._follow_now()
+        await self._save_marks()
+
+    async def _look_at_all(self, is_level: Callable[[Listed], bool]) -> None:
+        after = 0
+        while rows := await self._store.engine.read(partial(list_mirrored, after=after)):
+            level = await asyncio.to_thread(_each, is_level, rows)
+            self._transcripts |= {row.session_id for row, fine in zip(rows, level, strict=True) if not fine}
+            after = rows[-1].place
+        self._transcripts |= set(await self._store.engine.read(load_lost))
+        self._agents |= set(await self._store.engine.read(list_agents))
+        self._wake_index.set()
+
+    def _is_level(self, row: Listed) -> bool:
+        path = self._places.transcript(row.key, row.session_id, closed_at=row.closed_at)
+        mark = row.mark
+        return mark is not None and mark.path == path and mark.seq == row.last_seq and is_as_left(mark)
+
+    async def _follow_now(self) -> None:
+        """Bring the files of all touched transcripts level. Raises OSError; what is not done stays noted."""
+        async with self._following:
+            self._take_in()
+            while self._transcripts:
+                some = [*self._transcripts][:_ROUND]
+                wanted = [(session_id, self._marks.get(session_id)) for session_id in some]
+                found = await self._store.engine.read(partial(load_mirrored, wanted=wanted))
+                marks = await asyncio.to_thread(_each, partial(self._write, now=self._clock.now()), found)
+                for one, mark in zip(found, marks, strict=True):
+                    await self._finish(one, mark)
+
+    def _write(self, one: Mirrored, *, now: Instant) -> Mark | None:
+        """Do what can be done without reading more: append, rename, delete. None leaves the rest to `_compare`."""
+        if one.transcript is None:
+            if one.mark is not None:
+                delete_transcript_file(one.mark.path, now)
+            return None
+        path, mark = self._path(one.transcript), one.mark
+        if mark is not None and mark.path != path and rename_transcript_file(mark.path, path, now):
+            mark = replace(mark, path=path)
+        if path.exists() if mark is None else not is_as_left(mark):
+            return None
+        if not one.lines:
+            return mark
+        return append_lines(path, [line for _, line in one.lines], seq=one.lines[-1][0])
+
+    async def _finish(self, one: Mirrored, mark: Mark | None) -> None:
+        """Write what is left of a transcript, and note how its file is now."""
+        transcript = one.transcript
+        if transcript is None:
+            self._marks.pop(one.session_id, None)
+            self._unsaved[one.session_id] = None
+        else:
+            if mark is None:
+                mark = await self._compare(transcript)
+            while mark.seq < transcript.head.next_seq - 1:
+                mark = await self._append_more(transcript, mark)
+            self._marks[one.session_id] = self._unsaved[one.session_id] = mark
+        self._transcripts.discard(one.session_id)
+
+    async def _append_more(self, transcript: TranscriptRow, mark: Mark) -> Mark:
+        lines = await self._slice(transcript, seq=mark.seq, size=mark.size)
+        return await asyncio.to_thread(append_lines, mark.path, [line for _, line in lines], seq=lines[-1][0])
+
+    async def _compare(self, transcript: TranscriptRow) -> Mark:
+        """Find out what a file holds that is not as it was left; its mark once it is a part of what it should be."""
+        path = self._path(transcript)
+        try:
+            comparison = await asyncio.to_thread(Comparison, path)
+        except FileNotFoundError:
+            return await self._begin(transcript, path)
+        try:
+            seq = await self._match(transcript, comparison)
+            if seq is not None:
+                mark = await asyncio.to_thread(comparison.cut, seq=seq)
+                return mark if seq >= 0 else await self._begin(transcript, path)
+        finally:
+            comparison.close()
+        kept = await asyncio.to_thread(set_aside, path, self._clock.now())
+        log.warning("mirror_conflict", path=str(path), kept=str(kept))
+        return await self._begin(transcript, path)
+
+    async def _match(self, transcript: TranscriptRow, comparison: Comparison) -> int | None:
+        """The place of the last line that a file holds whole, -1 for none; None when it holds something else."""
+        seq, size = -1, 0
+        while lines := await self._slice(transcript, seq=seq, size=size):
+            count = await asyncio.to_thread(comparison.take, [line for _, line in lines])
+            if count is None:
+                return None
+            if count < len(lines):
+                return lines[count - 1][0] if count else seq
+            seq = lines[-1][0]
+            size += sum(len(line) for _, line in lines)
+        return None if await asyncio.to_thread(comparison.has_more) else seq
+
+    async def _begin(self, transcript: TranscriptRow, path: Path) -> Mark:
+        lines = await self._slice(transcript, seq=-1, size=0)
+        return await asyncio.to_thread(append_lines, path, [line for _, line in lines], seq=lines[-1][0])
+
+    async def _slice(self, transcript: TranscriptRow, *, seq: int, size: int) -> Sequence[tuple[int, str]]:
+        return await self._store.engine.read(lambda tx: load_slice(tx, transcript, seq=seq, size=size))
+
+    def _path(self, transcript: TranscriptRow) -> Path:
+        head = transcript.head
+        return self._places.transcript(head.key, head.session_id, closed_at=head.closed_at)
+
+    async def _save_marks(self) -> None:
+        """Keep how files were left; whatever a crash loses of it is found by comparing."""
+        if self._unsaved:
+            marks, self._unsaved = self._unsaved, {}
+            await self._store.engine.write(lambda tx: save_marks(tx, marks))
+
+    # --- sessions.json ------------------------------------------------------------------------------------------------
+
+    async def _write_indices(self) -> None:
+        while True:
+            await self._wake_index.wait()
+            self._wake_index.clear()
+            began = self._clock.monotonic()
+            await self._until_it_works(self._write_now)
+            took = self._clock.monotonic() - began
+            await self._clock.sleep(max(_INDEX_PAUSE_S, _INDEX_SHARE * took))
+
+    async def _write_now(self) -> None:
+        """Rewrite the index of every agent of which a session changed. Raises OSError; what is not done stays noted."""
+        async with self._writing:
+            agents = sorted(self._agents)
+            if not agents:
+                return
+            known = await self._store.engine.read(list_agents)
+            for path in sorted({self._places.index(agent_id) for agent_id in agents}):
+                sharing = [agent_id for agent_id in {*known, *agents} if self._places.index(agent_id) == path]
+                self._agents -= set(sharing)
+                try:
+                    kept = await write_index(self._store, path, sorted(sharing), now=self._clock.now())
+                except BaseException:
+                    self._agents |= set(sharing)
+                    raise
+                if kept is not None:
+                    log.warning("mirror_conflict", path=str(path), kept=str(kept))
+
+    async def _until_it_works(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do work of the mirror, again after a rest when the disk or the store refuses it."""
+        while True:
+            try:
+                return await work()
+            except (OSError, StoreError) as error:
+                log.warning(MIRROR_FAILED, error=str(error))
+            except Exception:
+                log.exception(MIRROR_FAILED)
+            await self._clock.sleep(_RETRY_S)
+
+
+def _each(work: Callable[[A], B], items: Sequence[A]) -> list[B]:
+    return [work(item) for item in items]

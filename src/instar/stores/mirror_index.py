@@ -1,0 +1,84 @@
+"""Writing ``sessions.json``: all sessions of an agent in one file that people can read (STORE-3).
+
+The rows are read and written in slices, so nothing waits for it, then the file is renamed over the old one. A file
+that another hand has changed meanwhile is kept beside. How the file will be left is stored before the rename: after
+a crash in between, either the old or the new one is recognised as ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from instar.core.model.ids import AgentId, Instant
+from instar.stores.mirror_files import read_mark, set_aside
+from instar.stores.mirror_rows import IndexSlice, load_index_slice, load_mark, save_marks
+from instar.stores.store import SessionStore
+from instar.stores.transaction import Transaction
+from instar.system.files import make_private_folder
+
+__all__ = ["write_index"]
+
+
+async def write_index(store: SessionStore, path: Path, agents: Sequence[AgentId], *, now: Instant) -> Path | None:
+    """Write the index of some agents anew; where a changed file was kept, None if there was none. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        await asyncio.to_thread(_create, temporary)
+        async for chunk in _chunks(store, agents):
+            await asyncio.to_thread(_append, temporary, chunk)
+        return await _take_place(store, temporary, path, now=now)
+    finally:
+        await asyncio.to_thread(temporary.unlink, missing_ok=True)
+
+
+async def _chunks(store: SessionStore, agents: Sequence[AgentId]) -> AsyncIterator[bytes]:
+    """The text of the file, piece by piece."""
+    before = b"{\n"
+    for agent_id in agents:
+        after = ""
+        while (rows := await store.engine.read(_question(agent_id, after))).last is not None:
+            yield before + rows.text
+            before, after = b",\n", rows.last
+    yield b"{}\n" if before == b"{\n" else b"\n}\n"
+
+
+def _question(agent_id: AgentId, after: str) -> Callable[[Transaction], IndexSlice]:
+    return lambda tx: load_index_slice(tx, agent_id, after=after)
+
+
+async def _take_place(store: SessionStore, temporary: Path, path: Path, *, now: Instant) -> Path | None:
+    """Rename the new file over the old one, which is kept where it is not as it was left."""
+    made = await asyncio.to_thread(read_mark, temporary, 0)
+    there = await asyncio.to_thread(read_mark, path, 0)
+    left, meant = await store.engine.read(lambda tx: (load_mark(tx, _left(path)), load_mark(tx, _meant(path))))
+    kept = None
+    if there is not None and there not in (left, meant):
+        kept = await asyncio.to_thread(set_aside, path, now)
+    marks = {_left(path): there if kept is None else None, _meant(path): made and replace(made, path=path)}
+    await store.engine.write(lambda tx: save_marks(tx, marks))
+    await asyncio.to_thread(temporary.replace, path)
+    return kept
+
+
+def _left(path: Path) -> str:
+    """Under which name it is stored how an index was left by the last but one rewrite."""
+    return f"index left {path}"
+
+
+def _meant(path: Path) -> str:
+    """Under which name it is stored how an index is left by the last rewrite, if it came so far."""
+    return f"index meant {path}"
+
+
+def _create(path: Path) -> None:
+    make_private_folder(path.parent)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+
+
+def _append(path: Path, chunk: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(chunk)
