@@ -95,25 +95,11 @@ def _turn_over(
             raise InvariantBroken("only a current transcript can be closed", why=f"{key} has none")
         close_transcript(tx, transcript, reason=change.close, now=now)
         transcript = None
-    if (change.open is not None or change.reopen is not None) and transcript is not None:
-        raise InvariantBroken("a key has one current transcript", why=f"{key} has one that is not closed")
     if change.open is not None:
+        if transcript is not None:
+            raise InvariantBroken("a key has one current transcript", why=f"{key} has one that is not closed")
         transcript = open_transcript(tx, key, change.open, now=now)
-    if change.reopen is not None:
-        transcript = _reopen(tx, key, change.reopen)
     return transcript
-
-
-def _reopen(tx: Transaction, key: SessionKey, session_id: SessionId) -> TranscriptRow:
-    """Make a closed transcript of the key current again (LOSS-6)."""
-    found = find_transcript(tx, session_id)
-    if found is None or found.head.key != key or found.head.closed_at is None:
-        raise InvariantBroken("only a closed transcript of the same key can be current again", why=session_id)
-    reopen_transcript(tx, found)
-    again = find_transcript(tx, session_id)
-    if again is None:
-        raise InvariantBroken("a transcript that was reopened is there", why=session_id)
-    return again
 
 
 def _grow(

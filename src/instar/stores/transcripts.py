@@ -87,12 +87,6 @@ def close_transcript(tx: Transaction, transcript: TranscriptRow, *, reason: str,
     tx.touched.transcripts.add(transcript.head.session_id)
 
 
-def reopen_transcript(tx: Transaction, transcript: TranscriptRow) -> None:
-    """Make a closed transcript current again; the caller has closed the one before it (LOSS-6)."""
-    tx.run("reopen_transcript", {"transcript": transcript.id})
-    tx.touched.transcripts.add(transcript.head.session_id)
-
-
 def remove_transcript(tx: Transaction, transcript: TranscriptRow) -> None:
     """Remove a transcript with all its lines."""
     tx.run("delete_entries", {"transcript": transcript.id})
