@@ -25,9 +25,12 @@ from instar.core.policy.commands import parse_command
 from instar.core.turn.reply import plan_command_reply
 from instar.core.turn.steps import touch_updated
 from instar.errors import InvalidRequest, NotFound, Unavailable
+from instar.gateway.compaction_run import CompactionRun
+from instar.gateway.compactor import describe_outcome
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
+from instar.gateway.revival import pin_entry, resume_session
 from instar.gateway.sessions import Sessions
 from instar.gateway.settings import command_context
 from instar.gateway.status_text import load_status_facts
@@ -94,6 +97,9 @@ class Commands:
         if decision.outcome == "swallow":
             await self._end(item, decision, text=None, state="refused")
             return
+        if isinstance(command, kinds.Compact) and decision.outcome == "run":
+            await self._compact(command, decision, item)
+            return
         if decision.outcome == "place":
             text = "This command is for groups only."
         else:
@@ -118,6 +124,10 @@ class Commands:
                 return _describe_sender(item)
             case kinds.Why():
                 return await self._why(item)
+            case kinds.Resume():
+                return await self._resume(command, item)
+            case kinds.Pin():
+                return await self._pin(command, item)
             case kinds.Name():
                 return await self._name(command, item)
             case _:
@@ -128,6 +138,40 @@ class Commands:
         lane = self._lanes.get(item.acceptance.session_key)
         stopped = await lane.stop_from_inside("stop")
         return "Stopped." if stopped else "Nothing was running."
+
+    async def _compact(self, command: kinds.Compact, decision: CommandDecision, item: InboxItem) -> None:
+        """Start the compaction as a run of the lane; its outcome answers the command (COMPACT-20)."""
+        key = item.acceptance.session_key
+        run = CompactionRun(
+            self._services,
+            key,
+            self._lanes.warm(key),
+            instructions=command.instructions,
+            undo=command.undo,
+            who=_who(item),
+        )
+        await self._lanes.get(key).compact_from_inside(run)
+        self._services.spawn(self._end_compaction(run, decision, item))
+
+    async def _end_compaction(self, run: CompactionRun, decision: CommandDecision, item: InboxItem) -> None:
+        outcome = await run.done
+        await self._end(item, decision, text=describe_outcome(outcome), state="command")
+
+    async def _resume(self, command: kinds.Resume, item: InboxItem) -> str:
+        """Make a closed transcript current again (LOSS-6)."""
+        key = item.acceptance.session_key
+        lane = self._lanes.get(key)
+        await lane.stop_from_inside("stop")
+        head = await resume_session(self._parts, self._services, key, command.which, who=_who(item))
+        self._lanes.warm(key).forget()
+        return f"Session {head.session_id[:8]} goes on. What was current is closed; /resume brings it back."
+
+    async def _pin(self, command: kinds.Pin, item: InboxItem) -> str:
+        """Keep an entry word for word through compactions (LOSS-9)."""
+        key = item.acceptance.session_key
+        pinned = await pin_entry(self._parts, self._services, key, command.which, who=_who(item))
+        self._lanes.warm(key).forget()
+        return f"Pinned: {pinned}"
 
     async def _set(self, patch: CommandPatch, item: InboxItem) -> str:
         """Store what a command sets, and say what holds now (CMD-23…28)."""

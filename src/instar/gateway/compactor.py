@@ -30,6 +30,7 @@ from instar.core.context.summary import (
     check_summary,
     join_summary,
 )
+from instar.core.explain.status import format_count
 from instar.core.model.change import Changed, Ledger, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision
 from instar.core.model.entry import CompactionEntry, TextBlock, UserMessage
@@ -42,7 +43,7 @@ from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 from instar.ports.runner import Finished, ModelRequest, ModelSpec
 
-__all__ = ["Budget", "Compacted", "compact_session"]
+__all__ = ["Budget", "Compacted", "compact_session", "describe_outcome"]
 
 SUMMARY_TIMEOUT_S = 300.0
 """The longest one request for a summary may take."""
@@ -252,3 +253,12 @@ async def _note(
 
 def _skipped(plan: NoCompaction, reason: CompactionReason) -> Decision:
     return Decision(kind="compact", outcome=plan.code, rule="COMPACT-11", inputs={"reason": reason})
+
+
+def describe_outcome(outcome: Compacted) -> str:
+    """What the person who asked is told (COMPACT-20)."""
+    if outcome.status == "compacted":
+        before, after = format_count(outcome.tokens_before), format_count(outcome.tokens_after)
+        return f"Compacted: {before} → {after} tokens in the window."
+    word = "Nothing to compact" if outcome.status == "skipped" else "The compaction failed"
+    return f"{word}: {outcome.why}"

@@ -67,6 +67,7 @@ class Gateway:
     async def __aenter__(self) -> Self:
         """Recover, then start lanes, outbox and channels, in this order."""
         await self._group.__aenter__()
+        self._services.group = self._group
         self.lanes.open(self._group, self._commands)
         try:
             recovered = await self._parts.store.recover(self._parts.clock.now())

@@ -42,10 +42,10 @@ from instar.core.queue.mode import (
     decide_next,
 )
 from instar.errors import StoreError, Unavailable
-from instar.gateway.turn import Turn
+from instar.gateway.warm import WarmContext
 from instar.ports.clock import Clock
 
-__all__ = ["Lane", "LaneBook", "LaneHost"]
+__all__ = ["Lane", "LaneBook", "LaneHost", "LaneWork"]
 
 STOP_WAIT_S = 15.0
 """How long a stop waits for a turn to end before it gives up (RPC-35, COMPACT-20)."""
@@ -61,6 +61,34 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
+class LaneWork(Protocol):
+    """What a lane runs: a turn, or a compaction that somebody asked for."""
+
+    turn_id: TurnId
+    has_begun: bool
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody asked it to end."""
+        ...
+
+    def offer(self, item: InboxItem) -> None:
+        """Offer a message to be taken at the next boundary (QUEUE-3)."""
+        ...
+
+    def stop(self, cause: str) -> None:
+        """End it at once."""
+        ...
+
+    async def run(self, *, resume: bool = False) -> None:
+        """Do it; again with `resume` after the store refused it for a while."""
+        ...
+
+    async def fail(self, sentence: str) -> None:
+        """End it after a defect of ours."""
+        ...
+
+
 class LaneHost(Protocol):
     """What a lane asks of the gateway around it."""
 
@@ -73,7 +101,7 @@ class LaneHost(Protocol):
         """The message as the queue sees it; `busy` says whether its settings will matter."""
         ...
 
-    def build_turn(self, lane: Lane, items: Sequence[InboxItem], decided: Next | None) -> Turn:
+    def build_turn(self, lane: Lane, items: Sequence[InboxItem], decided: Next | None) -> LaneWork:
         """A turn for these messages, not yet begun."""
         ...
 
@@ -89,7 +117,7 @@ class LaneHost(Protocol):
         """Write a change that belongs to no turn."""
         ...
 
-    async def fail_turn(self, turn: Turn) -> None:
+    async def fail_turn(self, turn: LaneWork) -> None:
         """End a turn after a defect of ours, so that its sender is told."""
         ...
 
@@ -116,6 +144,10 @@ class LaneBook(Protocol):
 
     def active_turn_ids(self, key: SessionKey) -> tuple[TurnId, ...]:
         """The turns of a session that run now."""
+        ...
+
+    def warm(self, key: SessionKey) -> WarmContext:
+        """What the model sees of a session, kept warm while its lane lives."""
         ...
 
     def __iter__(self) -> Iterator[Lane]:
@@ -158,12 +190,17 @@ class _Perform:
     done: asyncio.Future[Any]
 
 
-_Mail = _Arrived | _Resume | _Taken | _Ended | _Abort | _Perform
+@dataclass(frozen=True, slots=True)
+class _Compact:
+    run: LaneWork
+
+
+_Mail = _Arrived | _Resume | _Taken | _Ended | _Abort | _Perform | _Compact
 
 
 @dataclass(slots=True)
 class _Running:
-    turn: Turn
+    turn: LaneWork
     task: asyncio.Task[None]
 
 
@@ -238,6 +275,19 @@ class Lane:
         """Nothing runs, nothing waits, no mail."""
         return not self._running and not self._state.waiting and self._mail.empty() and not self._later
 
+    def compact(self, run: LaneWork) -> None:
+        """Stop what runs, then run a compaction; messages wait behind it (COMPACT-20, COMPACT-24)."""
+        self._mail.put_nowait(_Compact(run))
+
+    async def compact_from_inside(self, run: LaneWork) -> None:
+        """As `compact`, but called by a command that this lane is doing right now, so not by mail."""
+        running = tuple(self._running)
+        for turn_id in running:
+            self._stop_turn(turn_id, "compact")
+        await self._wait_ended(running)
+        self._state = apply_started(self._state, LaneRun(turn_id=run.turn_id, kind="compaction", steerable=False))
+        self._launch(run, resume=False)
+
     async def stop_from_inside(self, cause: AbortCause) -> tuple[TurnId, ...]:
         """As `abort`, but called by a command that this lane is doing right now, so not by mail."""
         return await self._empty(cause, None)
@@ -308,6 +358,8 @@ class Lane:
                 await self._answer(done, self._empty(cause, turn_id))
             case _Perform(operation, cause, done):
                 await self._answer(done, self._perform_now(operation, cause))
+            case _Compact(run):
+                await self.compact_from_inside(run)
 
     async def _answer(self, done: asyncio.Future[T], work: Awaitable[T]) -> None:
         """Give the result or the error of `work` to whoever waits for it."""
@@ -366,11 +418,11 @@ class Lane:
 
     # --- turns --------------------------------------------------------------------------------------------------------
 
-    def _launch(self, turn: Turn, *, resume: bool) -> None:
+    def _launch(self, turn: LaneWork, *, resume: bool) -> None:
         task = self._group.create_task(self._run_turn(turn, resume=resume), name=f"turn:{turn.turn_id}")
         self._running[turn.turn_id] = _Running(turn, task)
 
-    async def _run_turn(self, turn: Turn, *, resume: bool) -> None:
+    async def _run_turn(self, turn: LaneWork, *, resume: bool) -> None:
         """Run a turn to its end; a store that refuses us for a while only makes it late."""
         try:
             async with self._host.slots:

@@ -21,7 +21,7 @@ from instar.core.queue.settings import parse_queue_mode, resolve_queue_settings
 from instar.core.turn.reply import plan_expiry
 from instar.errors import InvariantBroken, StoreError
 from instar.gateway.commands import Commands
-from instar.gateway.lane import Lane
+from instar.gateway.lane import Lane, LaneWork
 from instar.gateway.parts import GatewayParts
 from instar.gateway.turn import Turn
 from instar.gateway.turn_services import TurnServices
@@ -76,6 +76,10 @@ class Lanes:
         lane = self._lanes.get(key)
         return lane.active_turn_ids if lane else ()
 
+    def warm(self, key: SessionKey) -> WarmContext:
+        """What the model sees of a session, kept warm while its lane lives."""
+        return self._warm.setdefault(key, WarmContext(self._parts.store))
+
     # --- what a lane asks (LaneHost) ----------------------------------------------------------------------------------
 
     @property
@@ -115,13 +119,12 @@ class Lanes:
     def build_turn(self, lane: Lane, items: Sequence[InboxItem], decided: Next | None) -> Turn:
         """A turn for these messages. Its id is the one that the first caller was told, else a fresh one."""
         turn_id = next((item.turn_id for item in items if item.turn_id), None) or self._parts.ids.turn_id()
-        warm = self._warm.setdefault(lane.key, WarmContext(self._parts.store))
         return Turn(
             self._services,
             lane.key,
             items,
             turn_id=turn_id,
-            warm=warm,
+            warm=self.warm(lane.key),
             tell_taken=lane.tell_taken,
             command=self._open()[1].read_reset(items[0]) if len(items) == 1 else None,
             queued=decided,
@@ -151,13 +154,13 @@ class Lanes:
         """Write a change that belongs to no turn."""
         await self._services.change(name, key, lambda _facts: change)
 
-    async def fail_turn(self, turn: Turn) -> None:
+    async def fail_turn(self, turn: LaneWork) -> None:
         """End a turn after a defect of ours, so that its sender is told."""
         try:
             await turn.fail("Something went wrong inside the gateway. The message is kept; its log says more.")
         except StoreError as error:
             # The rows still say "running": the next start takes the turn up again.
-            log.error("turn_not_closed", session_key=turn.key, turn_id=turn.turn_id, error=str(error))
+            log.error("turn_not_closed", turn_id=turn.turn_id, error=str(error))
 
     def retire(self, lane: Lane) -> None:
         """Forget an idle lane and the context it kept warm."""

@@ -10,6 +10,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from instar.gateway.waiting import take_result, wait_first
+from instar.ports.clock import Clock
+
 __all__ = ["Outside", "Stopped"]
 
 T = TypeVar("T")
@@ -22,9 +25,10 @@ class Stopped(Exception):
 class Outside:
     """One await at a time; `stop` ends it, and every later one at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._cause: str | None = None
-        self._awaited: asyncio.Future[Any] | None = None  # Any: whatever the outside world gives back
+        self._stopping: asyncio.Future[None] | None = None
 
     @property
     def cause(self) -> str | None:
@@ -34,22 +38,27 @@ class Outside:
     def stop(self, cause: str) -> None:
         """Cut what is awaited now. The first cause counts."""
         self._cause = self._cause or cause
-        if self._awaited is not None:
-            self._awaited.cancel()
+        if self._stopping is not None and not self._stopping.done():
+            self._stopping.set_result(None)
 
-    async def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`; raises `Stopped` when somebody stops it, and passes on a cancellation from above."""
+    async def wait(self, work: Coroutine[Any, Any, T], *, timeout_s: float | None = None) -> T:
+        """The result of `work`. Raises `Stopped` when somebody stops it and `TimeoutError` after `timeout_s`.
+
+        `Any`: a coroutine is only awaited here.
+        """
         if self._cause is not None:
             work.close()
             raise Stopped
-        awaited: asyncio.Future[T] = asyncio.ensure_future(work)
-        self._awaited = awaited
+        self._stopping = asyncio.get_running_loop().create_future()
+        others: list[asyncio.Future[None]] = [self._stopping]
+        if timeout_s is not None:
+            others.append(asyncio.ensure_future(self._clock.sleep(timeout_s)))
+        task = asyncio.ensure_future(work)
         try:
-            return await awaited
-        except asyncio.CancelledError:
-            if self._cause is None:
-                awaited.cancel()
-                raise
-            raise Stopped from None
+            if await wait_first(task, *others):
+                return take_result(task)
         finally:
-            self._awaited = None
+            self._stopping = None
+        if self._cause is not None:
+            raise Stopped
+        raise TimeoutError

@@ -82,7 +82,7 @@ class Turn:
         self._command = command
         self._queued = queued
         self._news = TurnNews(services, key, agent_id=self.agent_id, turn_id=turn_id)
-        self._outside = Outside()
+        self._outside = Outside(services.clock)
         self._offered: deque[InboxItem] = deque()
         self._merged: list[InboxItem] = []
         self._is_open = True

@@ -6,8 +6,12 @@ what was committed into events; they are called after the commit and never befor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
+
+import structlog
 
 from instar.core.context.compaction import CompactionSettings
 from instar.core.context.tokens import estimate_chars, json_chars
@@ -21,6 +25,7 @@ from instar.core.model.session import Session
 from instar.core.policy.model_choice import ModelNames
 from instar.core.turn.begin import BeginDraws, BeginSettings
 from instar.core.turn.reply import ReplySettings
+from instar.errors import InvariantBroken
 from instar.gateway.events import EventHub
 from instar.gateway.outbox import Outbox
 from instar.gateway.parts import GatewayParts
@@ -31,6 +36,8 @@ from instar.ports.runner import ModelSpec
 from instar.ports.tool import ToolSpec
 
 __all__ = ["TurnServices"]
+
+log = structlog.get_logger(__name__)
 
 TRUNCATED_NOTICE = (
     "(The conversation is longer than the model can see; this answer knows only its newest part. /compact)"
@@ -46,6 +53,7 @@ class TurnServices:
     events: EventHub
     outbox: Outbox
     fence: int | None = None
+    group: asyncio.TaskGroup | None = None
     _tool_tokens: int | None = None
 
     @property
@@ -159,6 +167,12 @@ class TurnServices:
         """What the model is told of the tools."""
         return tuple(tool.spec for tool in self.parts.tools.values())
 
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let work go on in the gateway's own task group; its failure is logged and stops nobody else."""
+        if self.group is None:
+            raise InvariantBroken("work is spawned between a gateway's start and its end")
+        self.group.create_task(_logged(work))
+
     # --- telling ------------------------------------------------------------------------------------------------------
 
     def publish(self, event: Event) -> None:
@@ -215,3 +229,11 @@ class TurnServices:
     def tell_deleted(self, key: SessionKey, agent_id: AgentId) -> None:
         """Say that a session is gone."""
         self.publish(SessionChanged(session_key=key, agent_id=agent_id, reason="delete", at=self.clock.now()))
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:
+    """A job boundary (style, section 6): what a background job raises is logged, and the gateway goes on."""
+    try:
+        await work
+    except Exception:
+        log.exception("background_job_failed")

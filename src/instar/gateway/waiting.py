@@ -1,4 +1,4 @@
-"""Awaiting what may never come: with a limit by the gateway's clock, and so that somebody else can cut it short.
+"""Awaiting what may never come: with a limit by the gateway's clock.
 
 Work that is given up is cancelled and gets a moment to end. Work that ignores even that is left behind with a line
 in the log: a tool that will not stop must not hold a session, or the whole gateway, for ever.
@@ -7,7 +7,7 @@ in the log: a tool that will not stop must not hold a session, or the whole gate
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 import structlog
@@ -15,7 +15,7 @@ import structlog
 from instar.errors import Unavailable
 from instar.ports.clock import Clock
 
-__all__ = ["end_tasks", "within"]
+__all__ = ["end_tasks", "take_result", "wait_first", "within"]
 
 GRACE_S = 5.0
 """How long cancelled work may take to end, in real seconds: what it does then is out of the gateway's hands."""
@@ -24,31 +24,55 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-_abandoned: set[asyncio.Task[Any]] = set()  # kept from the garbage collector until they end, if they ever do
+_left_behind: set[asyncio.Task[Any]] = set()
+"""Work that would not end, kept from the garbage collector. `Any`: its result is of no use to anybody."""
 
 
-async def within(
-    clock: Clock, seconds: float, work: Coroutine[Any, Any, T], *, stop: asyncio.Future[None] | None = None
-) -> T:
-    """The result of `work`. Raises `TimeoutError` after `seconds`, and `Unavailable` if it was cancelled from inside.
-
-    When `stop` is done first, raises `asyncio.InvalidStateError`: the caller knows who stopped it, and why.
-    """
+async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`. Raises `TimeoutError` after so many seconds, and whatever the work raises."""
     task = asyncio.ensure_future(work)
-    timer = asyncio.ensure_future(clock.sleep(seconds))
-    awaited: set[asyncio.Future[Any]] = {task, timer} if stop is None else {task, timer, stop}
+    if not await wait_first(task, asyncio.ensure_future(clock.sleep(seconds))):
+        raise TimeoutError
+    return take_result(task)
+
+
+async def wait_first(task: asyncio.Task[T], *others: asyncio.Future[Any]) -> bool:
+    """Wait until `task` or one of the others is done; whether it was the task. All others are ended, whatever happens.
+
+    `Any`: the others only say that it is time.
+    """
     try:
-        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, *others}, return_when=asyncio.FIRST_COMPLETED)
+        return task.done()
     finally:
-        timer.cancel()
+        for other in others:
+            other.cancel()
         if not task.done():
             await end_tasks([task])
+
+
+def take_result(task: asyncio.Task[T]) -> T:
+    """The result of a task that is done. One that was cancelled from inside raises `Unavailable`.
+
+    As a `CancelledError` it would look to the caller as if the caller itself had been cancelled.
+    """
     if task.cancelled():
-        if stop is not None and stop.done():
-            raise asyncio.InvalidStateError
-        if timer.done() and not timer.cancelled():
-            raise TimeoutError
-        raise Unavailable("The work was cancelled from inside", fix="Try again.")
-    if not task.done():
-        raise asyncio.InvalidStateError if stop is not None and stop.done() else TimeoutError
+        raise Unavailable("The work was broken off by itself", fix="Try again.")
     return task.result()
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and give them a moment to end; what they raise then is of no use to anybody (`Any`)."""
+    ending = {task for task in tasks if not task.done()}
+    for task in ending:
+        task.cancel()
+    if not ending:
+        return
+    done, stubborn = await asyncio.wait(ending, timeout=GRACE_S)
+    for task in done:
+        if not task.cancelled():
+            task.exception()
+    for task in stubborn:
+        log.error("work_left_behind", task=task.get_name())
+        _left_behind.add(task)
+        task.add_done_callback(_left_behind.discard)

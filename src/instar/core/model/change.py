@@ -126,7 +126,7 @@ class AcceptFacts:
 class Acceptance:
     """The decision at the door: what becomes of a message, in which session, and why.
 
-    `reason` is a code for refused messages. `deliveries` are sentences owed to the sender of a refused message (a
+    `reason` is a code for refused messages, `hint` the setting that would admit the sender. `deliveries` are sentences owed to the sender of a refused message (a
     pairing code), usually none. `authorised` and `is_owner` hold for commands (CMD-4, CMD-35). `owner` is the
     principal a new session would belong to (LEAK-4).
     """
@@ -135,6 +135,7 @@ class Acceptance:
     session_key: SessionKey
     agent_id: AgentId
     reason: str | None = None
+    hint: str = ""
     deliveries: tuple[NewDelivery, ...] = ()
     authorised: bool = False
     is_owner: bool = False
@@ -252,7 +253,7 @@ class SessionFacts:
 class SessionChange:
     """What one transaction writes about one session; an empty field writes nothing.
 
-    The order is: close the current transcript, open the new one, write the session row, append the entries, move the
+    The order is: close the current transcript, open the new one (one of a known id is current again, LOSS-6), write the session row, append the entries, move the
     inbox items, add deliveries, ledger lines and decisions. `entries` hang on each other through their `parent_id`.
     `leaf_id` moves the leaf without an entry (a branch move); None leaves it at the last entry appended.
     """

@@ -1,0 +1,140 @@
+"""A compaction that somebody asked for, as a run of its lane (COMPACT-20, COMPACT-24, COMPACT-25).
+
+It takes the place of a turn: nothing runs beside it, messages wait behind it, and `/stop` ends it. Its outcome goes
+to whoever asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from instar.core.context.compaction_entry import plan_kept_lines, plan_undo
+from instar.core.model.change import InboxItem, Noted, SessionChange, SessionFacts
+from instar.core.model.decision import Decision
+from instar.core.model.entry import AnyEntry, CompactionEntry
+from instar.core.model.ids import SessionKey, TurnId
+from instar.core.model.session import Session
+from instar.core.turn.steps import hang_entries, require_session, touch_updated
+from instar.errors import NotFound
+from instar.gateway.compactor import Compacted, compact_session
+from instar.gateway.outside import Outside, Stopped
+from instar.gateway.turn_services import TurnServices
+from instar.gateway.warm import WarmContext
+
+__all__ = ["CompactionRun"]
+
+
+class CompactionRun:
+    """One asked-for compaction. `done` holds its outcome; it never holds an error, since a failure is an outcome.
+
+    With `undo` the newest compaction is dropped instead (LOSS-9); with `keep_lines` the model sees only so many of the
+    last lines, without a summary (COMPACT-25).
+    """
+
+    items: tuple[InboxItem, ...] = ()
+    has_begun = False
+
+    def __init__(
+        self,
+        services: TurnServices,
+        key: SessionKey,
+        warm: WarmContext,
+        *,
+        instructions: str = "",
+        undo: bool = False,
+        keep_lines: int | None = None,
+        who: str = "gateway",
+    ) -> None:
+        self.key = key
+        self.turn_id: TurnId = services.ids.turn_id()
+        self.done: asyncio.Future[Compacted] = asyncio.get_running_loop().create_future()
+        self._services = services
+        self._warm = warm
+        self._instructions = instructions
+        self._undo = undo
+        self._keep_lines = keep_lines
+        self._who = who
+        self._outside = Outside(services.clock)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether somebody asked it to end."""
+        return self._outside.cause is not None
+
+    def offer(self, item: InboxItem) -> None:
+        """Messages wait behind a compaction (COMPACT-24)."""
+
+    def stop(self, cause: str) -> None:
+        """End it; the transcript stays as it was."""
+        self._outside.stop(cause)
+
+    async def run(self, *, resume: bool = False) -> None:  # noqa: ARG002 - there is nothing to resume
+        """Compact, and tell the outcome."""
+        try:
+            outcome = await self._compact()
+        except Stopped:
+            outcome = Compacted(status="failed", why="It was stopped.")
+        if not self.done.done():
+            self.done.set_result(outcome)
+
+    async def fail(self, sentence: str) -> None:
+        """Tell of a defect of ours."""
+        if not self.done.done():
+            self.done.set_result(Compacted(status="failed", why=sentence))
+
+    async def _compact(self) -> Compacted:
+        session = await self._services.parts.store.load_session(self.key)
+        if session is None:
+            return Compacted(status="skipped", why="There is no session here yet.")
+        if self._undo or self._keep_lines is not None:
+            return await self._write_without_model(session)
+        return await compact_session(
+            self._services,
+            session,
+            self._warm,
+            model=self._services.resolve_model(session, None),
+            reason="manual",
+            turn_id=self.turn_id,
+            outside=self._outside,
+            instructions=self._instructions,
+        )
+
+    async def _write_without_model(self, session: Session) -> Compacted:
+        """Undo, or keep the last lines: an entry that needs no summary."""
+        store, entry_id = self._services.parts.store, self._services.ids.entry_id()
+        before = (await self._warm.load(session.session_id)).context.tokens
+        try:
+            page = await store.load_entries(session.session_id)
+        except NotFound:
+            return Compacted(status="skipped", why="There is nothing in this session yet.")
+        branch: list[AnyEntry] = [stored.entry for stored in page.entries]
+        now = self._services.clock.now()
+        entry: CompactionEntry | None
+        if self._undo:
+            entry = plan_undo(branch, entry_id=entry_id, at=now, tokens_before=before)
+            why, outcome = "There is no compaction to undo.", "undone"
+        else:
+            lines = self._keep_lines or 1
+            entry = plan_kept_lines(branch, lines=lines, entry_id=entry_id, at=now, tokens_before=before)
+            why, outcome = f"The session has no more than {lines} lines.", "kept-lines"
+        if entry is None:
+            return Compacted(status="skipped", why=why, tokens_before=before)
+        await self._store(session, entry, outcome=outcome)
+        after = (await self._warm.load(session.session_id)).context.tokens
+        return Compacted(status="compacted", tokens_before=before, tokens_after=after)
+
+    async def _store(self, session: Session, entry: CompactionEntry, *, outcome: str) -> None:
+        rule = "LOSS-9" if self._undo else "COMPACT-25"
+        noted = Noted(decision=Decision(kind="compact", outcome=outcome, rule=rule), who=self._who)
+
+        def decide(facts: SessionFacts) -> SessionChange:
+            current = require_session(facts, session.session_id)
+            leaf = facts.transcript.leaf_id if facts.transcript else None
+            return SessionChange(
+                session=touch_updated(current, facts.now), entries=hang_entries((entry,), leaf), decisions=(noted,)
+            )
+
+        changed = await self._services.change("store_compaction", self.key, decide)
+        self._warm.forget()
+        if changed.session is not None:
+            self._services.tell_session(changed.session, "compact", turn_id=self.turn_id)
