@@ -18,11 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from instar.core.model.entry import Block, TextBlock, UserMessage
 from instar.core.model.ids import Instant
+from instar.core.model.instant import read_instant
 
 __all__ = [
     "CURRENT_MESSAGE_MARKER",
@@ -76,7 +77,7 @@ def read_envelope(message: UserMessage) -> Envelope | None:
     sender, at, context = raw.get("sender"), raw.get("at"), raw.get("context")
     return Envelope(
         sender=sender if isinstance(sender, str) else None,
-        at=Instant(at) if type(at) is int else None,
+        at=read_instant(at),
         context=context if isinstance(context, str) else "",
     )
 
@@ -92,11 +93,12 @@ def format_envelope(envelope: Envelope, zone: tzinfo) -> str:
     return f"{head}[{name}{time}] "
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN: Final = str.maketrans("[]", "()")
 
 
 def _clock_time(at: Instant, zone: tzinfo) -> str:
-    return datetime.fromtimestamp(at / 1000, tz=zone).strftime("%Y-%m-%d %H:%M")
+    return (_EPOCH + timedelta(milliseconds=at)).astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
 
 def show_envelope(message: UserMessage, zone: tzinfo) -> UserMessage:

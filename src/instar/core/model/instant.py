@@ -11,9 +11,12 @@ from datetime import UTC, datetime, timedelta
 
 from instar.core.model.ids import Instant
 
-__all__ = ["format_iso", "is_canonical_iso", "parse_iso"]
+__all__ = ["format_iso", "is_canonical_iso", "parse_iso", "read_instant"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ISO_YEARS_MS = range(-62_135_596_800_000, 253_402_300_800_000)
+"""The years 1 to 9999."""
+
 _MILLISECOND = timedelta(milliseconds=1)
 
 # Hour 24 is kept out: some Python versions read it as the next day, and it would then be written differently.
@@ -37,6 +40,11 @@ def parse_iso(text: str) -> Instant | None:
         return Instant((moment - _EPOCH) // _MILLISECOND)
     except (ValueError, OverflowError):
         return None
+
+
+def read_instant(value: object) -> Instant | None:
+    """`value` if it is a whole number of milliseconds that ISO text can say, else None: for numbers from outside."""
+    return Instant(value) if type(value) is int and value in _ISO_YEARS_MS else None
 
 
 def is_canonical_iso(text: str) -> bool:

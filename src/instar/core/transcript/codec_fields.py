@@ -20,7 +20,7 @@ from enum import Enum
 from typing import Final
 
 from instar.core.model.ids import Instant
-from instar.core.model.instant import format_iso, is_canonical_iso, parse_iso
+from instar.core.model.instant import format_iso, is_canonical_iso, parse_iso, read_instant
 
 __all__ = ["ABSENT", "Absent", "FieldReader", "put_extra", "put_timestamp"]
 
@@ -33,9 +33,6 @@ class Absent(Enum):
 
 ABSENT: Final = Absent.FIELD
 """Stands in `extra` for a field that the object does not have. It never reaches a file."""
-
-_ISO_YEARS_MS = range(-62_135_596_800_000, 253_402_300_800_000)
-"""Instants that ISO text can say: the years 1 to 9999."""
 
 
 class FieldReader:
@@ -118,9 +115,10 @@ class FieldReader:
     def message_time(self) -> Instant | None:
         """The `timestamp` of a message: epoch milliseconds."""
         value = self._raw.get("timestamp", ABSENT)
-        if type(value) is int:
+        instant = read_instant(value)
+        if instant is not None:
             self._seen += 1
-            return Instant(value)
+            return instant
         if value is ABSENT:
             return None
         self._extra["timestamp"] = value
@@ -144,10 +142,8 @@ class FieldReader:
 
 
 def _number_instant(value: object) -> Instant | None:
-    """A number as epoch milliseconds, None for what ISO text could not say."""
-    if type(value) is float and math.isfinite(value):
-        value = math.floor(value)
-    return Instant(value) if type(value) is int and value in _ISO_YEARS_MS else None
+    """A number as epoch milliseconds, None for what is no instant."""
+    return read_instant(math.floor(value) if type(value) is float and math.isfinite(value) else value)
 
 
 def put_extra(raw: dict[str, object], extra: Mapping[str, object]) -> dict[str, object]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instar.core.model.instant import format_iso, is_canonical_iso, parse_iso
+from instar.core.model.instant import format_iso, is_canonical_iso, parse_iso, read_instant
 
 
 @given(at=st.integers(-62_135_596_800_000, 253_402_300_799_999))
@@ -41,3 +41,14 @@ def test_time_in_any_iso_spelling_is_read(text, at):
 def test_time_before_the_first_year_cannot_be_written():
     with pytest.raises(OverflowError):
         format_iso(-62_135_596_800_001)
+
+
+@pytest.mark.parametrize("at", [0, -62_135_596_800_000, 253_402_300_799_999])
+def test_number_that_names_an_instant_is_one(at):
+    assert read_instant(at) == at
+    assert parse_iso(format_iso(at)) == at
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None, -62_135_596_800_001, 253_402_300_800_000])
+def test_other_values_are_no_instants(value):
+    assert read_instant(value) is None

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from hypothesis import given
-from tests.builders.transcript_strategies import entries, headers, json_values, odd_objects
 
 from instar.core.model.entry import (
     CompactionEntry,
@@ -17,6 +16,7 @@ from instar.core.model.entry import (
     UserMessage,
 )
 from instar.core.transcript.codec import format_entry, format_header, parse_entry, parse_header
+from tests.builders.transcript_strategies import entries, headers, json_values, odd_objects
 
 AT = "2026-03-10T12:00:00.000Z"
 BASE = {"id": "a1b2c3d4", "parentId": None, "timestamp": AT}
@@ -220,6 +220,16 @@ def test_null_and_missing_optional_fields_are_told_apart():
 
         assert entry.data is None
         assert exact(format_entry(entry)) == exact(line)
+
+
+@pytest.mark.parametrize("label", [5, None, ["x"]])
+def test_odd_value_of_an_optional_text_counts_as_none_and_is_kept(label):
+    line = {**LINES["label"], "label": label}
+
+    entry = parse_entry(line)
+
+    assert entry.label is None
+    assert exact(format_entry(entry)) == exact(line)
 
 
 def test_fraction_where_a_count_belongs_is_floored_and_kept():

@@ -4,10 +4,10 @@ import json
 
 import pytest
 from hypothesis import given
-from tests.builders.transcript_strategies import blocks, odd_objects
 
 from instar.core.model.entry import OtherBlock, ToolCall
 from instar.core.transcript.codec_blocks import format_block, parse_block
+from tests.builders.transcript_strategies import blocks, odd_objects
 
 
 def exact(value):

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from hypothesis import given
-from tests.builders.transcript_strategies import messages, odd_objects
 
 from instar.core.model.entry import (
     AssistantMessage,
@@ -19,6 +18,7 @@ from instar.core.model.entry import (
     UserMessage,
 )
 from instar.core.transcript.codec_messages import format_message, parse_message
+from tests.builders.transcript_strategies import messages, odd_objects
 
 COST = {"input": 0.1, "output": 0, "cacheRead": 0, "cacheWrite": 0.2, "total": 0.3}
 USAGE = {"input": 3, "output": 191, "cacheRead": 0, "cacheWrite": 1684, "totalTokens": 1878, "cost": COST}
@@ -170,7 +170,8 @@ def test_bare_text_between_blocks_is_read_and_what_is_no_object_is_passed_over()
 
 
 @pytest.mark.parametrize(
-    ("spelling", "instant"), [("2026-03-10T12:00:00Z", 1773144000000), (1.5, 1), (float(10**300), None), (True, None)]
+    ("spelling", "instant"),
+    [("2026-03-10T12:00:00Z", 1773144000000), (1.5, 1), (float(10**300), None), (True, None), (10**30, None)],
 )
 def test_odd_message_time_is_read_as_well_as_it_can_be_and_kept(spelling, instant):
     raw = {"role": "user", "content": "", "timestamp": spelling}

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from tests.builders.transcripts import assistant, text
 
 from instar.core.model.entry import ZERO_USAGE
 from instar.core.transcript.injected import build_injected_message, build_mirror_message, is_model_answer
+from tests.builders.transcripts import assistant, text
 
 
 def test_injected_text_costs_nothing_and_says_how_it_came():

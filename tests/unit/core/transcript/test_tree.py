@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.builders.transcripts import Branch, assistant
 
 from instar.core.transcript.codec import format_entry, parse_entry
 from instar.core.transcript.injected import build_mirror_message
@@ -22,6 +21,7 @@ from instar.core.transcript.tree import (
     resolve_labels,
 )
 from instar.errors import NotFound
+from tests.builders.transcripts import Branch, assistant
 
 
 def two_branches():
