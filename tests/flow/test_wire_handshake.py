@@ -236,6 +236,21 @@ def test_too_many_connections_are_refused():
     run_story(story)
 
 
+def test_sockets_that_never_connect_do_not_use_up_the_rest():
+    async def story():
+        async with (
+            open_server(limits={"greetings": 1}) as (server, _),
+            open_client(server) as client,
+            open_client(server, greet=False),
+        ):
+            with pytest.raises(InvalidStatus):
+                async with open_client(server):
+                    pass
+            assert (await client.ask("health"))["ok"]
+
+    run_story(story)
+
+
 def build_server(**settings) -> ApiServer:
     return ApiServer(ApiSettings(**settings), FakeGateway(), clock=SystemClock(), ids=SystemIds())
 

@@ -35,6 +35,8 @@ class Hub:
         self._streams = RunStreams(interval_s=limits.delta_interval_s)
         self._kept = asyncio.Event()
         self.is_closing = False
+        self.greetings = 0
+        """Sockets that have been accepted and have not connected yet; counted by the door."""
 
     # --- connections --------------------------------------------------------------------------------------------------
 

@@ -48,6 +48,8 @@ class Limits:
     requests_in_flight: int = 512
     """Of one connection; one more is refused, so that a client cannot fill the memory with waiting calls."""
     connections: int = 1024
+    greetings: int = 128
+    """Sockets that have not connected yet: strangers must not use up what is kept for clients."""
     delta_interval_s: float = 0.15
     """A run's text is told at most so often (RPC-36)."""
 

@@ -62,11 +62,11 @@ class SocketDoor:
             log.info("socket_refused", reason=refusal)
             await websocket.close(POLICY_VIOLATION, refusal)
             return
-        await websocket.accept()
-        nonce = self.services.ids.token()
-        challenge = {"nonce": nonce, "ts": self.services.clock.now()}
-        await websocket.send_text(finish_event(encode_event_head(CHALLENGE, challenge), None).decode())
-        request = await self._first_request(websocket)
+        self.hub.greetings += 1
+        try:
+            request = await self._greet(websocket)
+        finally:
+            self.hub.greetings -= 1
         if request is None:
             return
         decided = decide_connect(request, self.settings)
@@ -84,11 +84,19 @@ class SocketDoor:
             return "origin not allowed"
         if self.hub.is_closing:
             return "gateway is stopping"
-        if len(self.hub) >= self.settings.limits.connections:
+        limits = self.settings.limits
+        if len(self.hub) >= limits.connections or self.hub.greetings >= limits.greetings:
             return "too many connections"
         return None
 
     # --- before connect -----------------------------------------------------------------------------------------------
+
+    async def _greet(self, websocket: WebSocket) -> Request | None:
+        """Accept, challenge, and hear the first request; None when there is none, then the socket is closed."""
+        await websocket.accept()
+        challenge = {"nonce": self.services.ids.token(), "ts": self.services.clock.now()}
+        await websocket.send_text(finish_event(encode_event_head(CHALLENGE, challenge), None).decode())
+        return await self._first_request(websocket)
 
     async def _first_request(self, websocket: WebSocket) -> Request | None:
         """The first frame as a request; None when there was none in time or it was no request, then it is closed."""
