@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from instar.config.schema.base import Section, setting
+from instar.config.schema.context import Compaction, ContextPruning
 
 __all__ = [
     "Agent",
@@ -15,65 +16,11 @@ __all__ = [
     "Binding",
     "BindingMatch",
     "BindingSession",
-    "Compaction",
     "GroupChat",
-    "MemoryFlush",
     "Models",
     "Peer",
     "Provider",
-    "QualityGuard",
 ]
-
-
-class MemoryFlush(Section):
-    """What is written down before a compaction."""
-
-    enabled: bool | None = setting("Whether there is such a turn.", default="`true`", rules="FLUSH-1", later=True)
-    soft_threshold_tokens: object = setting(
-        "So long before a compaction would be due.", default="4000", unit="tokens", rules="FLUSH-2", later=True
-    )
-    prompt: str | None = setting("What the agent is asked.", rules="FLUSH-4", later=True)
-    system_prompt: str | None = setting("What the agent is told.", rules="FLUSH-4", later=True)
-    model: str | None = setting("Another model for it.", rules="FLUSH-1", later=True)
-    force_flush_transcript_bytes: object = setting(
-        "Also when the transcript is so large.", unit="size", rules="FLUSH-1", later=True
-    )
-
-
-class QualityGuard(Section):
-    """How a summary is checked."""
-
-    max_retries: object = setting("Attempts to mend a summary that lost an identifier.", rules="COMPACT-14", later=True)
-
-
-class Compaction(Section):
-    """How long conversations are summarised."""
-
-    enabled: bool | None = setting("Whether it happens by itself.", default="`true`", rules="COMPACT-3", later=True)
-    mode: str | None = setting("`safeguard` or `default`.", rules="COMPACT-1", later=True)
-    keep_recent_tokens: object = setting(
-        "So much stays as it is.", default="20000", unit="tokens", rules="COMPACT-2, COMPACT-8", later=True
-    )
-    reserve_tokens: object = setting(
-        "So much of the window is kept free.", default="16384", unit="tokens", rules="COMPACT-2", later=True
-    )
-    reserve_tokens_floor: object = setting(
-        "At least so much; 0 sets no floor.", default="20000", unit="tokens", rules="COMPACT-2", later=True
-    )
-    model: str | None = setting("Another model for summaries.", rules="COMPACT-1", later=True)
-    identifier_policy: str | None = setting(
-        "`strict` checks that ids, addresses and names survive; `off` does not.",
-        default="`strict`",
-        rules="COMPACT-14",
-        later=True,
-    )
-    quality_guard: QualityGuard | None = setting("How a summary is checked.", rules="COMPACT-14")
-    notify_user: bool | None = setting("Whether everybody is told.", default="`false`", rules="COMPACT-23", later=True)
-    max_active_transcript_bytes: object = setting(
-        "Also when the transcript is so large.", default="off", unit="size", rules="COMPACT-6", later=True
-    )
-    memory_flush: MemoryFlush | None = setting("What is written down before.", rules="FLUSH-*")
-    provider: str | None = setting("Kept for OpenClaw's files.", rules="COMPACT-1", later=True)
 
 
 class AgentIdentity(Section):
@@ -109,11 +56,8 @@ class AgentSettings(Section):
     context_tokens: object = setting(
         "The window of a model that nobody knows.", default="200000", unit="tokens", rules="PRUNE-6", later=True
     )
-    context_pruning: object = setting(
-        "How old tool results are trimmed in what is sent.",
-        default="off; on for Anthropic models",
-        rules="PRUNE-2, PRUNE-3",
-        later=True,
+    context_pruning: ContextPruning | None = setting(
+        "How old tool results are trimmed in what is sent.", rules="PRUNE-2"
     )
     compaction: Compaction | None = setting("How long conversations are summarised.", rules="COMPACT-1")
     heartbeat: dict[str, Any] | None = setting(

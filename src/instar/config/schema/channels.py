@@ -42,7 +42,7 @@ class DirectMessages(Section):
 class DirectHistory(Section):
     """One person's limit."""
 
-    history_limit: object = setting("As `dmHistoryLimit`, for this person.", rules="HIST-6", later=True)
+    history_limit: object = setting("As `dmHistoryLimit`, for this person.", rules="HIST-6")
 
 
 class Channel(Section):
@@ -79,9 +79,9 @@ class Channel(Section):
         rules="ACT-7",
     )
     dm_history_limit: object = setting(
-        "So many of a person's messages are sent to the model.", default="no limit", rules="HIST-6", later=True
+        "So many of a person's messages are sent to the model.", default="no limit", rules="HIST-6"
     )
-    dms: dict[str, DirectHistory | None] | None = setting("What differs for one person.", rules="HIST-6", later=True)
+    dms: dict[str, DirectHistory | None] | None = setting("What differs for one person.", rules="HIST-6")
     sandbox: ChannelSandbox | None = setting("Where tools run.", rules="TYPE-5")
     tools: ToolRules | None = setting("Which tools.", rules="TYPE-5")
     accounts: dict[str, Any] | None = setting("Several logins of one platform, by name.", later=True)

@@ -169,16 +169,15 @@ class Session(Section):
     )
     maintenance: Maintenance | None = setting("What is kept of old sessions.", rules="MAINT-*")
     max_messages: object = setting(
-        "At most so many messages are sent to the model.", default="no limit", rules="HIST-1", later=True
+        "At most so many messages are sent to the model.", default="no limit", rules="HIST-1"
     )
     max_tokens: object = setting(
-        "At most so many tokens are sent to the model.", default="no limit", unit="tokens", rules="HIST-1", later=True
+        "At most so many tokens are sent to the model.", default="no limit", unit="tokens", rules="HIST-1"
     )
     compaction: object = setting(
         "What happens beyond these limits: `summarize`, `truncate` or `off`.",
         default="`summarize`",
         rules="HIST-2",
-        later=True,
     )
     agent_to_agent: AgentToAgentTurns | None = setting("Agents that answer each other.", rules="CFG-4")
     thread_bindings: dict[str, Any] | None = setting("Kept for OpenClaw's files.", rules="CFG-4", later=True)
