@@ -13,6 +13,7 @@ from instar.core.explain.status import build_status_lines
 from instar.core.explain.story import ask, tell
 from instar.core.lifecycle.title import derive_title
 from instar.core.model.change import InboxChange, InboxItem, Noted, SessionChange, SessionFacts
+from instar.core.model.decision import Decision
 from instar.core.model.event import CommandAnswered
 from instar.core.model.fields import format_session
 from instar.core.model.ids import Instant, TurnId
@@ -212,7 +213,7 @@ class Commands:
         """The newest decision that a person felt, as a sentence (WHY-2)."""
         rows = await self._parts.store.load_decisions(DecisionQuery(session_key=item.acceptance.session_key, limit=40))
         zone = self._services.clock.zone()
-        felt = (row for row in rows if row.inbound_id != item.inbound_id and _is_felt(row.decision.outcome))
+        felt = (row for row in rows if row.inbound_id != item.inbound_id and _is_felt(row.decision))
         newest = next(felt, None)
         if newest is None:
             return "Nothing has been decided here that would need a reason."
@@ -277,6 +278,7 @@ def _describe_sender(item: InboxItem) -> str:
     return "\n".join(lines)
 
 
-def _is_felt(outcome: str) -> bool:
-    """Whether a person notices the outcome: what only went its usual way needs no reason."""
-    return outcome not in ("fresh", "admitted", "wakes", "allow", "sent", "start", "run")
+def _is_felt(decision: Decision) -> bool:
+    """Whether a person notices the decision: what only went its usual way needs no reason."""
+    usual = ("fresh", "admitted", "wakes", "allow", "sent", "start", "run")
+    return decision.kind != "route" and decision.outcome not in usual
