@@ -46,6 +46,13 @@ __all__ = ["explain_failure"]
 QUOTE_MAX_CHARS = 300
 """A provider's words beyond this are a page of HTML or a stack trace, and help nobody."""
 
+OVERFLOW_SIGNS = (
+    "exceed_context_size_error",
+    "exceeds the available context size",
+    "context_length_exceeded",
+)
+"""How llama.cpp and servers that copy OpenAI's codes say it, beside the words of COMPACT-5."""
+
 LATER = "Send the message again in a moment."
 
 
@@ -98,11 +105,9 @@ class _Teller:
 
     def says_overflow(self) -> bool:
         """Whether the words or the code mean an overflow although the library does not say so (COMPACT-5)."""
-        error = self._error
-        if isinstance(error, ModelAPIError) and error.provider_error_type == "exceed_context_size_error":
-            return True  # llama.cpp
-        body = error.body if isinstance(error, ModelAPIError) else ""
-        return is_overflow_text(f"{self.status or ''} {error} {body}")
+        body = self._error.body if isinstance(self._error, ModelAPIError) else ""
+        told = f"{self.status or ''} {self._error} {body}"
+        return is_overflow_text(told) or any(sign in told for sign in OVERFLOW_SIGNS)
 
     def overflow(self) -> ModelError:
         return ModelOverflow(
