@@ -34,6 +34,7 @@ from instar.gateway.settings import door_settings
 from instar.gateway.status import build_facts, load_status
 from instar.gateway.status_text import load_status_facts
 from instar.gateway.turn_services import TurnServices
+from instar.gateway.upkeep import Upkeep
 from instar.ports.channel import Channel, ChannelContext, Receipt
 
 __all__ = ["Gateway"]
@@ -60,6 +61,7 @@ class Gateway:
         self._services = TurnServices(parts=parts, events=self.events, outbox=self.outbox)
         self.lanes = Lanes(parts, self._services)
         self.sessions = Sessions(parts, self._services, self.lanes)
+        self.upkeep = Upkeep(parts, self._services, self.lanes)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes)
 
     # --- life ---------------------------------------------------------------------------------------------------------

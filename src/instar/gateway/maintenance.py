@@ -1,0 +1,190 @@
+"""Carrying out maintenance: load the rows, plan, archive, remove, record (MAINT-*, LOSS-8).
+
+The plan is a value that can be shown and refused; here it is carried out row by row. A transcript is archived and the
+archive verified before its rows go. Work that has begun since the plan was made is looked at again: a session that
+runs now is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from instar.core.lifecycle.maintenance import (
+    CleanupOptions,
+    MaintenanceFacts,
+    MaintenancePlan,
+    MaintenanceRow,
+    PlannedStep,
+    Trigger,
+    plan_maintenance,
+)
+from instar.core.lifecycle.maintenance_disk import DiskFacts, DiskPlan, PlannedFile, plan_disk
+from instar.core.model.change import Noted, SessionChange, SessionFacts
+from instar.core.model.ids import AgentId, SessionKey
+from instar.core.model.query import SessionQuery
+from instar.core.model.session import Session
+from instar.core.routing.key import parse_key
+from instar.errors import StoreError
+from instar.gateway.lane import LaneBook
+from instar.gateway.parts import GatewayParts
+from instar.gateway.turn_services import TurnServices
+
+__all__ = ["DiskKeeper", "Maintenance", "MaintenanceReport"]
+
+INTERVAL_S = 3600.0
+"""How often a running gateway looks after its store."""
+
+log = structlog.get_logger(__name__)
+
+
+class DiskKeeper(Protocol):
+    """The files of an agent's sessions: transcripts, archives and mirror."""
+
+    async def measure(self, agent_id: AgentId) -> DiskFacts:
+        """What they take together, and which of them maintenance may delete."""
+        ...
+
+    async def remove(self, agent_id: AgentId, files: Sequence[PlannedFile]) -> int:
+        """Delete planned files; how many are gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaintenanceReport:
+    """What was planned for one agent's store, and what was done of it (MAINT-21)."""
+
+    agent_id: AgentId
+    plan: MaintenancePlan
+    disk: DiskPlan
+    before_count: int
+    dry_run: bool
+    applied_count: int = 0
+
+    @property
+    def would_mutate(self) -> bool:
+        """Whether carrying the plan out would change anything."""
+        return bool(self.plan.changes or self.disk.files)
+
+
+class Maintenance:
+    """The maintenance of one gateway's store."""
+
+    def __init__(self, parts: GatewayParts, services: TurnServices, lanes: LaneBook, disk: DiskKeeper) -> None:
+        self._parts = parts
+        self._services = services
+        self._lanes = lanes
+        self._disk = disk
+
+    async def run_forever(self) -> None:
+        """Look after every agent's store now and then; never raises."""
+        while True:
+            await self._parts.clock.sleep(INTERVAL_S)
+            for agent in self._parts.config().agents.all:
+                try:
+                    await self.clean(agent.id, trigger="write")
+                except StoreError as error:
+                    log.error("maintenance_failed", agent_id=agent.id, error=str(error))
+
+    async def clean(
+        self,
+        agent_id: AgentId,
+        *,
+        trigger: Trigger,
+        active_key: SessionKey | None = None,
+        options: CleanupOptions | None = None,
+    ) -> MaintenanceReport:
+        """Plan, and carry out what the plan says is enforced."""
+        config = self._parts.config()
+        sessions = await self._load(agent_id)
+        facts = MaintenanceFacts(
+            rows=tuple([await self._row(session, with_transcript=options is not None) for session in sessions]),
+            now=self._parts.clock.now(),
+            trigger=trigger,
+            active_key=active_key,
+            main_key=config.routing.keys.main_key,
+            dm_scope=config.routing.keys.dm_scope,
+            options=options or CleanupOptions(),
+        )
+        plan = plan_maintenance(config.maintenance, facts)
+        plan, disk = plan_disk(plan, config.maintenance, facts, await self._disk.measure(agent_id))
+        report = MaintenanceReport(
+            agent_id=agent_id, plan=plan, disk=disk, before_count=len(sessions), dry_run=trigger == "dry-run"
+        )
+        if not plan.enforced or report.dry_run:
+            self._tell(report, active_key)
+            return report
+        applied = 0
+        for step in plan.changes:
+            applied += await self._carry_out(step)
+        removed = await self._disk.remove(agent_id, disk.files)
+        log.info("maintenance_done", agent_id=agent_id, sessions=applied, files=removed)
+        return replace(report, applied_count=applied + removed)
+
+    async def _load(self, agent_id: AgentId) -> tuple[Session, ...]:
+        query = SessionQuery(agent_id=agent_id, archived=None, include_global=True, include_unknown=True, limit=None)
+        return (await self._parts.store.list_sessions(query)).sessions
+
+    async def _row(self, session: Session, *, with_transcript: bool) -> MaintenanceRow:
+        """A session as the plan sees it; its transcript is looked at only where a fix asks for that."""
+        lane = self._lanes.find(session.key)
+        has_transcript, size = True, 0
+        if with_transcript or self._parts.config().maintenance.max_disk_bytes is not None:
+            heads = await self._parts.store.load_transcripts(session.key)
+            size = sum(head.bytes for head in heads)
+            has_transcript = any(head.session_id == session.session_id and head.next_seq > 1 for head in heads)
+        lifecycle = session.lifecycle
+        return MaintenanceRow(
+            key=session.key,
+            session_id=session.session_id,
+            updated_at=lifecycle.updated_at,
+            last_interaction_at=lifecycle.last_interaction_at,
+            chat_type=session.origin.chat_type,
+            archived_at=lifecycle.archived_at,
+            pinned_at=lifecycle.pinned_at,
+            is_active=lane is not None and not lane.is_idle,
+            has_transcript=has_transcript,
+            size_bytes=size,
+        )
+
+    async def _carry_out(self, step: PlannedStep) -> int:
+        """One step; 0 when the session is at work by now."""
+        lane = self._lanes.find(step.key)
+        if lane is not None and not lane.is_idle:
+            return 0
+        if step.action == "archive-dashboard":
+            await self._services.change("archive_session", step.key, lambda facts: _archive(facts, step))
+            return 1
+        store = self._parts.store
+        for head in await store.load_transcripts(step.key):
+            if head.next_seq > 1:
+                await self._parts.archiver.archive(head)
+        removed = await store.delete_session(
+            step.key, now=self._parts.clock.now(), decisions=(step.as_decision(),), keep_transcripts=False
+        )
+        agent_id = parse_key(step.key).agent_id or self._parts.config().agents.default_id
+        self._services.tell_deleted(step.key, agent_id)
+        return int(removed)
+
+    def _tell(self, report: MaintenanceReport, active_key: SessionKey | None) -> None:
+        """Say in the log what would go, and whether the caller's own session is among it (MAINT-11)."""
+        going = [step.key for step in report.plan.removals]
+        if going and not report.dry_run:
+            log.warning(
+                "maintenance_would_remove",
+                agent_id=report.agent_id,
+                count=len(going),
+                includes_active=active_key in going,
+            )
+
+
+def _archive(facts: SessionFacts, step: PlannedStep) -> SessionChange:
+    """A dashboard session nobody used for long is put away, not deleted (MAINT-18)."""
+    session = facts.session
+    if session is None:
+        return SessionChange()
+    lifecycle = replace(session.lifecycle, archived_at=facts.now, pinned_at=None)
+    return SessionChange(session=replace(session, lifecycle=lifecycle), decisions=(Noted(decision=step.as_decision()),))
