@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import re
+import sys
 from contextlib import asynccontextmanager
 
 from instar.api.server import ApiServer
@@ -80,3 +83,48 @@ def _definition(method: str) -> str:
     special = {"agent": "AgentParams", "agent.identity.get": "AgentIdentityParams", "connect": "ConnectParams"}
     words = method.replace(".", " ").split()
     return special.get(method, "".join(word[0].upper() + word[1:] for word in words) + "Params")
+
+
+RUN = """
+import sys
+from pathlib import Path
+from instar.app import GatewayOptions, run_gateway
+sys.exit(run_gateway(GatewayOptions(config_path=Path(sys.argv[1]), port=0)))
+"""
+
+
+@asynccontextmanager
+async def run_gateway_process(folder):
+    """A gateway as a process of its own; killed without a word at the end."""
+    environment = os.environ | {"INSTAR_STATE_DIR": str(folder / "state")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        RUN,
+        str(folder / "instar.json5"),
+        stdout=asyncio.subprocess.PIPE,
+        env=environment,
+    )
+    try:
+        ready = await asyncio.wait_for(process.stdout.readline(), timeout=20)
+        address = re.search(rb"http://(\S+)", ready)
+        assert address, ready
+        known = json.loads((folder / "state" / "gateway.json").read_text())
+        yield f"ws://{address[1].decode()}", known["token"]
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def test_the_reference_client_finds_every_word_after_the_gateway_was_killed(drive, tmp_path):
+    (tmp_path / "instar.json5").write_text("{}")
+
+    async def story():
+        async with run_gateway_process(tmp_path) as (url, token):
+            first = await drive(url, token)
+        async with run_gateway_process(tmp_path) as (url, token):
+            return first, await drive(url, token, "again")
+
+    first, again = asyncio.run(story())
+    check_first(first)
+    check_again(first, again)
