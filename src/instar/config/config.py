@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from instar.config.aliases import apply_aliases
 from instar.config.paths import render_template
@@ -129,6 +130,7 @@ class Config:
         found = {*_find_secrets(self.root, ""), *self.models.secrets}
         found |= {each for each in (self.gateway.token, self.gateway.password) if each}
         found |= {channel.token for channel in self.channels.values() if channel.token}
+        found.add(unquote(urlsplit(self.store.url or "").password or ""))
         return tuple(sorted(each for each in found if len(each) >= _SECRET_MIN_CHARS))
 
 

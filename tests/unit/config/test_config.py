@@ -96,11 +96,21 @@ def test_all_secrets_are_known_to_the_redactor():
             },
             "models": {"providers": {"x": {"baseUrl": "http://x", "apiKey": "key-secret"}}},
             "hooks": {"token": "short"},
+            "session": {"store": "postgresql://me:store%2Dsecret@db/instar"},
+            "plugins": [{"apiKeys": ["list-secret", 5]}],
         },
         T="bridge-secret",
         OPENAI_API_KEY="openai-secret",
     )
-    assert config.secrets == ("bot-secret", "bridge-secret", "gateway-secret", "key-secret", "openai-secret")
+    assert config.secrets == (
+        "bot-secret",
+        "bridge-secret",
+        "gateway-secret",
+        "key-secret",
+        "list-secret",
+        "openai-secret",
+        "store-secret",
+    )
 
 
 def test_nothing_secret_is_printed():

@@ -13,7 +13,7 @@ from instar.config.document import (
     parse_path,
     place_error,
 )
-from instar.errors import ConfigError
+from instar.errors import ConfigError, InvariantBroken
 
 
 def fault(text: str) -> ConfigError:
@@ -151,3 +151,15 @@ def test_an_error_that_names_no_setting_learns_the_file_only():
 def test_names_that_stand_twice_are_found_wherever_they_are():
     document = parse_document("{a: 1, b: {c: 1,\n c: 2}, d: [{e: 1, e: 2}], a: 2}")
     assert list(find_duplicates(document)) == [(("b", "c"), (2, 2)), (("d", 0, "e"), (2, 20)), (("a",), (2, 28))]
+
+
+def test_without_places_everything_else_still_works(monkeypatch):
+    def fail(text):
+        raise InvariantBroken("the scanner reads what pyjson5 reads")
+
+    monkeypatch.setattr("instar.config.document.scan", fail)
+    document = parse_document("{a: 1, a: 2}", file="f")
+    assert document.value == {"a": 2}
+    assert find_place(document, ("a",)) is None
+    assert list(find_duplicates(document)) == []
+    assert str(place_error(document, ConfigError("Wrong", path="a"))) == "f: a: Wrong."

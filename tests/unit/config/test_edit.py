@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from instar.config.edit import read_setting, remove_setting, write_setting
-from instar.errors import ConfigError
+from instar.errors import ConfigError, InvariantBroken
 
 FILE = """\
 // my gateway
@@ -105,6 +105,14 @@ def test_an_item_that_cannot_be_is_told(path):
 def test_what_json_has_no_word_for_is_refused(value):
     with pytest.raises(ConfigError, match="cannot be written"):
         write_setting(FILE, "session.x", value)
+
+
+def test_a_change_that_would_say_something_else_is_refused(monkeypatch):
+    """A scanner that is wrong about a place must cost a change, never a configuration."""
+    for spelled in ("x y", "5"):
+        monkeypatch.setattr("instar.config.spell.Style.format", lambda self, value, indent, spelled=spelled: spelled)
+        with pytest.raises(InvariantBroken):
+            write_setting(FILE, "session.dmScope", "main")
 
 
 def test_no_path_is_no_setting():
