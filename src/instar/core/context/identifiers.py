@@ -22,17 +22,30 @@ IDENTIFIER_LIMIT: Final = 12
 LATEST_TURNS: Final = 3
 """The turns that are looked at, from the end of the summarised part."""
 
+# What a dotted word must end in to count: a file or a host. Without the list every `self.name` in a program would be
+# one, and a summary that rightly leaves it out would be refused.
+_ENDINGS: Final = (
+    "py|pyi|ipynb|tsx?|jsx?|mjs|cjs|jsonl?|json5|md|mdx|rst|txt|toml|ya?ml|ini|cfg|conf|env|lock|sh|bash|zsh|ps1|sql"
+    "|html?|s?css|less|vue|svelte|go|rs|c|h|cc|cpp|hpp|java|kt|swift|rb|php|cs|lua|pl|ex|exs|erl|hs|scala|clj|dart|tf"
+    "|csv|tsv|xml|svg|png|jpe?g|gif|webp|ico|mp[34]|wav|ogg|webm|mov|pdf|docx?|xlsx?|pptx?|odt|ods|epub|zip|tar|t?gz"
+    "|bz2|xz|zst|7z|log|db|sqlite3?|bak|diff|patch|service|socket|timer|pem|crt|key|pub|asc|sig|wasm|so|dll|exe|iso"
+    "|com|org|net|edu|gov|io|dev|app|ai|cloud|info|co|uk|de|fr|nl|eu|us|ch|at|jp|cn|in|br|local|internal|lan|home|test"
+    "|example|onion|me|tv"
+)
+
 _IDENTIFIER: Final = re.compile(
-    r"""
-      https?://[^\s<>"'`()\[\]{}|]+                                  # addresses
-    | \b[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f-]{9,40}\b           # UUIDs
-    | \b(?=[0-9A-Fa-f]*[0-9])[0-9A-Fa-f]{8,64}\b                     # hashes and hexadecimal ids
-    | \b[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}:[0-9]{2,5}\b               # host and port
-    | (?<![\w/.:])~?(?:/[\w.@+-]{1,100}){2,20}                       # paths from a root
-    | \b[\w@+-]{1,100}(?:[./][\w@+-]{1,100}){0,20}\.[a-z][a-z0-9]{1,5}\b   # file and host names
-    | \b[A-Z][A-Z0-9]{1,9}-[0-9]{1,8}\b                              # tickets
-    | (?<![\w&])\#[0-9]{1,8}\b                                       # numbered issues
-    | \b[0-9]{6,20}\b                                                # long numbers
+    rf"""
+      https?://[^\s<>"'`()\[\]{{}}|]+                                # addresses
+    | \b[0-9A-Fa-f]{{8}}-[0-9A-Fa-f]{{4}}-[0-9A-Fa-f-]{{9,40}}\b       # UUIDs
+    | \b(?=[0-9A-Fa-f]*[0-9])[0-9A-Fa-f]{{8,64}}\b                   # hashes and hexadecimal ids
+    | \b(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}}(?::[0-9]{{2,5}})?\b         # IP addresses, with or without a port
+    | \b(?=[0-9.-]*[A-Za-z_])[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{0,8}}:[0-9]{{2,5}}\b   # host and port
+    | (?<![\w/.:])~?(?:/[\w.@+-]{{1,100}}){{2,20}}                    # paths from a root
+    | \b(?![A-Z][a-z]{{1,12}}\.js\b)                                # Node.js is a name
+      [\w@+-]{{1,100}}(?:[./][\w@+-]{{1,100}}){{0,20}}\.(?:{_ENDINGS})\b   # file and host names
+    | \b[A-Z][A-Z0-9]{{1,9}}-[0-9]{{1,8}}\b                          # tickets
+    | (?<![\w&])\#[0-9]{{1,8}}\b                                    # numbered issues
+    | \b[0-9]{{6,20}}\b                                             # long numbers
     """,
     re.VERBOSE,
 )

@@ -25,6 +25,10 @@ def extract(*messages):
         ("order 1234567", {"1234567"}),
         ("and/or maybe, e.g. now. It is 12:3", set()),
         ("the deadbeefs and facades", set()),
+        ("at 116:26 call self.name, this.ui or obj.method in Node.js", set()),
+        ("vue.js and src/Vue.js", {"vue.js", "src/Vue.js"}),
+        ("listen on localhost:8080", {"localhost:8080"}),
+        ("ping 10.0.0.7 or 127.0.0.1:18789", {"10.0.0.7", "127.0.0.1:18789"}),
     ],
 )
 def test_identifiers_of_all_kinds_are_found(words, identifiers):
