@@ -35,6 +35,7 @@ from instar.ports.log import Log
 from instar.runners.book import ConfiguredModels
 from instar.runners.factory import build_runner
 from instar.stores.archive import TranscriptArchiver
+from instar.stores.disk import SessionFiles
 from instar.stores.mirror import open_mirror
 from instar.stores.sqlite import SqliteStore
 from instar.system.clock import SystemClock
@@ -164,6 +165,7 @@ async def _open(
         state_dir=str(config.state_dir),
         config_path=str(loaded.path or ""),
         store_path=str(_store_path(config)),
+        disk=SessionFiles(store, config),
         flush_mirror=mirror.flush,
     )
     gateway = Gateway(parts)

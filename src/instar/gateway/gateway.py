@@ -26,6 +26,7 @@ from instar.errors import ChannelError, Unavailable
 from instar.gateway.commands import Commands
 from instar.gateway.events import EventHub
 from instar.gateway.lanes import Lanes
+from instar.gateway.maintenance import Maintenance
 from instar.gateway.outbox import Outbox
 from instar.gateway.parts import GatewayParts
 from instar.gateway.runs import Runs
@@ -52,6 +53,7 @@ class Gateway:
         self._parts = parts
         self._group = asyncio.TaskGroup()
         self._is_draining = False
+        self._upkeep_task: asyncio.Task[None] | None = None
         self._channel_errors: dict[ChannelName, str] = {}
         self._started_at = parts.clock.now()
         self.events = EventHub()
@@ -62,6 +64,7 @@ class Gateway:
         self.lanes = Lanes(parts, self._services)
         self.sessions = Sessions(parts, self._services, self.lanes)
         self.upkeep = Upkeep(parts, self._services, self.lanes)
+        self.maintenance = Maintenance(parts, self._services, self.lanes)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes)
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -78,6 +81,7 @@ class Gateway:
             await self.outbox.start(recovered.unknown, self._group)
             for channel in self._parts.channels.values():
                 await self._start_channel(channel)
+            self._upkeep_task = self._group.create_task(self.maintenance.run_forever(), name="maintenance")
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -102,7 +106,12 @@ class Gateway:
         for lane in self.lanes:
             await lane.stop(cut=True)
         await self.outbox.stop()
+        self._end_upkeep()
         await self._parts.runner.close()
+
+    def _end_upkeep(self) -> None:
+        if self._upkeep_task is not None:
+            self._upkeep_task.cancel()
 
     async def drop(self) -> None:
         """Let everything fall as a crash would: no drain, no goodbye. The rows say what is left to do (LOSS-4)."""
@@ -110,6 +119,7 @@ class Gateway:
         for lane in self.lanes:
             await lane.stop(cut=True)
         await self.outbox.stop()
+        self._end_upkeep()
         await self._group.__aexit__(None, None, None)
 
     async def _drain(self) -> None:

@@ -7,9 +7,7 @@ runs now is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import structlog
 
@@ -22,7 +20,7 @@ from instar.core.lifecycle.maintenance import (
     Trigger,
     plan_maintenance,
 )
-from instar.core.lifecycle.maintenance_disk import DiskFacts, DiskPlan, PlannedFile, plan_disk
+from instar.core.lifecycle.maintenance_disk import DiskPlan, plan_disk
 from instar.core.model.change import Noted, SessionChange, SessionFacts
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.query import SessionQuery
@@ -33,24 +31,12 @@ from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.turn_services import TurnServices
 
-__all__ = ["DiskKeeper", "Maintenance", "MaintenanceReport"]
+__all__ = ["Maintenance", "MaintenanceReport"]
 
 INTERVAL_S = 3600.0
 """How often a running gateway looks after its store."""
 
 log = structlog.get_logger(__name__)
-
-
-class DiskKeeper(Protocol):
-    """The files of an agent's sessions: transcripts, archives and mirror."""
-
-    async def measure(self, agent_id: AgentId) -> DiskFacts:
-        """What they take together, and which of them maintenance may delete."""
-        ...
-
-    async def remove(self, agent_id: AgentId, files: Sequence[PlannedFile]) -> int:
-        """Delete planned files; how many are gone."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +59,11 @@ class MaintenanceReport:
 class Maintenance:
     """The maintenance of one gateway's store."""
 
-    def __init__(self, parts: GatewayParts, services: TurnServices, lanes: LaneBook, disk: DiskKeeper) -> None:
+    def __init__(self, parts: GatewayParts, services: TurnServices, lanes: LaneBook) -> None:
         self._parts = parts
         self._services = services
         self._lanes = lanes
-        self._disk = disk
+        self._disk = parts.disk
 
     async def run_forever(self) -> None:
         """Look after every agent's store now and then; never raises."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from instar.config.load import Config
+from instar.core.lifecycle.maintenance_disk import DiskFacts, PlannedFile
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import AgentId, ChannelName
 from instar.core.model.session import Session
@@ -18,7 +19,7 @@ from instar.ports.runner import ModelSpec, Runner
 from instar.ports.store import Store
 from instar.ports.tool import Tool
 
-__all__ = ["Archiver", "GatewayParts", "ModelBook", "SystemTexts"]
+__all__ = ["Archiver", "DiskKeeper", "GatewayParts", "ModelBook", "SystemTexts"]
 
 
 class ModelBook(Protocol):
@@ -65,6 +66,28 @@ class Archiver(Protocol):
         ...
 
 
+class DiskKeeper(Protocol):
+    """The files of an agent's sessions: transcripts, archives and mirror."""
+
+    async def measure(self, agent_id: AgentId) -> DiskFacts:
+        """What they take together, and which of them maintenance may delete."""
+        ...
+
+    async def remove(self, agent_id: AgentId, files: Sequence[PlannedFile]) -> int:
+        """Delete planned files; how many are gone."""
+        ...
+
+
+class _NoDisk:
+    """A store without files: nothing to measure, nothing to delete."""
+
+    async def measure(self, agent_id: AgentId) -> DiskFacts:  # noqa: ARG002 - no agent has files
+        return DiskFacts(used_bytes=0)
+
+    async def remove(self, agent_id: AgentId, files: Sequence[PlannedFile]) -> int:  # noqa: ARG002 - the same
+        return 0
+
+
 async def _no_mirror() -> None:
     return None
 
@@ -90,4 +113,5 @@ class GatewayParts:
     state_dir: str = ""
     config_path: str = ""
     store_path: str = ""
+    disk: DiskKeeper = _NoDisk()
     flush_mirror: Callable[[], Awaitable[None]] = _no_mirror

@@ -12,13 +12,13 @@ import structlog
 
 from instar.config.config import Config
 from instar.config.paths import mirror_sessions_dir
+from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.core.lifecycle.maintenance_disk import DiskFacts, DiskFile, FileKind, PlannedFile
 from instar.core.model.ids import AgentId, Instant
 from instar.stores.store import SessionStore
 
 __all__ = ["SessionFiles"]
 
-_ARCHIVE: Final = re.compile(r"\.jsonl(?:-\d+)?\.(?:reset|deleted|bak)\.[0-9TZ.:-]+(?:\.zst)?$")
 _TEMPORARY: Final = re.compile(r"\.(?:tmp|new)$|^\.tmp-")
 _TRANSCRIPT: Final = re.compile(r"^(?P<id>[0-9a-f-]{36})(?:-topic-[^/]+)?\.jsonl$")
 
@@ -66,7 +66,7 @@ def _scan(folder: Path) -> Iterator[tuple[str, FileKind | None, int, Instant]]:
 
 
 def _kind_of(name: str) -> FileKind | None:
-    if _ARCHIVE.search(name):
+    if parse_archive_name(name) is not None:
         return "archive"
     if _TEMPORARY.search(name):
         return "temporary"
