@@ -19,7 +19,7 @@ def test_the_page_is_built_from_the_schema():
 
 
 def default() -> Config:
-    return parse_config({}, env={}, state_dir=Path("/state"), home=Path("/home/me"))
+    return parse_config({}, env={}, state_dir=Path("/state"), home=Path("/house"))
 
 
 DEFAULTS = {

@@ -12,7 +12,7 @@ from instar.errors import ConfigError
 
 
 def parse(raw: dict | None = None, **env: str) -> Config:
-    return parse_config(raw or {}, env=env, state_dir=Path("/state"), home=Path("/home/me"))
+    return parse_config(raw or {}, env=env, state_dir=Path("/state"), home=Path("/house"))
 
 
 def test_it_cannot_be_changed():
@@ -76,7 +76,7 @@ def test_docking_knows_the_channels_with_commands_and_the_configured_ones():
     ("agents", "expected"),
     [
         ({}, "/state/workspace"),
-        ({"defaults": {"workspace": "~/work"}}, "/home/me/work"),
+        ({"defaults": {"workspace": "~/work"}}, "/house/work"),
         ({"defaults": {"workspace": "/w/{agentId}"}}, "/w/main"),
         ({"defaults": {"workspace": "desk"}}, "/state/desk"),
         ({"list": [{"id": "main", "workspace": "/own"}]}, "/own"),

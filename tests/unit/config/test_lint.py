@@ -12,7 +12,7 @@ from instar.errors import ConfigError
 
 def findings(text: str) -> dict[str, tuple[str, str]]:
     """Path to code and severity of what the lint notices; what `check` notices is left out."""
-    loaded = parse_text(text, env={"T": "t"}, home=Path("/home/me"), thorough=False)
+    loaded = parse_text(text, env={"T": "t"}, home=Path("/house"), thorough=False)
     return {each.path: (each.code, each.severity) for each in loaded.warnings}
 
 
@@ -100,7 +100,7 @@ CRITICAL = [
 @pytest.mark.parametrize(("text", "path", "code"), CRITICAL)
 def test_what_is_never_meant_is_found_and_refused(text, path, code):
     assert findings(text)[path] == (code, "critical")
-    loaded = parse_text(text, file="f", env={}, home=Path("/home/me"))
+    loaded = parse_text(text, file="f", env={}, home=Path("/house"))
     with pytest.raises(ConfigError) as caught:
         refuse_unsafe(loaded)
     assert (caught.value.path, caught.value.file) == (path, "f")

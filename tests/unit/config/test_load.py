@@ -9,7 +9,7 @@ import pytest
 from instar.config.load import list_problems, load_config, parse_text
 from instar.errors import ConfigError
 
-HOME = Path("/home/me")
+HOME = Path("/house")
 
 
 def fault(text: str) -> ConfigError:
@@ -188,5 +188,5 @@ def test_an_openclaw_file_is_read_with_warnings_at_most():
     config = loaded.config
     assert config.access("discord").dm_policy == "allowlist"
     assert config.access("whatsapp").group_policy == "off"
-    assert config.workspace("main") == "/home/me/clawd"
+    assert config.workspace("main") == "/house/clawd"
     assert config.gateway.token == "abc"

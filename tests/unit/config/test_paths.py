@@ -22,16 +22,16 @@ from instar.config.paths import (
 )
 from instar.errors import ConfigError
 
-HOME = Path("/home/me")
+HOME = Path("/house")
 
 
 @pytest.mark.parametrize(
     ("env", "expected"),
     [
-        ({}, "/home/me/.instar"),
-        ({"INSTAR_STATE_DIR": " "}, "/home/me/.instar"),
+        ({}, "/house/.instar"),
+        ({"INSTAR_STATE_DIR": " "}, "/house/.instar"),
         ({"INSTAR_STATE_DIR": "/var/lib/instar"}, "/var/lib/instar"),
-        ({"INSTAR_STATE_DIR": "~/state"}, "/home/me/state"),
+        ({"INSTAR_STATE_DIR": "~/state"}, "/house/state"),
     ],
 )
 def test_the_state_directory_is_named_or_in_the_home(env, expected):
@@ -42,10 +42,10 @@ def test_the_state_directory_is_named_or_in_the_home(env, expected):
     ("named", "env", "expected"),
     [
         (Path("x.json5"), {"INSTAR_CONFIG": "/y"}, ("x.json5", True)),
-        (Path("~/x.json5"), {}, ("/home/me/x.json5", True)),
-        (None, {"INSTAR_CONFIG": "~/y"}, ("/home/me/y", True)),
+        (Path("~/x.json5"), {}, ("/house/x.json5", True)),
+        (None, {"INSTAR_CONFIG": "~/y"}, ("/house/y", True)),
         (None, {"INSTAR_STATE_DIR": "/s"}, ("/s/instar.json5", False)),
-        (None, {}, ("/home/me/.instar/instar.json5", False)),
+        (None, {}, ("/house/.instar/instar.json5", False)),
     ],
 )
 def test_the_configuration_is_looked_for_in_three_places(named, env, expected):
@@ -63,14 +63,14 @@ def test_state_of_the_predecessors_is_noticed(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("~", "/home/me"), ("~/a", "/home/me/a"), ("~root/a", "~root/a"), ("/a/~", "/a/~"), ("a", "a")],
+    [("~", "/house"), ("~/a", "/house/a"), ("~root/a", "~root/a"), ("/a/~", "/a/~"), ("a", "a")],
 )
 def test_a_tilde_in_front_is_the_home(text, expected):
     assert expand_home(text, home=HOME) == Path(expected)
 
 
 def test_a_template_takes_the_agent_as_one_name():
-    assert render_template("~/a/{agentId}/b", agent_id="main", home=HOME) == Path("/home/me/a/main/b")
+    assert render_template("~/a/{agentId}/b", agent_id="main", home=HOME) == Path("/house/a/main/b")
     assert render_template("/a/{agentId}", agent_id="../x", home=HOME) == Path("/a/%2E.%2Fx")
 
 

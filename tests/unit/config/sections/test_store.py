@@ -12,7 +12,7 @@ from instar.errors import ConfigError
 
 def parse(store: object = None, mirror: object = None) -> StoreSettings:
     root = {"session": {"store": store, "mirror": mirror}}
-    return parse_store(root, state_dir=Path("/state"), home=Path("/home/me"))
+    return parse_store(root, state_dir=Path("/state"), home=Path("/house"))
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ def parse(store: object = None, mirror: object = None) -> StoreSettings:
     [
         (None, "/state/instar.db"),
         ("/var/lib/instar", "/var/lib/instar/instar.db"),
-        ("~/data", "/home/me/data/instar.db"),
+        ("~/data", "/house/data/instar.db"),
         ("data", "/state/data/instar.db"),
         ("sqlite:///var/lib/x.db", "/var/lib/x.db"),
         ("sqlite:////var/lib/x.db", "/var/lib/x.db"),
-        ("sqlite:///~/x.db", "/home/me/x.db"),
+        ("sqlite:///~/x.db", "/house/x.db"),
         ("SQLite://x.db", "/state/x.db"),
         ("sqlite:///a%20b.db?mode=rw", "/a b.db"),
     ],
