@@ -113,5 +113,5 @@ class GatewayParts:
     state_dir: str = ""
     config_path: str = ""
     store_path: str = ""
-    disk: DiskKeeper = _NoDisk()
+    disk: DiskKeeper = field(default_factory=_NoDisk)
     flush_mirror: Callable[[], Awaitable[None]] = _no_mirror
