@@ -13,7 +13,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from instar.core.context.tokens import CHARS_PER_TOKEN, estimate_message
-from instar.core.model.entry import AnyMessage, AssistantMessage, Block, TextBlock, ToolResultMessage, UserMessage
+from instar.core.model.entry import (
+    AnyMessage,
+    AssistantMessage,
+    Block,
+    TextBlock,
+    ToolCall,
+    ToolResultMessage,
+    UserMessage,
+)
 from instar.core.transcript.repair import PlacedMessage
 from instar.core.transcript.text import content_text
 
@@ -38,15 +46,18 @@ class FittedContext:
 def fit_messages(messages: Sequence[PlacedMessage], budget_tokens: int, *, keep_first: int = 0) -> FittedContext:
     """The newest part of rendered messages (see `render_messages`) within a budget of estimated tokens.
 
-    The first `keep_first` messages (a summary, pinned entries) stay in front where they take no more than half of
-    the budget.
+    The first `keep_first` messages (a summary, pinned entries; fewer if that would part a call from its results) stay
+    in front where they take no more than half of the budget.
     """
     whole = tuple(messages)
     if (total := _total(whole)) <= budget_tokens:
         return FittedContext(messages=whole, truncated=False, tokens=total)
-    head = whole[:keep_first] if 2 * _total(whole[:keep_first]) <= budget_tokens else ()
+    head = whole[: _whole_length(whole, keep_first)]
+    rest = whole[len(head) :]
+    if 2 * _total(head) > budget_tokens:
+        head = ()
     budget = budget_tokens - _total(head)
-    kept = _newest_turns(whole[keep_first:], budget)
+    kept = _newest_turns(rest, budget)
     steps: tuple[Callable[[Messages, int], Messages], ...] = (_cut_results, _leave_out_calls, _cut_words)
     for step in steps:
         if _total(kept) > budget:
@@ -55,6 +66,20 @@ def fit_messages(messages: Sequence[PlacedMessage], budget_tokens: int, *, keep_
 
 
 Messages = tuple[PlacedMessage, ...]
+
+
+def _whole_length(messages: Messages, at_most: int) -> int:
+    """The greatest length up to `at_most` that parts no call from its results."""
+    length = waiting = 0
+    for index, placed in enumerate(messages[:at_most], start=1):
+        message = placed.message
+        if isinstance(message, ToolResultMessage):
+            waiting -= 1
+        elif isinstance(message, AssistantMessage):
+            waiting += sum(isinstance(block, ToolCall) for block in message.content)
+        if waiting == 0:
+            length = index
+    return length
 
 
 def _newest_turns(messages: Messages, budget_tokens: int) -> Messages:

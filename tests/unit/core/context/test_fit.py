@@ -49,6 +49,13 @@ def test_summary_stays_in_front_where_it_leaves_half_the_room():
     assert ids(fit(*turns, budget=15, keep_first=1)) == ["e3"]
 
 
+def test_front_is_never_cut_between_a_call_and_its_result():
+    messages = [user("pin"), assistant(call("a")), result("a", "ok"), user(words(50)), user("now")]
+
+    assert ids(fit(*messages, budget=30, keep_first=3)) == ["e0", "e1", "e2", "e4"]
+    assert ids(fit(*messages, budget=30, keep_first=2)) == ["e0", "e4"]
+
+
 def test_long_results_of_the_newest_turn_are_cut_oldest_first():
     fitted = fit(
         user("go"),
@@ -121,19 +128,15 @@ some_messages = st.lists(
 )
 
 
-@given(messages=some_messages, budget=st.integers(100, 600), keep_first=st.integers(0, 2))
+@given(messages=some_messages, budget=st.integers(100, 600), keep_first=st.integers(0, 5))
 def test_what_is_sent_fits_and_stays_valid(messages, budget, keep_first):
     rendered = render_messages(placed(*messages), UTC).messages
-    heads = 0
-    while heads < min(keep_first, len(rendered)) and isinstance(rendered[heads].message, UserMessage):
-        heads += 1
-
-    fitted = fit_messages(rendered, budget, keep_first=heads)
+    fitted = fit_messages(rendered, budget, keep_first=keep_first)
 
     assert fitted.tokens == sum(estimate_message(item.message) for item in fitted.messages)
     users = [item for item in fitted.messages if isinstance(item.message, UserMessage)]
     others = fitted.tokens - sum(estimate_message(item.message) for item in users)
-    head_tokens = sum(estimate_message(item.message) for item in rendered[:heads])
+    head_tokens = sum(estimate_message(item.message) for item in rendered[:keep_first])
     assert fitted.tokens <= max(budget, others + len(users) + head_tokens)
     open_calls = []
     for item in fitted.messages:
