@@ -16,6 +16,9 @@ __all__ = ["Field", "Kind", "Params", "check_params"]
 
 Kind = Literal["string", "integer", "number", "boolean", "object", "array", "any"]
 
+_SAFE: Final = 2**53 - 1
+"""The largest integer that every JSON reader agrees on (RFC 8259, section 6)."""
+
 _PROBLEMS_MAX: Final = 8
 """A message names this many problems; more help nobody and would let a request choose the size of its answer."""
 
@@ -157,16 +160,20 @@ def _is_kind(kind: Kind, value: object) -> bool:
         case "boolean":
             return isinstance(value, bool)
         case "integer":
-            # 5.0 is an integer in JSON; True is none.
-            return not isinstance(value, bool) and (
-                isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-            )
+            return _is_integer(value)
         case "number":
             return isinstance(value, (int, float)) and not isinstance(value, bool)
         case "array":
             return isinstance(value, list)
         case "object":
             return isinstance(value, dict)
+
+
+def _is_integer(value: object) -> bool:
+    """5.0 is an integer in JSON; True is none, nor is what a double cannot hold exactly."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return -_SAFE <= value <= _SAFE and float(value).is_integer()
 
 
 def _out_of_bounds(one: Field, value: object) -> Iterator[str]:

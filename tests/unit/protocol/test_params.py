@@ -92,6 +92,11 @@ def test_a_whole_number_may_be_written_as_a_float():
     assert check_params("sessions.list", METHODS["sessions.list"].fields, {"limit": 5.0}).whole("limit", 1) == 5
 
 
+@pytest.mark.parametrize("number", [2**53, -(2**53), 1e300, 2**63])
+def test_a_number_that_no_other_reader_would_read_alike_is_no_integer(number):
+    assert refusal("sessions.list", {"limit": number}).endswith("at /limit: must be integer")
+
+
 def test_fields_of_other_gateways_are_accepted_and_ignored():
     checked = check_params("sessions.list", METHODS["sessions.list"].fields, {"involvingMe": {"deep": [1]}})
     assert not checked.has("involvingMe")

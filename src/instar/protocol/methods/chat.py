@@ -10,8 +10,10 @@ from instar.protocol.methods.row import (
     IDEMPOTENCY_REQUIRED,
     LIMIT_200,
     MESSAGE,
+    OFFSET_MAX,
     READ,
     SESSION_KEY,
+    TIMEOUT_MAX_MS,
     WRITE,
     Method,
     flag,
@@ -31,7 +33,7 @@ CHAT: Final = (
         fields=(
             SESSION_KEY,
             LIMIT_200,
-            whole("offset", note="skips the newest so many"),
+            whole("offset", most=OFFSET_MAX, note="skips the newest so many"),
             whole("maxBytes", least=1, most=6 * 1024 * 1024),
             whole("maxChars", least=1, most=500_000, note="longest text of one message"),
             *ignored("agentId cursor pendingBefore inputRunIds messageId sessionId"),
@@ -74,7 +76,7 @@ CHAT: Final = (
             text("thinking", most=64),
             flag("deliver", note="send the answer to the session's channel as well"),
             ATTACHMENTS,
-            whole("timeoutMs"),
+            whole("timeoutMs", most=TIMEOUT_MAX_MS),
             Field(name="queueMode", choices=("steer", "followup", "collect", "interrupt")),
             text("replyToId", most=512),
             *ignored(

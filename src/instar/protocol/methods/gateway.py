@@ -11,6 +11,7 @@ from instar.protocol.methods.row import (
     IDEMPOTENCY_REQUIRED,
     READ,
     SESSION_KEY_MAX_CHARS,
+    TIMEOUT_MAX_MS,
     WRITE,
     Method,
     flag,
@@ -38,7 +39,7 @@ AGENTS: Final = (
             Field(name="thinking", most=64),
             flag("deliver"),
             ATTACHMENTS,
-            whole("timeout", note="seconds"),
+            whole("timeout", most=TIMEOUT_MAX_MS // 1000, note="seconds"),
             *ignored(
                 "provider to replyTo sessionId expectedExistingSessionId channel replyChannel accountId "
                 "replyAccountId threadId groupId groupChannel groupSpace bestEffortDeliver lane cwd "

@@ -17,9 +17,11 @@ __all__ = [
     "KEY",
     "LIMIT_200",
     "MESSAGE",
+    "OFFSET_MAX",
     "READ",
     "SESSION_KEY",
     "SESSION_KEY_MAX_CHARS",
+    "TIMEOUT_MAX_MS",
     "WRITE",
     "Method",
     "flag",
@@ -32,6 +34,11 @@ SESSION_KEY_MAX_CHARS: Final = 4096
 """A bound on what is taken for a key at all; what a key may be is decided by `core.routing`."""
 
 IDEMPOTENCY_KEY_MAX_CHARS: Final = 512
+
+TIMEOUT_MAX_MS: Final = 24 * 3600 * 1000
+"""No caller waits for a turn for longer than a day."""
+
+OFFSET_MAX: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
