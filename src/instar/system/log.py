@@ -76,7 +76,7 @@ class LogHandle:
 
 
 def open_log(settings: LogSettings, *, clock: Clock, redactor: Redactor, is_default: bool = False) -> LogHandle:
-    """Open the sinks that `settings` asks for. A file that cannot be opened is left out and said so on the console."""
+    """Open the sinks that `settings` asks for. What a file cannot take is lost and counted, see the top."""
     sinks: list[Sink] = []
     if settings.console != "off":
         sinks.append(ConsoleSink(sys.stderr, clock=clock, as_json=settings.console == "json"))
