@@ -165,6 +165,7 @@ async def _open(
         state_dir=str(config.state_dir),
         config_path=str(loaded.path or ""),
         store_path=str(_store_path(config)),
+        redactor=redactor,
         disk=SessionFiles(store, config),
         flush_mirror=mirror.flush,
     )

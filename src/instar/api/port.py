@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
+from instar.core.context.outcome import Compacted
+from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
+from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.change import Acknowledgement, Submission
 from instar.core.model.event import Event
-from instar.core.model.ids import AgentId, EntryId, SessionKey, TurnId
-from instar.core.model.query import SessionQuery
+from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.query import SessionQuery, UsageRow
 from instar.core.model.view import (
     DeletedSession,
     GatewayFacts,
@@ -26,10 +29,14 @@ from instar.core.model.view import (
     SessionView,
 )
 
-__all__ = ["EventsPort", "GatewayPort", "SessionsPort", "Unsubscribe"]
+__all__ = ["EventsPort", "ExportFormat", "GatewayPort", "SessionsPort", "Unsubscribe", "UpkeepPort"]
 
 Unsubscribe = Callable[[], None]
 """Ends a subscription; may be called twice."""
+
+
+ExportFormat = Literal["json", "jsonl", "markdown", "html"]
+"""How a session is exported (CLI-4)."""
 
 
 class EventsPort(Protocol):
@@ -98,12 +105,59 @@ class SessionsPort(Protocol):
         ...
 
 
+class UpkeepPort(Protocol):
+    """Operations that look after sessions."""
+
+    async def compact(
+        self, key: SessionKey, *, who: str, instructions: str = "", keep_lines: int | None = None, undo: bool = False
+    ) -> Compacted:
+        """Compact a session, or take its newest compaction back; a running turn is stopped first (RPC-9)."""
+        ...
+
+    async def resume(self, key: SessionKey, which: str, *, who: str) -> SessionId:
+        """Make a closed transcript current again (LOSS-6). Raises `NotFound`, `InvalidRequest`."""
+        ...
+
+    async def export(
+        self,
+        key: SessionKey,
+        *,
+        form: ExportFormat,
+        raw: bool = False,
+        session_id: SessionId | None = None,
+        all_branches: bool = False,
+    ) -> str:
+        """A session as a document (RPC-11). Raises `NotFound`."""
+        ...
+
+    async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
+        """What was spent (RPC-12)."""
+        ...
+
+    async def clean(
+        self,
+        agent_id: AgentId | None,
+        *,
+        all_agents: bool,
+        trigger: Trigger,
+        active_key: SessionKey | None,
+        options: CleanupOptions,
+    ) -> tuple[MaintenanceReport, ...]:
+        """Plan maintenance, and carry it out where that is enforced (RPC-10)."""
+        ...
+
+
 class GatewayPort(Protocol):
     """The gateway as the API sees it."""
 
     @property
     def sessions(self) -> SessionsPort:
         """Operations on sessions."""
+        ...
+
+    @property
+    def upkeep(self) -> UpkeepPort:
+        """Operations that look after sessions."""
         ...
 
     @property

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 
 from instar.core.context.compaction_entry import plan_kept_lines, plan_undo
+from instar.core.context.outcome import Compacted
 from instar.core.model.change import InboxItem, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, CompactionEntry
 from instar.core.model.ids import SessionKey, TurnId
+from instar.core.model.message import Target
 from instar.core.model.session import Session
 from instar.core.turn.steps import hang_entries, require_session, touch_updated
 from instar.errors import NotFound
-from instar.gateway.compactor import Compacted, compact_session
+from instar.gateway.compactor import compact_session
 from instar.gateway.outside import Outside, Stopped
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
@@ -32,7 +34,6 @@ class CompactionRun:
     """
 
     items: tuple[InboxItem, ...] = ()
-    has_begun = False
 
     def __init__(
         self,
@@ -56,19 +57,19 @@ class CompactionRun:
         self._who = who
         self._outside = Outside(services.clock)
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether somebody asked it to end."""
-        return self._outside.cause is not None
-
-    def offer(self, item: InboxItem) -> None:
+    def takes(self, route: Target | None) -> bool:  # noqa: ARG002 - no message may, wherever it comes from
         """Messages wait behind a compaction (COMPACT-24)."""
+        return False
+
+    def owns(self, run_id: TurnId) -> bool:
+        """Nobody's message began it; whoever asked for it may end it by its id."""
+        return run_id == self.turn_id
 
     def stop(self, cause: str) -> None:
         """End it; the transcript stays as it was."""
         self._outside.stop(cause)
 
-    async def run(self, *, resume: bool = False) -> None:  # noqa: ARG002 - there is nothing to resume
+    async def run(self, *, resume: bool) -> None:  # noqa: ARG002 - there is nothing to resume
         """Compact, and tell the outcome."""
         try:
             outcome = await self._compact()

@@ -22,6 +22,7 @@ from instar.core.context.compaction import (
     without_oversized,
 )
 from instar.core.context.compaction_entry import build_entry, describe_compaction
+from instar.core.context.outcome import Compacted
 from instar.core.context.summary import (
     SummaryRequest,
     build_correction,
@@ -43,7 +44,7 @@ from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 from instar.ports.runner import Finished, ModelRequest, ModelSpec
 
-__all__ = ["Budget", "Compacted", "compact_session", "describe_outcome"]
+__all__ = ["Budget", "compact_session", "describe_outcome"]
 
 SUMMARY_TIMEOUT_S = 300.0
 """The longest one request for a summary may take."""
@@ -60,16 +61,6 @@ class Budget:
 
     keep_tokens: int | None = None
     keep_messages: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compacted:
-    """What came of it. `status` is ``compacted``, ``skipped`` (nothing to do) or ``failed``; `why` is a sentence."""
-
-    status: str
-    why: str = ""
-    tokens_before: int = 0
-    tokens_after: int = 0
 
 
 @dataclass(slots=True)

@@ -63,8 +63,8 @@ class Gateway:
         self._services = TurnServices(parts=parts, events=self.events, outbox=self.outbox)
         self.lanes = Lanes(parts, self._services)
         self.sessions = Sessions(parts, self._services, self.lanes)
-        self.upkeep = Upkeep(parts, self._services, self.lanes)
         self.maintenance = Maintenance(parts, self._services, self.lanes)
+        self.upkeep = Upkeep(parts, self._services, self.lanes, self.maintenance)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes)
 
     # --- life ---------------------------------------------------------------------------------------------------------

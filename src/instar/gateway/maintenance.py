@@ -7,20 +7,20 @@ runs now is left alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
 from instar.core.lifecycle.maintenance import (
     CleanupOptions,
     MaintenanceFacts,
-    MaintenancePlan,
     MaintenanceRow,
     PlannedStep,
     Trigger,
     plan_maintenance,
 )
-from instar.core.lifecycle.maintenance_disk import DiskPlan, plan_disk
+from instar.core.lifecycle.maintenance_disk import plan_disk
+from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.change import Noted, SessionChange, SessionFacts
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.query import SessionQuery
@@ -31,29 +31,12 @@ from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.turn_services import TurnServices
 
-__all__ = ["Maintenance", "MaintenanceReport"]
+__all__ = ["Maintenance"]
 
 INTERVAL_S = 3600.0
 """How often a running gateway looks after its store."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaintenanceReport:
-    """What was planned for one agent's store, and what was done of it (MAINT-21)."""
-
-    agent_id: AgentId
-    plan: MaintenancePlan
-    disk: DiskPlan
-    before_count: int
-    dry_run: bool
-    applied_count: int = 0
-
-    @property
-    def would_mutate(self) -> bool:
-        """Whether carrying the plan out would change anything."""
-        return bool(self.plan.changes or self.disk.files)
 
 
 class Maintenance:

@@ -12,6 +12,7 @@ from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import AgentId, ChannelName
 from instar.core.model.session import Session
 from instar.core.policy.model_choice import ModelNames
+from instar.core.policy.redaction import Redactor
 from instar.ports.channel import Channel
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
@@ -113,5 +114,6 @@ class GatewayParts:
     state_dir: str = ""
     config_path: str = ""
     store_path: str = ""
+    redactor: Redactor = field(default_factory=Redactor)
     disk: DiskKeeper = field(default_factory=_NoDisk)
     flush_mirror: Callable[[], Awaitable[None]] = _no_mirror

@@ -16,13 +16,14 @@ from typing import overload
 from instar.core.context.compaction import CompactionReason, decide_bytes, decide_threshold, effective_keep
 from instar.core.context.envelope import read_envelope
 from instar.core.context.limits import HistorySettings, decide_history, keep_budget
+from instar.core.context.outcome import Compacted
 from instar.core.context.tokens import estimate_chars
 from instar.core.context.view import ContextView, entry_message
 from instar.core.model.entry import AnyMessage, UserMessage
 from instar.core.model.ids import Instant, TurnId
 from instar.core.model.session import Session
 from instar.core.turn.prompt import Prompt, PromptSettings, build_prompt_settings, plan_prompt
-from instar.gateway.compactor import DEFAULT_WINDOW_TOKENS, Budget, Compacted, compact_session
+from instar.gateway.compactor import DEFAULT_WINDOW_TOKENS, Budget, compact_session
 from instar.gateway.outside import Outside
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from typing import Literal
 
+from instar.core.context.outcome import Compacted
+from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
+from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.lifecycle.title import derive_title
 from instar.core.model.fields import format_session
-from instar.core.model.ids import Instant, SessionId, SessionKey
+from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.model.query import UsageRow
 from instar.core.model.session import Session
 from instar.core.policy.redaction import Redactor
 from instar.core.transcript.export import SessionExport, build_document, build_lines, render_html, render_markdown
 from instar.errors import NotFound
 from instar.gateway.compaction_run import CompactionRun
-from instar.gateway.compactor import Compacted
 from instar.gateway.lane import LaneBook
+from instar.gateway.maintenance import Maintenance
 from instar.gateway.parts import GatewayParts
 from instar.gateway.revival import resume_session
 from instar.gateway.turn_services import TurnServices
@@ -28,7 +31,8 @@ ExportFormat = Literal["json", "jsonl", "markdown", "html"]
 class Upkeep:
     """The upkeep of one gateway's sessions."""
 
-    def __init__(self, parts: GatewayParts, services: TurnServices, lanes: LaneBook) -> None:
+    def __init__(self, parts: GatewayParts, services: TurnServices, lanes: LaneBook, maintenance: Maintenance) -> None:
+        self._maintenance = maintenance
         self._parts = parts
         self._services = services
         self._lanes = lanes
@@ -68,13 +72,13 @@ class Upkeep:
         key: SessionKey,
         *,
         form: ExportFormat,
-        redactor: Redactor | None,
+        raw: bool = False,
         session_id: SessionId | None = None,
         all_branches: bool = False,
     ) -> str:
         """A session as a document (CLI-20); `session_id` names a closed life of it. Raises `NotFound`.
 
-        `redactor` takes secrets out first; None leaves them in.
+        Secrets are taken out first, unless `raw` asks for them.
         """
         session = await self._parts.store.load_session(key)
         wanted = session_id or (session.session_id if session else None)
@@ -92,7 +96,26 @@ class Upkeep:
             row=format_session(session) if session else {},
             title=_title(session, key),
         )
-        return _render(export, form, redactor)
+        return _render(export, form, None if raw else self._parts.redactor)
+
+    async def clean(
+        self,
+        agent_id: AgentId | None,
+        *,
+        all_agents: bool,
+        trigger: Trigger,
+        active_key: SessionKey | None,
+        options: CleanupOptions,
+    ) -> tuple[MaintenanceReport, ...]:
+        """Maintenance of one agent's store, the default one's, or all (RPC-10); one report for each."""
+        agents = self._parts.config().agents
+        chosen = [agent.id for agent in agents.all] if all_agents else [agent_id or agents.default_id]
+        return tuple(
+            [
+                await self._maintenance.clean(one, trigger=trigger, active_key=active_key, options=options)
+                for one in chosen
+            ]
+        )
 
     async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
         """What was spent, by agent, provider and model (RPC-12); a deleted session's share stays (LOSS-11)."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from instar.api.call import Handler
-from instar.api.handlers import agents, chat, gateway, sessions, subscriptions
+from instar.api.handlers import agents, chat, gateway, sessions, subscriptions, upkeep
 from instar.errors import InvariantBroken
 from instar.protocol.methods import METHODS
 
@@ -19,6 +19,7 @@ __all__ = ["HANDLERS"]
 HANDLERS: Final[Mapping[str, Handler]] = {
     **sessions.HANDLERS,
     **subscriptions.HANDLERS,
+    **upkeep.HANDLERS,
     **chat.HANDLERS,
     **agents.HANDLERS,
     **gateway.HANDLERS,

@@ -17,6 +17,7 @@ from instar.protocol.methods.connect import CONNECT
 from instar.protocol.methods.gateway import AGENTS, GATEWAY
 from instar.protocol.methods.row import ADMIN, IDEMPOTENCY, READ, WRITE, Method
 from instar.protocol.methods.sessions import SESSIONS
+from instar.protocol.methods.upkeep import UPKEEP
 
 __all__ = ["ADMIN", "CONNECT", "METHODS", "READ", "WRITE", "Method"]
 
@@ -29,6 +30,6 @@ def _with_idempotency(method: Method) -> Method:
 
 
 METHODS: Final[Mapping[str, Method]] = {
-    method.name: _with_idempotency(method) for method in (*SESSIONS, *CHAT, *AGENTS, *GATEWAY)
+    method.name: _with_idempotency(method) for method in (*SESSIONS, *UPKEEP, *CHAT, *AGENTS, *GATEWAY)
 }
 """Every method by name; `connect` stands apart, since it is only ever the first request."""
