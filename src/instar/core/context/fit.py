@@ -53,11 +53,10 @@ def fit_messages(messages: Sequence[PlacedMessage], budget_tokens: int, *, keep_
     if (total := _total(whole)) <= budget_tokens:
         return FittedContext(messages=whole, truncated=False, tokens=total)
     head = whole[: _whole_length(whole, keep_first)]
-    rest = whole[len(head) :]
     if 2 * _total(head) > budget_tokens:
         head = ()
     budget = budget_tokens - _total(head)
-    kept = _newest_turns(rest, budget)
+    kept = _newest_turns(whole[len(head) :], budget)
     steps: tuple[Callable[[Messages, int], Messages], ...] = (_cut_results, _leave_out_calls, _cut_words)
     for step in steps:
         if _total(kept) > budget:

@@ -56,6 +56,15 @@ def test_front_is_never_cut_between_a_call_and_its_result():
     assert ids(fit(*messages, budget=30, keep_first=2)) == ["e0", "e4"]
 
 
+def test_front_that_is_too_large_still_gives_the_newest_turn_its_user():
+    messages = [user(words(90)), assistant(words(20)), assistant(words(30))]
+
+    fitted = fit(*messages, budget=100, keep_first=2)
+
+    assert ids(fitted) == ["e0", "e2"]
+    assert fitted.tokens <= 100
+
+
 def test_long_results_of_the_newest_turn_are_cut_oldest_first():
     fitted = fit(
         user("go"),
