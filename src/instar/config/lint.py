@@ -15,7 +15,7 @@ from instar.config.read import join_path
 from instar.core.model.ids import ChannelName
 from instar.core.policy.access import AccessSettings
 from instar.core.routing.identity import IdentityGroup, person_segment
-from instar.core.routing.normalize import normalize_agent_id, normalize_channel
+from instar.core.routing.normalize import KNOWN_CHANNELS, normalize_agent_id, normalize_channel
 
 __all__ = ["lint_config"]
 
@@ -81,6 +81,14 @@ def _shares_main(config: Config, channel: ChannelName) -> bool:
 
 def _lint_access(config: Config) -> Iterator[Finding]:
     for name, channel in config.channels.items():
+        if channel.type == name and name not in KNOWN_CHANNELS:
+            yield _warning(
+                "unknown-channel-type",
+                channel.path,
+                what="The channel will not be started",
+                why=f'there is no channel "{name}", and it names no type',
+                fix='Add type: "bridge" if a program of yours serves it, or correct the name.',
+            )
         access = config.access(name)
         if channel.enabled and access.dm_policy == "allowlist" and not access.allow_from.is_given:
             yield _warning(

@@ -117,6 +117,7 @@ def test_what_is_never_meant_may_be_allowed(text, path, code):
 
 
 WARNINGS = [
+    ("{channels: {pigeon: {}}}", "channels.pigeon", "unknown-channel-type"),
     ('{channels: {irc: {dmPolicy: "allowlist"}}}', "channels.irc.allowFrom", "empty-allowlist"),
     ('{dmScope: "per-peer", channels: {irc: {}, slack: {}}}', "session.dmScope", "peers-of-many-channels"),
     ("{identityLinks: {a: ['irc:1', 5]}}", "session.identityLinks.a", "skipped-link"),

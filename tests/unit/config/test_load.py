@@ -90,7 +90,7 @@ def test_a_folder_is_no_file(tmp_path):
         ("{session: {\n mainKey: /* a word */ 'cron'}}", "session.mainKey", 2, 24),
         ("{bindings: [{}, {match: {\n  channel: 5}}]}", "bindings[1].match.channel", 2, 12),
         ("{agents: {list: [{id: 'a'},\n {}]}}", "agents.list[1]", 2, 2),
-        ("{channels: {\n  pigeon: {}}}", "channels.pigeon", 2, 11),
+        ("{channels: {\n  cron: {type: 'bridge'}}}", "channels.cron", 2, 9),
         ("{channels: {\n  pigeon: {type: 'bridge'}}}", "channels.pigeon.token", 2, 11),
         ("{channels: {irc: {\n  dmPolicy: 'sometimes'}}}", "channels.irc.dmPolicy", 2, 13),
         (

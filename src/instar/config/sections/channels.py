@@ -45,8 +45,8 @@ class ChannelSettings:
 def parse_channels(root: Mapping[str, object], *, env: Mapping[str, str]) -> Mapping[ChannelName, ChannelSettings]:
     """The configured channels by name, in order, of a whole configuration whose aliases are applied.
 
-    Raises ConfigError for a channel that no adapter could be found for, and for a bridge that could be mistaken for
-    a part of session keys or has no token.
+    Raises ConfigError for a chosen name that could be mistaken for a part of session keys, and for a bridge without a
+    token. A channel of a type that nobody knows is no error: another gateway may have it.
     """
     found: dict[ChannelName, ChannelSettings] = {}
     for written, path, raw in _configured(root):
@@ -92,14 +92,14 @@ def _parse_channel(written: str, path: str, raw: Mapping[str, object], *, env: M
     name = normalize_channel(written)
     kind = (read_text(raw.get("type"), f"{path}.type") or name).lower()
     token = read_secret(raw.get("token"), f"{path}.token", env=env)
-    if kind == _BRIDGE:
-        _check_bridge(written, path, token=token)
-    elif kind not in KNOWN_CHANNELS:
+    if kind != name:
+        _check_name(written, path)
+    if kind == _BRIDGE and token is None:
         raise ConfigError(
-            f'There is no channel "{written}"',
-            why="it is none of the built-in ones and its type is not known",
-            fix='Add type: "bridge" if a program of yours serves it, or correct the name.',
-            path=path,
+            f'The bridge "{written}" has no token',
+            why="whoever reaches its address could write as anybody",
+            fix='Add token: "…" or token: "${NAME}" and set that variable.',
+            path=f"{path}.token",
         )
     accounts = read_object(raw.get("accounts"), f"{path}.accounts")
     enabled = read_bool(raw.get("enabled"), f"{path}.enabled")
@@ -114,26 +114,19 @@ def _parse_channel(written: str, path: str, raw: Mapping[str, object], *, env: M
     )
 
 
-def _check_bridge(written: str, path: str, *, token: str | None) -> None:
-    """A bridge's name is the channel in every key and in its address, so it has to be a plain word of its own."""
+def _check_name(written: str, path: str) -> None:
+    """A name that somebody chose stands in keys and in an address: it has to be a plain word of its own."""
     if normalize_channel(written) != written or not _GOOD_NAME.fullmatch(written):
         raise ConfigError(
-            f"A bridge cannot be called {written!r}",
-            why="its name is the channel in session keys and a part of its address",
+            f"A channel cannot be called {written!r}",
+            why="its name stands in session keys and in its address",
             fix="Take lower-case letters, digits, - and _, and no other word for a known channel.",
             path=path,
         )
     if is_reserved_word(written):
         raise ConfigError(
-            f'A bridge cannot be called "{written}"',
+            f'A channel cannot be called "{written}"',
             why="the word means something else in session keys",
             fix=f'Give it another name, for example "my-{written}".',
             path=path,
-        )
-    if token is None:
-        raise ConfigError(
-            f'The bridge "{written}" has no token',
-            why="whoever reaches its address could write as anybody",
-            fix='Add token: "…" or token: "${NAME}" and set that variable.',
-            path=f"{path}.token",
         )

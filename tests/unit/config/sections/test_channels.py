@@ -73,6 +73,11 @@ def test_a_bridge_cannot_take_a_word_of_session_keys(name):
     assert f"my-{name}" in caught.value.fix
 
 
+def test_a_channel_of_a_type_that_nobody_knows_is_kept():
+    found = configured({"nextcloud-talk": {}, "mine": {"type": "pigeon"}, "webchat": {"type": "webchat"}})
+    assert [each.type for each in found.values()] == ["nextcloud-talk", "pigeon", "webchat"]
+
+
 @pytest.mark.parametrize("name", ["Pigeon", "tg", "a:b", "a b", "../x", "", "-x", "x" * 65, "é"])
 def test_a_bridge_is_a_plain_word_of_its_own(name):
     with pytest.raises(ConfigError, match="cannot be called"):
@@ -88,8 +93,6 @@ def test_a_bridge_needs_a_token(token):
 @pytest.mark.parametrize(
     ("channels", "path"),
     [
-        ({"pigeon": {}}, "channels.pigeon"),
-        ({"telegram": {"type": "pigeon"}}, "channels.telegram"),
         ({"tg": {}, "telegram": {}}, "channels.telegram"),
         ({"telegram": []}, "channels.telegram"),
         ({"telegram": {"enabled": "no"}}, "channels.telegram.enabled"),
