@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
 import structlog
 
 from instar.api.connection import Connection
@@ -77,10 +78,16 @@ class Hub:
             return
         for out in outs:
             listeners = [connection for connection in self._connections if connection.hears(out)]
-            if listeners:
+            if not listeners:
+                continue
+            try:
                 head = encode_event_head(out.event, out.payload)
-                for connection in listeners:
-                    connection.send_event(head)
+            except (TypeError, ValueError, msgspec.MsgspecError) as error:
+                # Text that is no Unicode, from a model or a platform: one event less, not one hub less.
+                log.error("event_not_sent", event_name=out.event, session_key=out.session_key, error=str(error))
+                continue
+            for connection in listeners:
+                connection.send_event(head)
 
     def announce_shutdown(self, reason: str, *, restart_expected_ms: int | None = None) -> None:
         """Tell every client that the gateway is about to stop; the second time says nothing (GW-15)."""
