@@ -58,6 +58,7 @@ class GatewayOptions:
     host: str | None = None
     token: str | None = None
     password: str | None = None
+    allow_unsafe: bool = False
     verbose: bool = False
 
 
@@ -137,7 +138,8 @@ async def _open(
     make_private_folder(config.state_dir / "logs")
     handle = open_log(log_settings, clock=clock, redactor=redactor, is_default=True)
     stack.callback(handle.close)
-    _tell_start(handle.log, loaded, is_new=is_new, home=home)
+    is_meant = options.allow_unsafe or config.gateway.allow_unsafe
+    _tell_start(handle.log, loaded, is_new=is_new, is_meant=is_meant, home=home)
 
     store = SqliteStore(_store_path(config))
     await store.open()
@@ -215,9 +217,14 @@ def _choose_secret(config: Config, draw: Callable[[], str]) -> str:
     return known.token if known is not None and known.token else draw()
 
 
-def _tell_start(log: Log, loaded: Loaded, *, is_new: bool, home: Path) -> None:
-    """What was noticed about the configuration, and at the first start how to bring old sessions along (COMPAT-2)."""
+def _tell_start(log: Log, loaded: Loaded, *, is_new: bool, is_meant: bool, home: Path) -> None:
+    """What was noticed about the configuration, and at the first start how to bring old sessions along (COMPAT-2).
+
+    `is_meant` silences what is critical: the owner has said that it is meant so (WHY-5).
+    """
     for finding in loaded.warnings:
+        if finding.severity == "critical" and is_meant:
+            continue
         say = log.critical if finding.severity == "critical" else log.warning
         say("config_finding", code=finding.code, path=finding.path, text=str(finding))
         sys.stderr.write(f"instar: {finding}\n")
