@@ -27,10 +27,10 @@ from instar.core.model.message import Inbound, Target
 from instar.core.model.session import Session
 
 __all__ = [
-    "Acceptance",
-    "Acknowledgement",
     "AcceptFacts",
     "AcceptStatus",
+    "Acceptance",
+    "Acknowledgement",
     "Changed",
     "CloseReason",
     "DeliveryState",
@@ -126,9 +126,9 @@ class AcceptFacts:
 class Acceptance:
     """The decision at the door: what becomes of a message, in which session, and why.
 
-    `reason` is a code for refused messages, `hint` the setting that would admit the sender. `deliveries` are sentences owed to the sender of a refused message (a
-    pairing code), usually none. `authorised` and `is_owner` hold for commands (CMD-4, CMD-35). `owner` is the
-    principal a new session would belong to (LEAK-4).
+    `reason` is a code for refused messages, `hint` the setting that would admit the sender. `deliveries` are sentences
+    owed to the sender of a refused message (a pairing code), usually none. `authorised` and `is_owner` hold for
+    commands (CMD-4, CMD-35). `owner` is the principal a new session would belong to (LEAK-4).
     """
 
     status: AcceptStatus
@@ -253,8 +253,9 @@ class SessionFacts:
 class SessionChange:
     """What one transaction writes about one session; an empty field writes nothing.
 
-    The order is: close the current transcript, open the new one (one of a known id is current again, LOSS-6), write the session row, append the entries, move the
-    inbox items, add deliveries, ledger lines and decisions. `entries` hang on each other through their `parent_id`.
+    The order is: close the current transcript, open the new one (one of a known id is current again, LOSS-6), write the
+    session row, append the entries, move the inbox items, add deliveries, ledger lines and decisions. `entries` hang
+    on each other through their `parent_id`.
     `leaf_id` moves the leaf without an entry (a branch move); None leaves it at the last entry appended.
     """
 
