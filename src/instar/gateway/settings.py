@@ -27,6 +27,8 @@ def door_settings(
         access=config.access(channel),
         activation=config.activation(channel, agent_id),
         commands=command_context(config, agent_id, names, is_group=is_group),
+        send_policy=config.send,
+        main_key=config.routing.keys.main_key,
     )
 
 

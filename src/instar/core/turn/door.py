@@ -15,7 +15,8 @@ from instar.core.model.ids import AgentId, SessionKey
 from instar.core.policy.access import NO_PAIRING, AccessFacts, AccessSettings, PairingFacts, decide_access
 from instar.core.policy.activation import ActivationFacts, ActivationSettings, decide_activation, is_addressed
 from instar.core.policy.commands import CommandContext, parse_command
-from instar.core.routing.key import parse_key
+from instar.core.policy.send import ALLOW_ALL, SendFacts, SendPolicy, decide_send
+from instar.core.routing.key import DEFAULT_MAIN_KEY, parse_key
 from instar.core.routing.route import RoutingSettings, route
 
 __all__ = ["Address", "DoorSettings", "decide_acceptance", "resolve_address"]
@@ -28,6 +29,8 @@ class DoorSettings:
     access: AccessSettings
     activation: ActivationSettings
     commands: CommandContext
+    send_policy: SendPolicy = ALLOW_ALL
+    main_key: str = DEFAULT_MAIN_KEY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +82,7 @@ def decide_acceptance(
 ) -> Acceptance:
     """What becomes of a message: accepted for its lane, observed as group context, or refused with a reason."""
     if address.is_named:
-        return Acceptance(
-            status="accepted",
-            session_key=address.session_key,
-            agent_id=address.agent_id,
-            authorised=submission.may_command,
-            is_owner=submission.is_owner,
-            owner=address.owner,
-            decisions=address.decisions,
-        )
+        return _accept_named(facts, submission, address, settings)
     activation_facts = _activation_facts(submission, address, settings)
     access_facts = AccessFacts(
         chat_type=submission.inbound.chat.type,
@@ -117,6 +112,41 @@ def decide_acceptance(
         is_owner=access.is_owner,
         owner=address.owner,
         decisions=(*decisions, activation.as_decision(activation_facts)),
+    )
+
+
+def _accept_named(facts: AcceptFacts, submission: Submission, address: Address, settings: DoorSettings) -> Acceptance:
+    """A message from a source that names the session: refused only where the session may not send (SEND-11).
+
+    Commands always pass, so that `/send on` can be given and confirmed (SEND-12).
+    """
+    verdict = decide_send(settings.send_policy, _send_facts(facts, address, settings))
+    is_command = parse_command(submission.inbound.text, settings.commands) is not None
+    is_allowed = verdict.allowed or submission.options.system or (is_command and submission.may_command)
+    return Acceptance(
+        status="accepted" if is_allowed else "refused",
+        session_key=address.session_key,
+        agent_id=address.agent_id,
+        reason=None if is_allowed else "send_denied",
+        hint="" if is_allowed else "The session's send policy is deny: /send on, or session.sendPolicy.",
+        authorised=submission.may_command,
+        is_owner=submission.is_owner,
+        owner=address.owner,
+        decisions=address.decisions if verdict.allowed else (*address.decisions, verdict.as_decision()),
+    )
+
+
+def _send_facts(facts: AcceptFacts, address: Address, settings: DoorSettings) -> SendFacts:
+    session = facts.session
+    if session is None:
+        return SendFacts(key=address.session_key, main_key=settings.main_key)
+    return SendFacts(
+        key=address.session_key,
+        override=session.overrides.send_policy,
+        entry_channel=session.origin.channel,
+        entry_last_channel=session.delivery.channel,
+        entry_chat_type=session.origin.chat_type,
+        main_key=settings.main_key,
     )
 
 
