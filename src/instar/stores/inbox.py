@@ -6,6 +6,7 @@ Invariants kept here: one message, one row, one acknowledgement for ever; a mess
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from instar.core.model.change import (
@@ -18,15 +19,23 @@ from instar.core.model.change import (
     Noted,
     Submission,
 )
-from instar.core.model.ids import InboundId, Instant, SessionKey, TurnId
+from instar.core.model.ids import AccountId, ChannelName, InboundId, Instant, SessionKey, TurnId
 from instar.errors import InvariantBroken
 from instar.stores.decisions import record_decisions
 from instar.stores.outbox import add_deliveries
 from instar.stores.rows import forget_words, format_json, format_submission, read_acknowledgement, read_inbox_item
 from instar.stores.sessions import load_session
-from instar.stores.transaction import Transaction
+from instar.stores.transaction import Params, Transaction
 
-__all__ = ["accept", "expire_inbox", "load_inbox", "load_open_inbox", "move_inbound"]
+__all__ = [
+    "accept",
+    "expire_inbox",
+    "find_message",
+    "load_inbox",
+    "load_observed",
+    "load_open_inbox",
+    "move_inbound",
+]
 
 _OPEN: Final = ("waiting", "running")
 
@@ -52,6 +61,7 @@ def accept(
         status=acceptance.status,
         session_key=acceptance.session_key,
         reason=acceptance.reason,
+        hint=acceptance.hint,
         turn_id=submission.run_id,
     )
     state: InboxState = "waiting" if acceptance.status == "accepted" else acceptance.status
@@ -92,14 +102,7 @@ def accept(
 
 def _again(told: Acknowledgement) -> Acknowledgement:
     """The same words, marked as told before."""
-    return Acknowledgement(
-        inbound_id=told.inbound_id,
-        status=told.status,
-        session_key=told.session_key,
-        reason=told.reason,
-        turn_id=told.turn_id,
-        repeated=True,
-    )
+    return replace(told, repeated=True)
 
 
 def move_inbound(tx: Transaction, change: InboxChange, *, key: SessionKey, now: Instant) -> None:
@@ -156,6 +159,23 @@ def load_inbox(
     else:
         rows = []
     return tuple(read_inbox_item(row) for row in reversed(rows))
+
+
+def find_message(tx: Transaction, *, channel: ChannelName, account_id: AccountId, message_id: str) -> InboxItem | None:
+    """The message that its source calls so; None if it never came."""
+    row = tx.one("find_message", {"channel": channel, "account_id": account_id, "message_id": message_id})
+    return read_inbox_item(row) if row is not None else None
+
+
+def load_observed(
+    tx: Transaction, key: SessionKey, *, after_seq: int, before_seq: int, limit: int
+) -> tuple[InboxItem, ...]:
+    """The newest messages between two places that are kept as context and that no turn was shown, in order (ACT-7).
+
+    A turn is shown all that came before its message, so only what came after the newest such message counts.
+    """
+    params: Params = {"session_key": key, "after_seq": after_seq, "before_seq": before_seq, "limit": limit}
+    return tuple(read_inbox_item(row) for row in reversed(tx.all("load_observed", params)))
 
 
 def load_open_inbox(tx: Transaction, state: InboxState) -> tuple[InboxItem, ...]:

@@ -13,7 +13,11 @@ __all__ = ["render_acknowledgement", "render_outbound"]
 def render_acknowledgement(acknowledgement: Acknowledgement) -> dict[str, object]:
     """What the bridge is told of a message it posted; equal for the same message for ever (LOSS-1)."""
     answer: dict[str, object] = {"inboundId": acknowledgement.inbound_id, "status": acknowledgement.status}
-    return answer if acknowledgement.reason is None else {**answer, "reason": acknowledgement.reason}
+    if acknowledgement.reason is not None:
+        answer["reason"] = acknowledgement.reason
+    if acknowledgement.hint:
+        answer["hint"] = acknowledgement.hint
+    return answer
 
 
 def render_outbound(outbounds: Iterable[Outbound]) -> dict[str, object]:

@@ -147,13 +147,15 @@ class Acceptance:
 class Acknowledgement:
     """What the sender is told, the same for the same message for ever (LOSS-1).
 
-    `repeated` is True when the message was known already; it is not part of what is told.
+    `hint` says which setting would admit a refused sender. `repeated` is True when the message was known already; it
+    is not part of what is told.
     """
 
     inbound_id: InboundId
     status: AcceptStatus
     session_key: SessionKey
     reason: str | None = None
+    hint: str = ""
     turn_id: TurnId | None = None
     repeated: bool = False
 
