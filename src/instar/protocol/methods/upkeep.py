@@ -70,7 +70,10 @@ UPKEEP: Final = (
             text("key", most=SESSION_KEY_MAX_CHARS),
             AGENT,
             whole("days", least=1, most=3_650),
-            *ignored("limit startDate endDate includeContextWeight"),
+            *ignored(
+                "limit startDate endDate includeContextWeight groupBy range utcOffset includeHistorical mode agentScope "
+                "timeZone"
+            ),
         ),
     ),
     Method(
