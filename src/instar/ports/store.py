@@ -27,7 +27,7 @@ from instar.core.model.change import (
 )
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
-from instar.core.model.ids import ChannelName, DeliveryId, InboundId, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.ids import AccountId, ChannelName, DeliveryId, InboundId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.message import Outbound
 from instar.core.model.query import (
     DecisionPage,
@@ -188,6 +188,18 @@ class Store(Protocol):
         limit: int = 100,
     ) -> tuple[InboxItem, ...]:
         """Messages by id, by the turn that took them, or of a session; in arrival order (the newest `limit`)."""
+        ...
+
+    async def find_message(self, *, channel: ChannelName, account_id: AccountId, message_id: str) -> InboxItem | None:
+        """The message that its source calls so, None if it never came (LOSS-1)."""
+        ...
+
+    async def load_observed(
+        self, key: SessionKey, *, after_seq: int, before_seq: int, limit: int
+    ) -> tuple[InboxItem, ...]:
+        """Messages of a group that are kept as context and that no turn was shown, between two places in the order of
+        arrival, in order; the newest `limit` (ACT-7).
+        """
         ...
 
     async def load_decisions(self, query: DecisionQuery) -> DecisionPage:

@@ -18,7 +18,7 @@ from instar.core.model.change import (
 )
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
-from instar.core.model.ids import ChannelName, DeliveryId, InboundId, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.ids import AccountId, ChannelName, DeliveryId, InboundId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.message import Outbound
 from instar.core.model.query import (
     DecisionPage,
@@ -211,6 +211,20 @@ class SessionStore:
             lambda tx: inbox.load_inbox(
                 tx, inbound_ids=inbound_ids, turn_id=turn_id, session_key=session_key, limit=limit
             ),
+        )
+
+    async def find_message(self, *, channel: ChannelName, account_id: AccountId, message_id: str) -> InboxItem | None:
+        """The message that its source calls so."""
+        return await self._engine.read(
+            lambda tx: inbox.find_message(tx, channel=channel, account_id=account_id, message_id=message_id)
+        )
+
+    async def load_observed(
+        self, key: SessionKey, *, after_seq: int, before_seq: int, limit: int
+    ) -> tuple[InboxItem, ...]:
+        """Group context that no turn was shown."""
+        return await self._engine.read(
+            lambda tx: inbox.load_observed(tx, key, after_seq=after_seq, before_seq=before_seq, limit=limit)
         )
 
     async def load_decisions(self, query: DecisionQuery) -> DecisionPage:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from instar.core.model.change import Submission
+from instar.core.model.change import InboxItem, Submission
 from instar.core.model.decision import Decision
 from instar.core.model.ids import AccountId, ChannelName
 from instar.core.model.message import ChatType, Inbound, Target
@@ -32,6 +32,7 @@ __all__ = [
     "decide_reply_route",
     "is_pinned_to_another",
     "resolve_last_target",
+    "resolve_route",
 ]
 
 DockOutcome = Literal["docked", "undocked", "not_direct", "sender_unknown", "not_linked", "no_session", "already_there"]
@@ -99,6 +100,11 @@ def build_reply_target(inbound: Inbound) -> Target:
         chat_type=chat.type,
         thread_id=chat.thread_id,
     )
+
+
+def resolve_route(item: InboxItem) -> Target | None:
+    """The place a message came from; None for a source that names the session itself (RPC, cron, hooks)."""
+    return None if item.submission.session_key is not None else build_reply_target(item.submission.inbound)
 
 
 def apply_inbound_route(session: Session, submission: Submission, *, pinned_sender: str | None = None) -> Session:

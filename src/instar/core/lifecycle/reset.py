@@ -20,6 +20,7 @@ from instar.core.routing.key import is_group_key, is_thread_key
 
 __all__ = [
     "DEFAULT_HOUR",
+    "NOTICE_FIELD",
     "PROVIDER_SESSION_FIELDS",
     "ResetMode",
     "ResetPolicy",
@@ -47,7 +48,10 @@ _DEFAULT_IDLE_S: Final = 3600
 PROVIDER_SESSION_FIELDS: Final = frozenset({"cliSessionIds", "cliSessionBindings", "claudeCliSessionId"})
 """Fields of a session row in which imported stores keep a provider's own session ids (RESET-27, CMD-8)."""
 
-_LIFE_FIELDS: Final = PROVIDER_SESSION_FIELDS | {"sessionFile", "skillsSnapshot", "systemPromptReport"}
+NOTICE_FIELD: Final = "resetNotice"
+"""The field of a session row that says why it started over, until its person was told (LOSS-7)."""
+
+_LIFE_FIELDS: Final = PROVIDER_SESSION_FIELDS | {"sessionFile", "skillsSnapshot", "systemPromptReport", NOTICE_FIELD}
 """Fields of a session row that belong to one life of it and must not be carried into the next (RESET-22, ENTRY-7)."""
 
 T = TypeVar("T")

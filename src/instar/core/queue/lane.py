@@ -32,8 +32,8 @@ __all__ = [
     "find_steered",
 ]
 
-DropReason = Literal["queue_cap", "interrupted", "aborted", "stopped", "reset", "deleted"]
-"""Why a waiting message will not run; its end is `expired` with this reason."""
+DropReason = Literal["queue_cap", "interrupted", "aborted", "stopped", "reset", "deleted", "internal"]
+"""Why a waiting message will not run; its end is `expired` with this reason. `internal` is a defect of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from instar.core.delivery.route import apply_inbound_route
-from instar.core.lifecycle.freshness import Freshness, StaleReason, decide_freshness
+from instar.core.lifecycle.freshness import Freshness, decide_freshness
 from instar.core.lifecycle.reset import (
+    NOTICE_FIELD,
     PROVIDER_SESSION_FIELDS,
     ResetPolicy,
     apply_reset,
@@ -34,7 +35,7 @@ from instar.core.model.session import Lifecycle, Overrides, Session
 from instar.core.policy.command_kinds import Reset
 from instar.core.policy.model_choice import apply_model_choice
 from instar.core.queue.mode import Next
-from instar.core.turn.entries import build_first_words, build_user_entries
+from instar.core.turn.entries import build_dropped_context, build_first_words, build_user_entries
 from instar.core.turn.steps import hang_entries, touch_updated
 
 __all__ = ["GREETING_TYPE", "BeginDraws", "BeginSettings", "Begun", "plan_begin"]
@@ -71,12 +72,11 @@ class BeginDraws:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
     """What a begin decided. `reason` says why a life of the session began (``create``, ``reset``, ``new``, ``daily``,
-    ``idle``), None when it goes on. `stale` is set for an automatic reset; its notice is owed to the person (LOSS-7).
+    ``idle``), None when it goes on.
     """
 
     change: SessionChange
     reason: str | None = None
-    stale: StaleReason | None = None
 
 
 def plan_begin(
@@ -88,20 +88,27 @@ def plan_begin(
     draws: BeginDraws,
     command: Reset | None = None,
     queued: Next | None = None,
+    contexts: Sequence[str] = (),
+    alone: bool = True,
 ) -> Begun:
-    """What the begin of a turn for `items` writes; `command` is the reset that the (only) item asks for, if any."""
+    """What the begin of a turn for `items` writes; `command` is the reset that the (only) item asks for, if any.
+
+    `contexts` is what was said in the group before each item (ACT-7). `alone` is False while another turn of the
+    session runs: the session is then not rolled under its feet (QUEUE-9).
+    """
     now = facts.now
-    freshness = _test_freshness(facts, items, settings) if command is None else None
+    freshness = _test_freshness(facts, items, settings) if command is None and alone else None
     session, close, decision = _decide_life(facts, items, settings, draws, command=command, freshness=freshness)
     is_new = close is not None or facts.session is None
     session = _use(session, items, settings, now=now)
-    entries = _build_entries(items, draws.entry_ids, command=command, settings=settings, now=now)
+    told = _add_dropped(contexts, queued, count=len(items))
+    entries = _build_entries(items, draws.entry_ids, command=command, settings=settings, now=now, contexts=told)
     if facts.session is None or is_new:
         session = replace(session, naming=replace(session.naming, first_words=build_first_words(entries)))
     head = None if is_new else facts.transcript
     change = SessionChange(
         session=session,
-        close=close,
+        close=close if facts.transcript is not None else None,
         open=_build_header(session, settings, now) if head is None else None,
         entries=hang_entries(entries, head.leaf_id if head else None),
         inbox=tuple(InboxChange(inbound_id=item.inbound_id, state="running", turn_id=turn_id) for item in items),
@@ -112,7 +119,7 @@ def plan_begin(
         ),
     )
     reason = "create" if facts.session is None else close
-    return Begun(change=change, reason=reason, stale=freshness.reason if freshness and close else None)
+    return Begun(change=change, reason=reason)
 
 
 def _test_freshness(facts: SessionFacts, items: Sequence[InboxItem], settings: BeginSettings) -> Freshness | None:
@@ -140,7 +147,10 @@ def _decide_life(
     command: Reset | None,
     freshness: Freshness | None,
 ) -> tuple[Session, CloseReason | None, Decision]:
-    """The session the turn runs in, why its last transcript closes (None: it goes on), and the record of it."""
+    """The session the turn runs in, why its last transcript closes (None: it goes on), and the record of it.
+
+    After an automatic reset the session row says so until its person was told (LOSS-7).
+    """
     old, now = facts.session, facts.now
     if old is None:
         session = _create_session(facts, items[0], settings, draws)
@@ -148,15 +158,13 @@ def _decide_life(
         return (_choose_model(session, command, settings) if command else session), None, decision
     if command is not None:
         return _reset_by_command(old, command, settings, draws, now=now)
-    if freshness is None or freshness.fresh:
-        decision = (
-            _describe(freshness, settings)
-            if freshness
-            else Decision(kind="freshness", outcome="fresh", rule="RESET-18")
-        )
-        return old, None, decision
-    reason: CloseReason = freshness.reason or "daily"
-    return apply_reset(old, session_id=draws.session_id, now=now), reason, _describe(freshness, settings)
+    if freshness is None:
+        return old, None, Decision(kind="freshness", outcome="fresh", rule="QUEUE-9", inputs={"alone": False})
+    if freshness.reason is None:
+        return old, None, _describe(freshness, settings)
+    fresh = apply_reset(old, session_id=draws.session_id, now=now)
+    marked = replace(fresh, extra={**fresh.extra, NOTICE_FIELD: freshness.reason})
+    return marked, freshness.reason, _describe(freshness, settings)
 
 
 def _reset_by_command(
@@ -208,11 +216,12 @@ def _build_entries(
     command: Reset | None,
     settings: BeginSettings,
     now: Instant,
+    contexts: Sequence[str],
 ) -> tuple[AnyEntry, ...]:
     if command is None:
-        return build_user_entries(items, entry_ids, now=now)
+        return build_user_entries(items, entry_ids, now=now, contexts=contexts)
     if command.remainder:
-        return build_user_entries(items, entry_ids, now=now, text=command.remainder)
+        return build_user_entries(items, entry_ids, now=now, text=command.remainder, contexts=contexts)
     model = command.model if command.model and command.model != settings.default_model else None
     named = f" Say that you now run as {model}." if model else ""
     prompt = (
@@ -223,6 +232,13 @@ def _build_entries(
         id=entry_ids[0], parent_id=None, timestamp=now, custom_type=GREETING_TYPE, content=prompt, display=False
     )
     return (greeting,)
+
+
+def _add_dropped(contexts: Sequence[str], queued: Next | None, *, count: int) -> tuple[str, ...]:
+    """The contexts with what fell to a full queue in front of the first (QUEUE-13)."""
+    known = tuple(contexts) or ("",) * count
+    dropped = build_dropped_context(queued.dropped_count, queued.dropped_lines) if queued is not None else ""
+    return ("\n\n".join(part for part in (dropped, known[0]) if part), *known[1:])
 
 
 def _build_header(session: Session, settings: BeginSettings, now: Instant) -> Header:

@@ -20,6 +20,7 @@ _EXPIRY_REASONS = {
     "stopped": "it was stopped",
     "reset": "the session was reset",
     "deleted": "the session was deleted",
+    "internal": "something went wrong inside the gateway, and its log says more",
 }
 
 
@@ -45,12 +46,18 @@ def build_error_message(sentence: str, *, partial: str, now: Instant) -> Assista
     return _line(partial, stop_reason="error", error_message=sentence, now=now)
 
 
-def build_expiry_notice(text: str, reason: str) -> str:
-    """The sentence for the sender of a message that will get no turn (LOSS-2); quotes its beginning."""
-    line = " ".join(text.split())
-    quoted = line if len(line) <= 60 else line[:59].rstrip() + "…"
+def build_expiry_notice(texts: Sequence[str], reason: str) -> str:
+    """The sentence for the sender of messages that will get no turn (LOSS-2); quotes the beginning of each."""
     why = _EXPIRY_REASONS.get(reason, reason)
-    return f"Your message “{quoted}” was not answered: {why}."
+    quotes = [_quote(text) for text in texts]
+    if len(quotes) == 1:
+        return f"Your message {quotes[0]} was not answered: {why}."
+    return "\n".join([f"{len(quotes)} of your messages were not answered: {why}.", *quotes])
+
+
+def _quote(text: str) -> str:
+    line = " ".join(text.split())
+    return f"“{line if len(line) <= 60 else line[:59].rstrip() + '…'}”"
 
 
 def _line(text: str, *, stop_reason: str, error_message: str | None, now: Instant) -> AssistantMessage:

@@ -67,7 +67,7 @@ def plan_manual_reset(
     session = apply_reset(facts.session, session_id=session_id, now=facts.now)
     return SessionChange(
         session=replace(session, naming=replace(session.naming, first_words=None)),
-        close=reason,
+        close=reason if facts.transcript is not None else None,
         open=Header(id=session_id, timestamp=facts.now, cwd=cwd),
         decisions=(Noted(decision=decision, who=who),),
     )

@@ -7,22 +7,33 @@ itself (an RPC) owes nothing, unless it asks for delivery.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from instar.core.delivery.chunk import split_text
 from instar.core.delivery.route import build_reply_target, decide_reply_route
 from instar.core.delivery.silent import is_silent
+from instar.core.lifecycle.freshness import StaleReason
+from instar.core.lifecycle.reset import NOTICE_FIELD
 from instar.core.model.change import DeliveryState, InboxChange, InboxItem, NewDelivery, Noted, SessionChange
 from instar.core.model.decision import Decision
-from instar.core.model.ids import DeliveryId, TurnId
+from instar.core.model.ids import DeliveryId, InboundId, TurnId
 from instar.core.model.message import Target
 from instar.core.model.session import Session
 from instar.core.policy.send import EgressKind, SendFacts, SendPolicy, decide_egress, decide_send
+from instar.core.queue.debounce import are_one_route
 from instar.core.queue.lane import Dropped
 from instar.core.turn.ends import build_expiry_notice
 
-__all__ = ["Reply", "ReplySettings", "plan_command_reply", "plan_expiry", "plan_reply"]
+__all__ = [
+    "Reply",
+    "ReplySettings",
+    "can_share_reply",
+    "plan_command_reply",
+    "plan_expiry",
+    "plan_reply",
+    "read_owed_notice",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +57,31 @@ class Reply:
     decisions: tuple[Noted, ...] = ()
     silent: bool = False
 
+    @property
+    def will_be_heard(self) -> bool:
+        """Whether something leaves for a channel, and with it the line about a reset (LOSS-7)."""
+        return any(delivery.state == "pending" for delivery in self.deliveries)
+
+
+def can_share_reply(routes: Sequence[Target | None], route: Target | None) -> bool:
+    """Whether a message by `route` may be answered together with messages that came by `routes`.
+
+    One answer goes to one place. So messages of two chats never share a turn, even where they share a session:
+    the words for one of them would be read in the other. A source without a route (None: RPC) hears every answer.
+    """
+    return route is None or all(each is None or are_one_route([each, route]) for each in routes)
+
+
+def read_owed_notice(session: Session) -> StaleReason | None:
+    """Why the session started over by itself, if its person was not told yet (LOSS-7)."""
+    match session.extra.get(NOTICE_FIELD):
+        case "daily":
+            return "daily"
+        case "idle":
+            return "idle"
+        case _:
+            return None
+
 
 def plan_reply(
     text: str,
@@ -57,11 +93,14 @@ def plan_reply(
     draw: Callable[[], DeliveryId],
     kind: EgressKind = "reply",
 ) -> Reply:
-    """The deliveries and decisions of one answer to `items`; the newest of them says where it goes."""
+    """The deliveries and decisions of one answer to `items`; the newest of them that came from a place where an
+    answer can go says where it goes.
+    """
     silent = is_silent(text)
     if not text.strip():
         return Reply(silent=silent)
-    target = _find_target(items[-1], session)
+    found = ((item, _find_target(item, session)) for item in reversed(items))
+    item, target = next(((item, target) for item, target in found if target is not None), (items[-1], None))
     if target is None:
         return Reply(silent=silent)
     verdict = decide_send(settings.send_policy, _facts(session, settings.main_key))
@@ -76,7 +115,7 @@ def plan_reply(
             NewDelivery(delivery_id=draw(), target=target, text=piece, turn_id=turn_id, state=state, reason=reason)
             for piece in pieces
         ),
-        decisions=(Noted(decision=record, inbound_id=items[-1].inbound_id, turn_id=turn_id),),
+        decisions=(Noted(decision=record, inbound_id=item.inbound_id, turn_id=turn_id),),
         silent=silent,
     )
 
@@ -94,22 +133,53 @@ def plan_command_reply(
     )
 
 
-def plan_expiry(item: InboxItem, dropped: Dropped, *, draw: Callable[[], DeliveryId]) -> SessionChange:
-    """End a message that will not run, and tell its sender once (LOSS-2).
+def plan_expiry(
+    items: Sequence[InboxItem],
+    dropped: Mapping[InboundId, Dropped],
+    *,
+    draw: Callable[[], DeliveryId],
+    text_max_chars: Callable[[str], int | None],
+) -> SessionChange:
+    """End messages that will not run, and tell each sender once, in one notice for each place and reason (LOSS-2).
 
     One that a running turn has taken meanwhile ends as merged into it instead, and nobody needs to be told.
     """
-    if dropped.merged_into is not None:
-        merged = InboxChange(inbound_id=item.inbound_id, state="merged", turn_id=dropped.merged_into)
-        return SessionChange(inbox=(merged,))
-    decision = Decision(kind="queue", outcome="expired", rule="LOSS-2", inputs={"reason": dropped.reason})
-    text = build_expiry_notice(item.submission.inbound.text, dropped.reason)
-    owed = () if dropped.reason in ("stopped", "aborted") else plan_command_reply(item, text, draw=draw, limit=None)
-    return SessionChange(
-        inbox=(InboxChange(inbound_id=item.inbound_id, state="expired", turn_id=item.turn_id, reason=dropped.reason),),
-        deliveries=owed,
-        decisions=(Noted(decision=decision, inbound_id=item.inbound_id),),
+    notices: dict[tuple[str, str, str], list[InboxItem]] = {}
+    for item in items:
+        fate = dropped[item.inbound_id]
+        if fate.merged_into is None and item.submission.session_key is None:
+            inbound = item.submission.inbound
+            target = build_reply_target(inbound)
+            place = (f"{target.channel} {target.account_id}", f"{target.to} {target.thread_id or ''}")
+            notices.setdefault((*place, f"{inbound.sender.id} {fate.reason}"), []).append(item)
+    owed = (
+        plan_command_reply(
+            group[-1],
+            build_expiry_notice([item.submission.inbound.text for item in group], dropped[group[0].inbound_id].reason),
+            draw=draw,
+            limit=text_max_chars(group[-1].submission.inbound.channel),
+        )
+        for group in notices.values()
     )
+    return SessionChange(
+        inbox=tuple(_build_end(item, dropped[item.inbound_id]) for item in items),
+        deliveries=tuple(delivery for deliveries in owed for delivery in deliveries),
+        decisions=tuple(
+            Noted(decision=_describe_expiry(dropped[item.inbound_id]), inbound_id=item.inbound_id)
+            for item in items
+            if dropped[item.inbound_id].merged_into is None
+        ),
+    )
+
+
+def _build_end(item: InboxItem, fate: Dropped) -> InboxChange:
+    if fate.merged_into is not None:
+        return InboxChange(inbound_id=item.inbound_id, state="merged", turn_id=fate.merged_into)
+    return InboxChange(inbound_id=item.inbound_id, state="expired", turn_id=item.turn_id, reason=fate.reason)
+
+
+def _describe_expiry(fate: Dropped) -> Decision:
+    return Decision(kind="queue", outcome="expired", rule="LOSS-2", inputs={"reason": fate.reason})
 
 
 def _find_target(item: InboxItem, session: Session) -> Target | None:

@@ -6,19 +6,22 @@ a line that somebody injected meanwhile stays in the tree (TRANS-16).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from instar.core.lifecycle.reset import NOTICE_FIELD
 from instar.core.model.change import InboxChange, InboxItem, Ledger, NewDelivery, Noted, SessionChange, SessionFacts
 from instar.core.model.entry import AnyEntry, AssistantMessage, Block, MessageEntry, ToolCall, ToolResultMessage, Usage
-from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, TurnId
+from instar.core.model.ids import AgentId, EntryId, InboundId, Instant, SessionId, TurnId
 from instar.core.model.session import Counters, Session
+from instar.core.turn.recover import build_steered_reason
 from instar.errors import InvariantBroken
 
 __all__ = [
     "ModelCall",
     "hang_entries",
     "plan_answer",
+    "plan_finish",
     "plan_steer",
     "plan_tool_result",
     "require_session",
@@ -84,11 +87,13 @@ def plan_answer(
     ended: tuple[InboxChange, ...] = (),
     decisions: tuple[Noted, ...] = (),
     aborted: bool = False,
+    has_told_reset: bool = False,
 ) -> SessionChange:
     """Commit an assistant message: a step of the turn, or with `ended` its finish.
 
-    The same change holds the ledger line, the counters, the replies that are owed and the ends of the messages that
-    were answered, so none of them can be there without the others.
+    `has_told_reset` says that one of the `deliveries` begins with the line about a reset, which is then owed no more
+    (LOSS-7). The same change holds the ledger line, the counters, the replies that are owed and the ends of the
+    messages that were answered, so none of them can be there without the others.
     """
     session = require_session(facts, session_id)
     entry = MessageEntry(id=entry_id, parent_id=None, timestamp=facts.now, message=message)
@@ -96,14 +101,25 @@ def plan_answer(
     if call is not None:
         counters = _count(counters, call)
     leaf = facts.transcript.leaf_id if facts.transcript else None
+    touched = replace(touch_updated(session, facts.now), counters=counters)
     return SessionChange(
-        session=replace(touch_updated(session, facts.now), counters=counters),
+        session=_without_notice(touched) if has_told_reset else touched,
         entries=hang_entries((entry,), leaf),
         inbox=ended,
         deliveries=deliveries,
         ledger=() if call is None else (_book(call, turn_id),),
         decisions=decisions,
     )
+
+
+def plan_finish(facts: SessionFacts, *, session_id: SessionId, ended: tuple[InboxChange, ...]) -> SessionChange:
+    """Finish a turn whose answer is in the transcript already: it was cut off in between (LOSS-4)."""
+    session = require_session(facts, session_id)
+    return SessionChange(session=touch_updated(session, facts.now), inbox=ended)
+
+
+def _without_notice(session: Session) -> Session:
+    return replace(session, extra={name: value for name, value in session.extra.items() if name != NOTICE_FIELD})
 
 
 def plan_tool_result(
@@ -138,17 +154,24 @@ def plan_steer(
     *,
     session_id: SessionId,
     turn_id: TurnId,
-    decisions: tuple[Noted, ...] = (),
+    staying: Collection[InboundId] = (),
 ) -> SessionChange:
-    """Commit messages that were put into the running turn (QUEUE-3); they end as ``merged`` into it."""
+    """Commit messages that were put into the running turn (QUEUE-3); they end as ``merged`` into it.
+
+    Those of `staying` also wait for a turn of their own (QUEUE-7); their rows note that their words are stored.
+    """
     session = require_session(facts, session_id)
     touched = touch_updated(session, facts.now)
     leaf = facts.transcript.leaf_id if facts.transcript else None
     return SessionChange(
         session=replace(touched, lifecycle=replace(touched.lifecycle, last_interaction_at=facts.now)),
         entries=hang_entries(entries, leaf),
-        inbox=tuple(InboxChange(inbound_id=item.inbound_id, state="merged", turn_id=turn_id) for item in items),
-        decisions=decisions,
+        inbox=tuple(
+            InboxChange(inbound_id=item.inbound_id, state="waiting", reason=build_steered_reason(turn_id))
+            if item.inbound_id in staying
+            else InboxChange(inbound_id=item.inbound_id, state="merged", turn_id=turn_id)
+            for item in items
+        ),
     )
 
 

@@ -40,6 +40,21 @@ SELECT {item} FROM inbox WHERE turn_id = :turn_id ORDER BY seq DESC LIMIT :limit
 -- The newest messages of a session, newest first.
 SELECT {item} FROM inbox WHERE session_key = :session_key ORDER BY seq DESC LIMIT :limit;
 
+-- name: load_observed
+-- The newest messages kept as context of a group that no turn has been shown yet, newest first.
+SELECT {item} FROM inbox
+WHERE session_key = :session_key AND state = 'observed' AND seq > :after_seq AND seq < :before_seq AND seq > COALESCE((
+    SELECT MAX(shown.seq) FROM inbox AS shown
+    WHERE shown.session_key = :session_key AND shown.seq < :before_seq
+    AND shown.state IN ('running', 'answered', 'merged')
+), 0)
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: find_message
+-- One message by the name its source gave it.
+SELECT {item} FROM inbox
+WHERE channel = :channel AND account_id = :account_id AND message_id = :message_id;
+
 -- name: load_open_inbox
 -- Messages in one state that have not ended, in arrival order.
 SELECT {item} FROM inbox WHERE state = :state AND ended_at IS NULL ORDER BY seq;
