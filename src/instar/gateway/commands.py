@@ -7,6 +7,7 @@ delivered (SEND-12), and nothing of it is in the transcript.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from instar.core.explain.status import build_status_lines
@@ -25,7 +26,7 @@ from instar.core.policy.command_rights import CommandDecision, decide_command
 from instar.core.policy.commands import parse_command
 from instar.core.turn.reply import plan_command_reply
 from instar.core.turn.steps import touch_updated
-from instar.errors import InvalidRequest, NotFound, Unavailable
+from instar.errors import InvalidRequest, InvariantBroken, NotFound, Unavailable
 from instar.gateway.compaction_run import CompactionRun
 from instar.gateway.compactor import describe_outcome
 from instar.gateway.lane import LaneBook
@@ -89,18 +90,18 @@ class Commands:
 
     # --- doing --------------------------------------------------------------------------------------------------------
 
-    async def run(self, item: InboxItem) -> None:
-        """Do the command of a message that `recognises` knows, end the message, and answer its sender."""
+    async def run(self, item: InboxItem) -> Callable[[], Awaitable[None]]:
+        """Do the command of a message that `recognises` knows. What is returned ends the message and answers its
+        sender; it may be called again while the store refuses. Raises `StoreError`: then nothing was done.
+        """
         found = self.read(item)
         if found is None:
-            return
+            raise InvariantBroken("a command is done as it was recognised", why=item.inbound_id)
         command, decision = found
         if decision.outcome == "swallow":
-            await self._end(item, decision, text=None, state="refused")
-            return
+            return lambda: self._end(item, decision, text=None, state="refused")
         if isinstance(command, kinds.Compact) and decision.outcome == "run":
-            await self._compact(command, decision, item)
-            return
+            return await self._compact(command, decision, item)
         if decision.outcome == "place":
             text = "This command is for groups only."
         else:
@@ -108,7 +109,7 @@ class Commands:
                 text = await self._answer(command, item)
             except (InvalidRequest, NotFound, Unavailable) as error:
                 text = str(error)
-        await self._end(item, decision, text=text, state="command")
+        return lambda: self._end(item, decision, text=text, state="command")
 
     async def _answer(self, command: kinds.Command, item: InboxItem) -> str:
         match command:
@@ -140,7 +141,9 @@ class Commands:
         stopped = await lane.stop_from_inside("stop")
         return "Stopped." if stopped else "Nothing was running."
 
-    async def _compact(self, command: kinds.Compact, decision: CommandDecision, item: InboxItem) -> None:
+    async def _compact(
+        self, command: kinds.Compact, decision: CommandDecision, item: InboxItem
+    ) -> Callable[[], Awaitable[None]]:
         """Start the compaction as a run of the lane; its outcome answers the command (COMPACT-20)."""
         key = item.acceptance.session_key
         run = CompactionRun(
@@ -151,12 +154,18 @@ class Commands:
             undo=command.undo,
             who=_who(item),
         )
-        await self._lanes.get(key).compact_from_inside(run)
+        try:
+            await self._lanes.get(key).compact_from_inside(run)
+        except Unavailable as error:
+            text = str(error)
+            return lambda: self._end(item, decision, text=text, state="command")
         self._services.spawn(self._end_compaction(run, decision, item))
+        return _nothing
 
     async def _end_compaction(self, run: CompactionRun, decision: CommandDecision, item: InboxItem) -> None:
         outcome = await run.done
-        await self._end(item, decision, text=describe_outcome(outcome), state="command")
+        text = describe_outcome(outcome)
+        await self._services.insist(lambda: self._end(item, decision, text=text, state="command"))
 
     async def _resume(self, command: kinds.Resume, item: InboxItem) -> str:
         """Make a closed transcript current again (LOSS-6)."""
@@ -257,6 +266,10 @@ class Commands:
                 at=self._services.clock.now(),
             )
         )
+
+
+async def _nothing() -> None:
+    """What is left to write of a command whose end comes later."""
 
 
 def _who(item: InboxItem) -> str:

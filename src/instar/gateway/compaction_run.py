@@ -75,6 +75,10 @@ class CompactionRun:
             outcome = await self._compact()
         except Stopped:
             outcome = Compacted(status="failed", why="It was stopped.")
+        except asyncio.CancelledError:
+            # The gateway stops: whoever waits must not wait for ever. The command is done at the next start.
+            self.done.cancel()
+            raise
         if not self.done.done():
             self.done.set_result(outcome)
 

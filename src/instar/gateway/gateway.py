@@ -8,6 +8,7 @@ limit and leaves the rest for the next start.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from itertools import groupby
 from types import TracebackType
 from typing import Self
@@ -36,6 +37,7 @@ from instar.gateway.status import build_facts, load_status
 from instar.gateway.status_text import load_status_facts
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.upkeep import Upkeep
+from instar.gateway.waiting import within
 from instar.ports.channel import Channel, ChannelContext, Receipt
 
 __all__ = ["Gateway"]
@@ -95,17 +97,21 @@ class Gateway:
         await self._group.__aexit__(None, None, None)
 
     async def stop(self, reason: str) -> None:
-        """Drain and stop; may be called twice."""
+        """Drain and stop; may be called twice.
+
+        Channels go last: what the last turns say still leaves through them. Their messages are refused meanwhile, with
+        the request to send them again.
+        """
         if self._is_draining:
             return
         self._is_draining = True
         self.events.publish(ShuttingDown(reason=reason))
-        for channel in self._parts.channels.values():
-            await channel.stop()
         await self._drain()
         for lane in self.lanes:
-            await lane.stop(cut=True)
+            await lane.stop()
         await self.outbox.stop()
+        for channel in self._parts.channels.values():
+            await channel.stop()
         self._end_upkeep()
         await self._parts.runner.close()
 
@@ -117,18 +123,24 @@ class Gateway:
         """Let everything fall as a crash would: no drain, no goodbye. The rows say what is left to do (LOSS-4)."""
         self._is_draining = True
         for lane in self.lanes:
-            await lane.stop(cut=True)
+            await lane.stop()
         await self.outbox.stop()
         self._end_upkeep()
         await self._group.__aexit__(None, None, None)
 
     async def _drain(self) -> None:
-        deadline = self._parts.clock.monotonic() + DRAIN_S
-        while any(lane.active_turn_ids for lane in self.lanes):
-            if self._parts.clock.monotonic() >= deadline:
-                log.warning("drain_cut", turns=sum(len(lane.active_turn_ids) for lane in self.lanes))
-                return
-            await asyncio.sleep(0.02)
+        """Begin no more turns, let those that run come to their end, and what they said leave."""
+        clock = self._parts.clock
+        for lane in self.lanes:
+            lane.drain()
+        running = [task for lane in self.lanes for task in lane.tasks]
+        try:
+            if running:
+                await within(clock, DRAIN_S, _all_done(running))
+            await within(clock, DRAIN_S, self.outbox.drain())
+        except TimeoutError:
+            turns = sum(len(lane.active_turn_ids) for lane in self.lanes)
+            log.warning("drain_cut", turns=turns)
 
     def _take_up(self, recovered: Recovered) -> None:
         """Hand interrupted turns and waiting messages to their lanes, in arrival order (LOSS-4)."""
@@ -136,10 +148,10 @@ class Gateway:
         def turn_of(item: InboxItem) -> tuple[SessionKey, TurnId]:
             return item.acceptance.session_key, item.turn_id or TurnId(item.inbound_id)
 
-        for (key, turn_id), items in groupby(
+        for (key, _turn_id), items in groupby(
             sorted(recovered.running, key=lambda item: (*turn_of(item), item.seq)), turn_of
         ):
-            self.lanes.get(key).resume(turn_id, tuple(items))
+            self.lanes.get(key).resume(tuple(items))
         for item in recovered.waiting:
             self.lanes.get(item.acceptance.session_key).offer(item)
         if recovered.running or recovered.waiting:
@@ -199,6 +211,9 @@ class Gateway:
             key=address.session_key,
             decide=lambda facts: decide_acceptance(facts, submission, address, settings),
         )
+        if acknowledgement.status == "refused":
+            # A refusal may owe its sender a sentence.
+            self.outbox.wake(inbound.channel)
         if item is not None and not self._is_draining:
             self.lanes.get(item.acceptance.session_key).offer(item)
         return acknowledgement
@@ -224,3 +239,8 @@ class Gateway:
     async def status(self, *, recent: int = 10) -> GatewayStatus:
         """What is going on, with the most recently used sessions."""
         return await load_status(self._parts, self.lanes, self.sessions, self._channel_errors, recent=recent)
+
+
+async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Return once every task is done, however it ended; being cancelled leaves them alone."""
+    await asyncio.wait(tasks)

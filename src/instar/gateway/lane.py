@@ -2,8 +2,18 @@
 
 A lane is one task with a mailbox. Messages, ended turns, aborts and operations all reach it there and are taken one
 after the other, so nothing about a session needs a lock. Every question is answered by `instar.core.queue.mode`;
-the lane loads what the question needs, asks, and carries the answer out: it starts turns, offers them steered
-messages, ends messages that will not run, and tells their senders.
+the lane loads what the question needs, asks, and carries the answer out: it starts turns, ends messages that will
+not run, and tells their senders.
+
+Theory of operation. Taking a piece of mail has two halves. First what may fail is awaited, with nothing changed yet:
+when the store refuses, the mail is put back and taken again after a rest. Then the answer is applied in memory, in one
+go and without awaiting. Rows that must follow (a message expired, a decision noted) are *owed*: they are written
+right afterwards, in order, and again later while the store refuses. So a full disk makes a session late; it never
+makes it forget. What is not written when the process ends is still "waiting" in the rows, for the next start.
+
+The one thing that does not come by mail is a turn that takes steered messages: it asks at its boundary
+(`take_steered`), and they leave the lane in the same instant. Were they only reported as taken afterwards, a cap or an
+abort could end in between what the turn has already told the model.
 
 Limits: the queue's cap is the mode's (`QueueSettings.cap`); a stop waits `STOP_WAIT_S` for a turn to end.
 """
@@ -13,8 +23,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -28,7 +38,9 @@ from instar.core.queue.lane import (
     LaneState,
     apply_ended,
     apply_started,
+    apply_steerable,
     apply_taken,
+    find_steered,
 )
 from instar.core.queue.mode import (
     AbortCause,
@@ -41,17 +53,20 @@ from instar.core.queue.mode import (
     decide_arrival,
     decide_next,
 )
-from instar.errors import StoreError, Unavailable
+from instar.core.turn.recover import build_steered_reason
+from instar.errors import FenceLost, StoreError, Unavailable
+from instar.gateway.lane_mail import Abort, Arrived, Compact, Ended, Mail, Perform, Resume, answer, refuse
+from instar.gateway.lane_ports import LaneHost, LaneWork
+from instar.gateway.waiting import end_tasks, wait_first
 from instar.gateway.warm import WarmContext
-from instar.ports.clock import Clock
 
-__all__ = ["Lane", "LaneBook", "LaneHost", "LaneWork"]
+__all__ = ["Lane", "LaneBook"]
 
 STOP_WAIT_S = 15.0
 """How long a stop waits for a turn to end before it gives up (RPC-35, COMPACT-20)."""
 
 STORE_PAUSE_S = 2.0
-"""Rest before a turn that the store refused (a full disk) is taken up again."""
+"""Rest before what the store refused (a full disk) is tried again."""
 
 IDLE_S = 120.0
 """An idle lane gives up its place, and the context it kept warm, after this long."""
@@ -59,76 +74,6 @@ IDLE_S = 120.0
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
-
-
-class LaneWork(Protocol):
-    """What a lane runs: a turn, or a compaction that somebody asked for."""
-
-    turn_id: TurnId
-    has_begun: bool
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether somebody asked it to end."""
-        ...
-
-    def offer(self, item: InboxItem) -> None:
-        """Offer a message to be taken at the next boundary (QUEUE-3)."""
-        ...
-
-    def stop(self, cause: str) -> None:
-        """End it at once."""
-        ...
-
-    async def run(self, *, resume: bool = False) -> None:
-        """Do it; again with `resume` after the store refused it for a while."""
-        ...
-
-    async def fail(self, sentence: str) -> None:
-        """End it after a defect of ours."""
-        ...
-
-
-class LaneHost(Protocol):
-    """What a lane asks of the gateway around it."""
-
-    @property
-    def clock(self) -> Clock:
-        """Time."""
-        ...
-
-    async def build_lane_message(self, item: InboxItem, *, busy: bool) -> LaneMessage:
-        """The message as the queue sees it; `busy` says whether its settings will matter."""
-        ...
-
-    def build_turn(self, lane: Lane, items: Sequence[InboxItem], decided: Next | None) -> LaneWork:
-        """A turn for these messages, not yet begun."""
-        ...
-
-    async def run_command(self, item: InboxItem) -> None:
-        """Do a chat command that needs no model; ends its message."""
-        ...
-
-    async def end_messages(self, key: SessionKey, items: Sequence[InboxItem], dropped: Sequence[Dropped]) -> None:
-        """End messages that will not run, and tell their senders once."""
-        ...
-
-    async def record(self, name: str, key: SessionKey, change: SessionChange) -> None:
-        """Write a change that belongs to no turn."""
-        ...
-
-    async def fail_turn(self, turn: LaneWork) -> None:
-        """End a turn after a defect of ours, so that its sender is told."""
-        ...
-
-    def retire(self, lane: Lane) -> None:
-        """Forget an idle lane."""
-        ...
-
-    @property
-    def slots(self) -> asyncio.Semaphore:
-        """The places that all runs share (QUEUE-2)."""
-        ...
 
 
 class LaneBook(Protocol):
@@ -155,53 +100,13 @@ class LaneBook(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrived:
-    item: InboxItem
-
-
-@dataclass(frozen=True, slots=True)
-class _Resume:
-    turn_id: TurnId
-    items: tuple[InboxItem, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    ids: tuple[InboundId, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    turn_id: TurnId
-
-
-@dataclass(frozen=True, slots=True)
-class _Abort:
-    cause: AbortCause
-    turn_id: TurnId | None
-    done: asyncio.Future[tuple[TurnId, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Perform:
-    operation: Callable[[], Awaitable[Any]]  # Any: each operation has a result of its own; `perform` restores its type
-    cause: AbortCause | None
-    done: asyncio.Future[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Compact:
-    run: LaneWork
-
-
-_Mail = _Arrived | _Resume | _Taken | _Ended | _Abort | _Perform | _Compact
-
-
 @dataclass(slots=True)
 class _Running:
-    turn: LaneWork
-    task: asyncio.Task[None]
+    """Work under way. `stopped` is done once it was told to end, so that it need not wait for a place first."""
+
+    work: LaneWork
+    stopped: asyncio.Future[None]
+    task: asyncio.Task[None] | None = None
 
 
 class Lane:
@@ -211,12 +116,15 @@ class Lane:
         self.key = key
         self._host = host
         self._group = group
-        self._mail: asyncio.Queue[_Mail] = asyncio.Queue()
-        self._later: deque[_Mail] = deque()
+        self._mail: asyncio.Queue[Mail] = asyncio.Queue()
+        self._later: deque[Mail] = deque()
+        self._unread = 0
+        self._owed: deque[Callable[[], Awaitable[None]]] = deque()
         self._state: LaneState = IDLE_LANE
         self._items: dict[InboundId, InboxItem] = {}
         self._running: dict[TurnId, _Running] = {}
         self._wake_at: Instant | None = None
+        self._is_draining = False
         self._task: asyncio.Task[None] | None = None
 
     # --- mail, from any task --------------------------------------------------------------------------------------
@@ -227,36 +135,39 @@ class Lane:
 
     def offer(self, item: InboxItem) -> None:
         """Hand over an accepted message."""
-        self._mail.put_nowait(_Arrived(item))
+        self._put(Arrived(item))
 
-    def resume(self, turn_id: TurnId, items: tuple[InboxItem, ...]) -> None:
-        """Hand over a turn that a crash interrupted, before any message is offered (LOSS-4)."""
-        self._mail.put_nowait(_Resume(turn_id, items))
+    def resume(self, items: tuple[InboxItem, ...]) -> None:
+        """Hand over the messages of a turn that a crash interrupted, before any message is offered (LOSS-4)."""
+        self._put(Resume(items))
 
     async def abort(self, cause: AbortCause, turn_id: TurnId | None = None) -> tuple[TurnId, ...]:
         """Empty the lane, or end one turn, and wait until that is done; the turn ids that were ended (QUEUE-16)."""
         done: asyncio.Future[tuple[TurnId, ...]] = asyncio.get_running_loop().create_future()
-        self._mail.put_nowait(_Abort(cause, turn_id, done))
+        self._put(Abort(cause, turn_id, done))
         return await done
 
     async def perform(self, operation: Callable[[], Awaitable[T]], *, cause: AbortCause | None = None) -> T:
         """Run work that must not run beside a turn (a reset, a deletion): with a `cause` the lane is emptied first,
         else the turn may finish.
 
-        Raises `Unavailable` when a turn does not end in time.
+        Raises `Unavailable` when a turn does not end in time, or when what is dropped cannot be written down.
         """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._mail.put_nowait(_Perform(operation, cause, done))
+        self._put(Perform(operation, cause, done))
         return await done
 
-    async def stop(self, *, cut: bool) -> None:
-        """End the lane's task and, with `cut`, the turns with it; what is cut goes on at the next start."""
-        tasks = [running.task for running in self._running.values()] if cut else []
-        if self._task is not None:
-            tasks.append(self._task)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def drain(self) -> None:
+        """Start nothing more; what runs may end. What waits is left in its rows for the next start."""
+        self._is_draining = True
+
+    async def stop(self) -> None:
+        """End the lane's task and its turns; what is cut goes on at the next start, who waits is told."""
+        await end_tasks([*self.tasks, self._task] if self._task is not None else self.tasks)
+        while not self._mail.empty():
+            self._later.append(self._mail.get_nowait())
+        for mail in self._later:
+            refuse(mail)
 
     # --- what others may ask ----------------------------------------------------------------------------------------
 
@@ -266,18 +177,23 @@ class Lane:
         return tuple(self._running)
 
     @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """The tasks of the runs under way."""
+        return tuple(running.task for running in self._running.values() if running.task is not None)
+
+    @property
     def waiting_count(self) -> int:
         """Messages that wait."""
         return len(self._state.waiting)
 
     @property
     def is_idle(self) -> bool:
-        """Nothing runs, nothing waits, no mail."""
-        return not self._running and not self._state.waiting and self._mail.empty() and not self._later
+        """Nothing runs, nothing waits, no mail, nothing owed."""
+        return not (self._running or self._state.waiting or self._unread or self._owed)
 
     def compact(self, run: LaneWork) -> None:
         """Stop what runs, then run a compaction; messages wait behind it (COMPACT-20, COMPACT-24)."""
-        self._mail.put_nowait(_Compact(run))
+        self._put(Compact(run))
 
     async def compact_from_inside(self, run: LaneWork) -> None:
         """As `compact`, but called by a command that this lane is doing right now, so not by mail."""
@@ -294,9 +210,20 @@ class Lane:
 
     # --- called by the lane's own turns -------------------------------------------------------------------------------
 
-    def tell_taken(self, ids: tuple[InboundId, ...]) -> None:
-        """A turn has committed these steered messages."""
-        self._mail.put_nowait(_Taken(ids))
+    def has_steered(self, turn_id: TurnId) -> bool:
+        """Whether a message waits to be put into this turn (QUEUE-3)."""
+        return bool(find_steered(self._state, turn_id))
+
+    def take_steered(self, turn_id: TurnId) -> tuple[tuple[InboxItem, ...], frozenset[InboundId]]:
+        """Those messages, taken out of the lane, and which of them also wait for a turn of their own (QUEUE-7)."""
+        ids = [message.id for message in find_steered(self._state, turn_id)]
+        self._state = apply_taken(self._state, ids)
+        staying = frozenset(message.id for message in self._state.waiting) & frozenset(ids)
+        items = tuple(self._items.pop(inbound_id) for inbound_id in ids)
+        for item in items:
+            if item.inbound_id in staying:
+                self._items[item.inbound_id] = replace(item, reason=build_steered_reason(turn_id))
+        return items, staying
 
     # --- the task -----------------------------------------------------------------------------------------------------
 
@@ -305,159 +232,168 @@ class Lane:
         while True:
             mail = await self._next_mail()
             if mail is None and self.is_idle:
-                self._host.retire(self)
+                self._host.retire(self.key)
                 return
             try:
                 if mail is not None:
                     await self._take(mail)
-                await self._advance()
+                    self._unread -= 1
             except StoreError as error:
-                # The rows still say "waiting": nothing is lost, and the next start or message takes them up.
+                # Nothing has changed yet: the mail is as good as unread.
                 log.error("lane_store_failed", session_key=self.key, error=str(error))
-                self._wake_at = Instant(self._host.clock.now() + int(STORE_PAUSE_S * 1000))
+                self._later.appendleft(mail) if mail is not None else None
+                await self._host.clock.sleep(STORE_PAUSE_S)
+                continue
             except Exception:
                 # The lane boundary (style, section 6): a defect in one message must not silence the session.
                 log.exception("lane_failed", session_key=self.key)
+                self._unread -= 1
+                if isinstance(mail, Arrived):
+                    self._give_up([mail.item])
+            self._advance()
+            await self._pay()
 
-    async def _next_mail(self) -> _Mail | None:
+    def _put(self, mail: Mail) -> None:
+        self._unread += 1
+        self._mail.put_nowait(mail)
+
+    async def _next_mail(self) -> Mail | None:
         """The next piece of mail; None when a wait is over."""
         if self._later:
             return self._later.popleft()
         if self._wake_at is None and not self.is_idle:
             return await self._mail.get()
-        wait_s = IDLE_S if self._wake_at is None else max(0.0, (self._wake_at - self._host.clock.now()) / 1000)
+        clock = self._host.clock
+        wait_s = IDLE_S if self._wake_at is None else max(0.0, (self._wake_at - clock.now()) / 1000)
         getter = asyncio.ensure_future(self._mail.get())
-        sleeper = asyncio.ensure_future(self._host.clock.sleep(wait_s))
-        try:
-            await asyncio.wait({getter, sleeper}, return_when=asyncio.FIRST_COMPLETED)
-            if getter.done():
-                return getter.result()
-            self._wake_at = None
-            return None
-        finally:
-            sleeper.cancel()
-            if not getter.done():
-                getter.cancel()
+        if await wait_first(getter, asyncio.ensure_future(clock.sleep(wait_s))):
+            return getter.result()
+        self._wake_at = None
+        return None
 
-    async def _take(self, mail: _Mail) -> None:
+    async def _take(self, mail: Mail) -> None:
         match mail:
-            case _Arrived(item):
+            case Arrived(item):
                 await self._take_arrival(item)
-            case _Resume(turn_id, items):
-                self._launch(self._host.build_turn(self, items, None), resume=True)
-                self._state = apply_started(self._state, LaneRun(turn_id=turn_id))
-            case _Taken(ids):
-                self._state = apply_taken(self._state, ids)
-                for inbound_id in ids:
-                    if all(message.id != inbound_id for message in self._state.waiting):
-                        self._items.pop(inbound_id, None)
-            case _Ended(turn_id):
+            case Resume(items):
+                work = self._build_turn(items, None)
+                if work is not None:
+                    self._state = apply_started(self._state, LaneRun(turn_id=work.turn_id))
+                    self._launch(work, resume=True)
+            case Ended(turn_id):
                 self._running.pop(turn_id, None)
                 self._state = apply_ended(self._state, turn_id)
-            case _Abort(cause, turn_id, done):
-                await self._answer(done, self._empty(cause, turn_id))
-            case _Perform(operation, cause, done):
-                await self._answer(done, self._perform_now(operation, cause))
-            case _Compact(run):
+            case Abort(cause, run_id, done):
+                await answer(done, self._empty(cause, run_id))
+            case Perform(operation, cause, done):
+                await answer(done, self._perform_now(operation, cause))
+            case Compact(run):
                 await self.compact_from_inside(run)
 
-    async def _answer(self, done: asyncio.Future[T], work: Awaitable[T]) -> None:
-        """Give the result or the error of `work` to whoever waits for it."""
-        try:
-            result = await work
-        except Exception as error:  # noqa: BLE001 - passed on whole to the task that waits for it
-            # The waiting task raises it; the lane itself goes on.
-            if not done.cancelled():
-                done.set_exception(error)
-        else:
-            if not done.cancelled():
-                done.set_result(result)
-
     async def _take_arrival(self, item: InboxItem) -> None:
+        """What may fail first, then the answer in one go."""
+        if self._is_draining:
+            return
         busy = bool(self._state.running or self._state.waiting)
         message = await self._host.build_lane_message(item, busy=busy)
+        if message.is_command:
+            self._owed.append(await self._host.run_command(item))
+            return
+        for turn_id, running in self._running.items():
+            self._state = apply_steerable(self._state, turn_id, steerable=running.work.takes(message.route))
         arrival = decide_arrival(self._state, message, now=self._host.clock.now())
         self._state = apply_arrival(self._state, message, arrival)
-        await self._drop(arrival.dropped)
+        self._items[item.inbound_id] = item
+        self._owe_ends(arrival.dropped)
         for turn_id in arrival.abort:
             self._stop_turn(turn_id, "interrupt")
         if busy:
-            await self._note(item, message, arrival)
-        await self._carry_out(item, arrival)
+            self._owe_note(item, message, arrival)
+        self._carry_out(item, arrival)
 
-    async def _carry_out(self, item: InboxItem, arrival: Arrival) -> None:
+    def _carry_out(self, item: InboxItem, arrival: Arrival) -> None:
         match arrival.action:
-            case "command":
-                await self._host.run_command(item)
             case "start" | "fanout":
-                turn = self._host.build_turn(self, (item,), None)
-                run = LaneRun(turn_id=turn.turn_id, fanout=arrival.action == "fanout")
-                self._state = apply_started(self._state, run)
-                self._launch(turn, resume=False)
+                del self._items[item.inbound_id]
+                work = self._build_turn((item,), None)
+                if work is not None:
+                    run = LaneRun(turn_id=work.turn_id, fanout=arrival.action == "fanout")
+                    self._state = apply_started(self._state, run)
+                    self._launch(work, resume=False)
             case "refuse":
-                self._items[item.inbound_id] = item
-                await self._drop((Dropped(id=item.inbound_id, reason="queue_cap"),))
-            case "steer" | "wait" | "collect" | "interrupt":
-                self._items[item.inbound_id] = item
-                if arrival.steer_into is not None and arrival.steer_into in self._running:
-                    self._running[arrival.steer_into].turn.offer(item)
+                self._owe_ends((Dropped(id=item.inbound_id, reason="queue_cap"),))
             case "duplicate":
                 log.info("lane_duplicate", session_key=self.key, inbound_id=item.inbound_id)
+            case _:
+                pass  # it stands among the waiting; a turn that it steers asks for it
 
-    async def _advance(self) -> None:
+    def _advance(self) -> None:
         """Start what may start now, or set the alarm for when something may."""
-        while True:
+        while not self._is_draining:
             decided = decide_next(self._state, now=self._host.clock.now())
             self._wake_at = decided.wake_at if decided.action == "wait" else None
             if decided.action != "run":
                 return
             items = tuple(self._items.pop(inbound_id) for inbound_id in decided.ids)
-            turn = self._host.build_turn(self, items, decided)
-            self._state = apply_next(self._state, decided, LaneRun(turn_id=turn.turn_id, fanout=decided.fanout))
-            self._launch(turn, resume=False)
+            work = self._build_turn(items, decided)
+            if work is None:
+                gone = frozenset(decided.ids)
+                left = tuple(message for message in self._state.waiting if message.id not in gone)
+                self._state = replace(self._state, waiting=left)
+                continue
+            self._state = apply_next(self._state, decided, LaneRun(turn_id=work.turn_id, fanout=decided.fanout))
+            self._launch(work, resume=False)
 
     # --- turns --------------------------------------------------------------------------------------------------------
 
-    def _launch(self, turn: LaneWork, *, resume: bool) -> None:
-        task = self._group.create_task(self._run_turn(turn, resume=resume), name=f"turn:{turn.turn_id}")
-        self._running[turn.turn_id] = _Running(turn, task)
-
-    async def _run_turn(self, turn: LaneWork, *, resume: bool) -> None:
-        """Run a turn to its end; a store that refuses us for a while only makes it late."""
+    def _build_turn(self, items: tuple[InboxItem, ...], decided: Next | None) -> LaneWork | None:
+        """A turn for these messages; None after a defect of ours, of which their senders are told."""
         try:
-            async with self._host.slots:
-                while True:
-                    try:
-                        await turn.run(resume=resume)
-                        return
-                    except StoreError as error:
-                        log.error("turn_store_failed", session_key=self.key, turn_id=turn.turn_id, error=str(error))
-                        if turn.is_stopping:
-                            return
-                        await self._host.clock.sleep(STORE_PAUSE_S)
-                        resume = turn.has_begun
+            return self._host.build_turn(self.key, items, decided, steered=self, alone=not self._running)
+        except Exception:
+            # The lane boundary (style, section 6): these messages must not be tried for ever.
+            log.exception("turn_not_built", session_key=self.key)
+            self._give_up(items)
+            return None
+
+    def _launch(self, work: LaneWork, *, resume: bool) -> None:
+        running = _Running(work, asyncio.get_running_loop().create_future())
+        self._running[work.turn_id] = running
+        running.task = self._group.create_task(self._run(running, resume=resume), name=f"turn:{work.turn_id}")
+
+    async def _run(self, running: _Running, *, resume: bool) -> None:
+        """Run a turn to its end, in one of the places that all share (QUEUE-2)."""
+        work, slots = running.work, self._host.slots
+        has_place = False
+        try:
+            if not running.stopped.done():
+                has_place = await wait_first(asyncio.ensure_future(slots.acquire()), running.stopped)
+            await work.run(resume=resume)
+        except FenceLost as error:
+            log.critical("lane_lost", session_key=self.key, turn_id=work.turn_id, error=str(error))
         except Exception:
             # The lane boundary (style, section 6): a defect in one turn must not silence the session.
-            log.exception("turn_failed", session_key=self.key, turn_id=turn.turn_id)
-            await self._host.fail_turn(turn)
+            log.exception("turn_failed", session_key=self.key, turn_id=work.turn_id)
+            await self._host.fail_work(work)
         finally:
-            self._mail.put_nowait(_Ended(turn.turn_id))
+            if has_place:
+                slots.release()
+            self._put(Ended(work.turn_id))
 
     def _stop_turn(self, turn_id: TurnId, cause: str) -> None:
         running = self._running.get(turn_id)
         if running is not None:
-            running.turn.stop(cause)
+            running.work.stop(cause)
+            if not running.stopped.done():
+                running.stopped.set_result(None)
 
-    async def _empty(self, cause: AbortCause, turn_id: TurnId | None) -> tuple[TurnId, ...]:
+    async def _empty(self, cause: AbortCause, run_id: TurnId | None) -> tuple[TurnId, ...]:
         """Drop what waits, end what runs, and wait until it has ended."""
+        turn_id = next((one for one, running in self._running.items() if run_id and running.work.owns(run_id)), run_id)
         decided = decide_abort(self._state, cause=cause, turn_id=turn_id)
         self._state = apply_abort(self._state, decided)
-        told = tuple(
-            self._items[dropped.id].turn_id or TurnId(dropped.id)
-            for dropped in decided.dropped
-            if dropped.id in self._items
-        )
-        await self._drop(decided.dropped)
+        told = [self._items[one.id].turn_id or TurnId(one.id) for one in decided.dropped]
+        self._owe_ends(decided.dropped)
         for running_id in decided.abort:
             self._stop_turn(running_id, cause)
         await self._wait_ended(decided.abort)
@@ -465,20 +401,22 @@ class Lane:
 
     async def _wait_ended(self, turn_ids: Sequence[TurnId]) -> None:
         """Take only ended turns from the mailbox until these have ended; keep other mail for later."""
-        deadline = self._host.clock.monotonic() + STOP_WAIT_S
+        clock = self._host.clock
+        deadline = clock.monotonic() + STOP_WAIT_S
         while any(turn_id in self._running for turn_id in turn_ids):
-            left = deadline - self._host.clock.monotonic()
-            try:
-                mail = await asyncio.wait_for(self._mail.get(), max(0.001, left))
-            except TimeoutError:
+            getter = asyncio.ensure_future(self._mail.get())
+            left = max(0.0, deadline - clock.monotonic())
+            if not await wait_first(getter, asyncio.ensure_future(clock.sleep(left))):
                 raise Unavailable(
                     "The running turn did not stop",
                     why=f"it is still busy after {STOP_WAIT_S:.0f} seconds",
                     fix="Try again; if it stays, restart the gateway.",
                     retry_after_ms=5_000,
-                ) from None
-            if isinstance(mail, _Ended | _Taken):
+                )
+            mail = getter.result()
+            if isinstance(mail, Ended):
                 await self._take(mail)
+                self._unread -= 1
             else:
                 self._later.append(mail)
 
@@ -487,16 +425,46 @@ class Lane:
             await self._empty(cause, None)
         else:
             await self._wait_ended(tuple(self._running))
+        await self._pay()
+        if self._owed:
+            raise Unavailable(
+                "The session cannot be changed now",
+                why="the store refuses to write",
+                fix="Free space on the disk of the state directory, then try again.",
+                retry_after_ms=5_000,
+            )
         return await operation()
 
-    # --- messages that end here ---------------------------------------------------------------------------------------
+    # --- rows that must follow ----------------------------------------------------------------------------------------
 
-    async def _drop(self, dropped: Sequence[Dropped]) -> None:
-        items = [self._items.pop(one.id) for one in dropped if one.id in self._items]
+    async def _pay(self) -> None:
+        """Write what is owed, in order; what the store refuses stays owed and is tried again after a rest."""
+        while self._owed:
+            try:
+                await self._owed[0]()
+            except StoreError as error:
+                log.error("lane_store_failed", session_key=self.key, owed=len(self._owed), error=str(error))
+                again = Instant(self._host.clock.now() + int(STORE_PAUSE_S * 1000))
+                self._wake_at = again if self._wake_at is None else min(again, self._wake_at)
+                return
+            except Exception:
+                # The lane boundary (style, section 6): the rest must be written all the same.
+                log.exception("lane_failed", session_key=self.key)
+            self._owed.popleft()
+
+    def _owe_ends(self, dropped: Sequence[Dropped]) -> None:
+        """Messages that end here, each with its reason."""
+        items = [self._items.pop(one.id) for one in dropped]
         if items:
-            await self._host.end_messages(self.key, items, dropped)
+            self._owed.append(lambda: self._host.end_messages(self.key, items, dropped))
 
-    async def _note(self, item: InboxItem, message: LaneMessage, arrival: Arrival) -> None:
-        """Record why a message that met a busy lane starts, waits or steers (WHY-1)."""
+    def _give_up(self, items: Sequence[InboxItem]) -> None:
+        """End messages that a defect of ours keeps from being answered."""
+        dropped = [Dropped(id=item.inbound_id, reason="internal") for item in items]
+        self._owed.append(lambda: self._host.end_messages(self.key, items, dropped))
+
+    def _owe_note(self, item: InboxItem, message: LaneMessage, arrival: Arrival) -> None:
+        """Why a message that met a busy lane starts, waits or steers (WHY-1)."""
         noted = Noted(decision=arrival.as_decision(message.settings), inbound_id=item.inbound_id)
-        await self._host.record("note_queue", self.key, SessionChange(decisions=(noted,)))
+        change = SessionChange(decisions=(noted,))
+        self._owed.append(lambda: self._host.record("note_queue", self.key, change))

@@ -6,22 +6,24 @@ An idle lane costs a task and the context it keeps warm, so it goes after a whil
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 
 import structlog
 
-from instar.core.delivery.route import build_reply_target
+from instar.core.delivery.route import resolve_route
 from instar.core.model.change import InboxItem, SessionChange
 from instar.core.model.ids import SessionId, SessionKey, TurnId
 from instar.core.model.session import Overrides
 from instar.core.queue.lane import Dropped, LaneMessage
 from instar.core.queue.mode import Next
 from instar.core.queue.settings import parse_queue_mode, resolve_queue_settings
+from instar.core.turn.recover import read_steered
 from instar.core.turn.reply import plan_expiry
-from instar.errors import InvariantBroken, StoreError
+from instar.errors import InvariantBroken
 from instar.gateway.commands import Commands
-from instar.gateway.lane import Lane, LaneWork
+from instar.gateway.lane import Lane
+from instar.gateway.lane_ports import LaneWork, SteeredMail
 from instar.gateway.parts import GatewayParts
 from instar.gateway.turn import Turn
 from instar.gateway.turn_services import TurnServices
@@ -31,6 +33,8 @@ from instar.ports.clock import Clock
 __all__ = ["Lanes"]
 
 _NO_OVERRIDES = Overrides()
+
+_DEFECT = "Something went wrong inside the gateway. The message is kept; its log says more."
 
 log = structlog.get_logger(__name__)
 
@@ -110,60 +114,70 @@ class Lanes:
             id=item.inbound_id,
             arrived_at=item.received_at,
             settings=settings,
-            route=None if item.submission.session_key is not None else build_reply_target(inbound),
+            route=resolve_route(item),
             line=inbound.text,
             turn_id=item.turn_id,
             is_command=commands.recognises(item),
+            taken_by=read_steered(item),
         )
 
-    def build_turn(self, lane: Lane, items: Sequence[InboxItem], decided: Next | None) -> Turn:
+    def build_turn(
+        self, key: SessionKey, items: Sequence[InboxItem], decided: Next | None, *, steered: SteeredMail, alone: bool
+    ) -> Turn:
         """A turn for these messages. Its id is the one that the first caller was told, else a fresh one."""
         turn_id = next((item.turn_id for item in items if item.turn_id), None) or self._parts.ids.turn_id()
         return Turn(
             self._services,
-            lane.key,
+            key,
             items,
             turn_id=turn_id,
-            warm=self.warm(lane.key),
-            tell_taken=lane.tell_taken,
+            warm=self.warm(key),
+            steered=steered,
             command=self._open()[1].read_reset(items[0]) if len(items) == 1 else None,
             queued=decided,
+            alone=alone,
         )
 
-    async def run_command(self, item: InboxItem) -> None:
-        """Do a chat command that needs no model."""
-        await self._open()[1].run(item)
+    async def run_command(self, item: InboxItem) -> Callable[[], Awaitable[None]]:
+        """Do a chat command that needs no model; what is returned writes its end down."""
+        return await self._open()[1].run(item)
 
     async def end_messages(self, key: SessionKey, items: Sequence[InboxItem], dropped: Sequence[Dropped]) -> None:
         """End messages that will not run, and tell each sender once (LOSS-2)."""
         by_id = {one.id: one for one in dropped}
-        draw = self._parts.ids.delivery_id
-        plans = [plan_expiry(item, by_id[item.inbound_id], draw=draw) for item in items]
-        change = SessionChange(
-            inbox=tuple(one for plan in plans for one in plan.inbox),
-            deliveries=tuple(one for plan in plans for one in plan.deliveries),
-            decisions=tuple(one for plan in plans for one in plan.decisions),
-        )
+        change = plan_expiry(items, by_id, draw=self._parts.ids.delivery_id, text_max_chars=self._services.text_limit)
         changed = await self._services.change("expire_messages", key, lambda _facts: change)
         session_id = changed.session.session_id if changed.session else SessionId("")
         for item in items:
-            if by_id[item.inbound_id].merged_into is None:
-                self._services.tell_expired(item, session_id)
+            is_defect = by_id[item.inbound_id].reason == "internal"
+            self._services.tell_expired(item, session_id, error=_DEFECT if is_defect else None)
 
     async def record(self, name: str, key: SessionKey, change: SessionChange) -> None:
         """Write a change that belongs to no turn."""
         await self._services.change(name, key, lambda _facts: change)
 
-    async def fail_turn(self, turn: LaneWork) -> None:
-        """End a turn after a defect of ours, so that its sender is told."""
+    async def fail_work(self, work: LaneWork) -> None:
+        """End a run after a defect of ours, so that its sender is told; raises nothing."""
         try:
-            await turn.fail("Something went wrong inside the gateway. The message is kept; its log says more.")
-        except StoreError as error:
-            # The rows still say "running": the next start takes the turn up again.
-            log.error("turn_not_closed", turn_id=turn.turn_id, error=str(error))
+            await work.fail(_DEFECT)
+        except Exception:
+            # The lane boundary (style, section 6): a defect that keeps its end from being written must not spread.
+            log.exception("turn_not_failed", session_key=work.key, turn_id=work.turn_id)
+        try:
+            await self._services.insist(lambda: self._end_open(work))
+        except Exception:
+            # The same; the rows still say "running", so the next start takes the turn up again.
+            log.exception("turn_not_closed", session_key=work.key, turn_id=work.turn_id)
 
-    def retire(self, lane: Lane) -> None:
+    async def _end_open(self, work: LaneWork) -> None:
+        """End what a failed run has left open."""
+        ids = [item.inbound_id for item in work.items]
+        rows = await self._parts.store.load_inbox(inbound_ids=ids, limit=len(ids)) if ids else ()
+        left = [row for row in rows if row.ended_at is None]
+        if left:
+            await self.end_messages(work.key, left, [Dropped(id=row.inbound_id, reason="internal") for row in left])
+
+    def retire(self, key: SessionKey) -> None:
         """Forget an idle lane and the context it kept warm."""
-        if self._lanes.get(lane.key) is lane:
-            del self._lanes[lane.key]
-            self._warm.pop(lane.key, None)
+        self._lanes.pop(key, None)
+        self._warm.pop(key, None)

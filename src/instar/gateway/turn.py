@@ -9,28 +9,32 @@ A turn that is cut off at any await goes on with ``run(resume=True)`` from its l
 
 from __future__ import annotations
 
-from collections import deque
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
 
 from instar.core.context.tokens import estimate_message, sum_usage
-from instar.core.lifecycle.freshness import StaleReason
+from instar.core.delivery.route import resolve_route
+from instar.core.delivery.silent import is_silent
 from instar.core.model.change import Changed, InboxItem, Noted, SessionChange, SessionFacts
 from instar.core.model.entry import AssistantMessage, TextBlock, ToolCall
-from instar.core.model.ids import InboundId, Instant, SessionKey, TurnId
+from instar.core.model.ids import Instant, SessionKey, TurnId
+from instar.core.model.message import Target
 from instar.core.model.session import Session
 from instar.core.policy.command_kinds import Reset
 from instar.core.queue.mode import Next
 from instar.core.routing.key import parse_key
+from instar.core.transcript.text import message_text
 from instar.core.turn.begin import Begun, plan_begin
 from instar.core.turn.ends import build_aborted_message, build_error_message, plan_ends
 from instar.core.turn.entries import build_user_entries
-from instar.core.turn.recover import INTERRUPTED_TEXT, find_open_calls, plan_resume
-from instar.core.turn.reply import Reply, plan_reply
-from instar.core.turn.steps import ModelCall, plan_answer, plan_steer, plan_tool_result
-from instar.errors import InvariantBroken, ModelError, ModelOverflow
+from instar.core.turn.recover import INTERRUPTED_TEXT, SKIPPED_TEXT, find_given_answer, find_open_calls, plan_resume
+from instar.core.turn.reply import Reply, can_share_reply, plan_reply, read_owed_notice
+from instar.core.turn.steps import ModelCall, plan_answer, plan_finish, plan_steer, plan_tool_result
+from instar.errors import InvariantBroken, ModelError, ModelOverflow, ModelUnavailable
+from instar.gateway.lane_ports import SteeredMail
 from instar.gateway.outside import Outside, Stopped
 from instar.gateway.room import LazyPrompt, Room
 from instar.gateway.tool_calls import call_tool
@@ -51,7 +55,14 @@ OVERFLOW_RETRIES = 3
 TURN_TIMEOUT_S = 600.0
 """The longest one model request may take; a caller may ask for less."""
 
+RUNNER_GRACE_S = 5.0
+"""How much later than its time a runner may end before it is cut: its own error says more than ours would."""
+
+MERGED_MAX = 1_000
+"""The most messages that a turn which goes on after a cut reads back as its own."""
+
 _INTERRUPTED = ToolOutput(content=(TextBlock(text=INTERRUPTED_TEXT),), is_error=True)
+_SKIPPED = ToolOutput(content=(TextBlock(text=SKIPPED_TEXT),), is_error=True)
 
 log = structlog.get_logger(__name__)
 
@@ -67,27 +78,27 @@ class Turn:
         *,
         turn_id: TurnId,
         warm: WarmContext,
-        tell_taken: Callable[[tuple[InboundId, ...]], None],
+        steered: SteeredMail,
         command: Reset | None = None,
         queued: Next | None = None,
+        alone: bool = True,
     ) -> None:
         self.key = key
         self.turn_id = turn_id
-        self.items = tuple(items)
         self.agent_id = items[0].acceptance.agent_id
-        self.has_begun = False
+        self._items = tuple(items)
         self._services = services
         self._warm = warm
-        self._tell_taken = tell_taken
+        self._steered = steered
         self._command = command
         self._queued = queued
+        self._alone = alone
         self._news = TurnNews(services, key, agent_id=self.agent_id, turn_id=turn_id)
         self._outside = Outside(services.clock)
-        self._offered: deque[InboxItem] = deque()
+        self._taking: tuple[InboxItem, ...] = ()
         self._merged: list[InboxItem] = []
         self._is_open = True
         self._partial = ""
-        self._has_replied = False
         self._has_ended = False
         self._bytes = 0
         self._prompt: LazyPrompt | None = None
@@ -98,14 +109,18 @@ class Turn:
     # --- from the lane ------------------------------------------------------------------------------------------------
 
     @property
-    def is_stopping(self) -> bool:
-        """Whether somebody asked the turn to end."""
-        return self._outside.cause is not None
+    def items(self) -> tuple[InboxItem, ...]:
+        """The messages of the turn that have not ended yet."""
+        return () if self._has_ended else (*self._items, *self._taking)
 
-    def offer(self, item: InboxItem) -> None:
-        """Offer a message to be taken at the next boundary (QUEUE-3); one that is not taken waits in its lane."""
-        if self._is_open:
-            self._offered.append(item)
+    def takes(self, route: Target | None) -> bool:
+        """Whether a message that came by `route` may be put into this turn at its next boundary (QUEUE-3)."""
+        routes = (resolve_route(item) for item in (*self._items, *self._merged))
+        return self._is_open and self._outside.cause is None and can_share_reply(tuple(routes), route)
+
+    def owns(self, run_id: TurnId) -> bool:
+        """Whether the caller of one of its messages was told this id."""
+        return any(item.submission.run_id == run_id for item in (*self._items, *self._merged))
 
     def stop(self, cause: str) -> None:
         """End the turn at once: what is awaited outside is cancelled, what was said so far is kept."""
@@ -113,12 +128,14 @@ class Turn:
 
     # --- the turn -----------------------------------------------------------------------------------------------------
 
-    async def run(self, *, resume: bool = False) -> None:
-        """Begin (or go on), loop until there is an answer, finish. Raises `StoreError` when the store refuses."""
-        await (self._resume() if resume else self._begin())
-        self.has_begun = True
+    async def run(self, *, resume: bool) -> None:
+        """Begin (or go on), loop until there is an answer, finish. A store that refuses only makes it late."""
         try:
-            await self._loop()
+            given = await (self._resume() if resume else self._begin())
+            if given is None or self._steered.has_steered(self.turn_id):
+                await self._loop()
+            else:
+                await self._finish_given(given)
         except Stopped:
             # After the finish only a compaction is left to stop: the turn itself has ended, and nothing was stored.
             if not self._has_ended:
@@ -128,39 +145,51 @@ class Turn:
             await self._finish_failed(error.code, str(error))
 
     async def fail(self, sentence: str) -> None:
-        """End the turn after a defect of ours, so that its sender is told and the session stays usable."""
-        if self.has_begun:
+        """End the turn after a defect of ours, so that its sender is told and the session stays usable.
+
+        Does nothing for one that has not begun or has ended; `items` says what is left to end then.
+        """
+        if self._session is not None and not self._has_ended:
             await self._finish_failed("internal", sentence)
 
     async def _begin(self) -> None:
-        now = self._services.clock.now()
-        settings = self._services.begin_settings(self.key, self.items[-1])
-        draws = self._services.draw_begin(len(self.items))
+        services = self._services
+        settings = services.begin_settings(self.key, self._items[-1])
+        draws = services.draw_begin(len(self._items))
+        contexts = await services.load_contexts(self.key, self._items)
 
         def decide(facts: SessionFacts) -> SessionChange:
             self._begun = plan_begin(
                 facts,
-                self.items,
+                self._items,
                 turn_id=self.turn_id,
                 settings=settings,
                 draws=draws,
                 command=self._command,
                 queued=self._queued,
+                contexts=contexts,
+                alone=self._alone,
             )
             return self._begun.change
 
-        await self._change("begin_turn", decide, now=now)
+        await self._change("begin_turn", decide)
         self._news.started(self._require_session(), reason=self._begun.reason if self._begun else None)
 
-    async def _resume(self) -> None:
-        """Go on after a cut: tool calls that were running are told to have been interrupted, never run again."""
+    async def _resume(self) -> AssistantMessage | None:
+        """Go on after a cut: tool calls that were running are told to have been interrupted, never run again.
+
+        An answer that was committed before the cut is given back: nobody is asked for it twice.
+        """
+        services = self._services
         self._news.resumed()
-        self._partial = ""
-        await self._change("resume_turn", lambda facts: plan_resume(facts, self.items, turn_id=self.turn_id))
-        await self._warm.load(self._require_session().session_id)
+        await self._change("resume_turn", lambda facts: plan_resume(facts, self._items, turn_id=self.turn_id))
+        rows = await services.insist(lambda: services.parts.store.load_inbox(turn_id=self.turn_id, limit=MERGED_MAX))
+        self._merged = [row for row in rows if row.state == "merged"]
         await self._close_open_calls()
+        return find_given_answer(self._warm.entries)
 
     async def _loop(self) -> None:
+        await self._take_steered()
         await self._room.before(self._require_session(), self._model(), transcript_bytes=self._bytes)
         for _ in range(MAX_REQUESTS):
             model = self._model()
@@ -168,9 +197,8 @@ class Turn:
             calls = [block for block in answer.message.content if isinstance(block, ToolCall)]
             if calls:
                 await self._commit_answer(answer, model)
-                for call in calls:
-                    await self._run_tool(call)
-            elif self._offered:
+                await self._run_tools(calls)
+            elif self._steered.has_steered(self.turn_id):
                 await self._commit_answer(answer, model)
             else:
                 self._is_open = False
@@ -178,7 +206,7 @@ class Turn:
                 await self._close("finish_turn", message, call=took, reply=self._plan_reply(message), state="final")
                 await self._room.after(self._require_session(), model)
                 return
-            await self._take_offered()
+            await self._take_steered()
         await self._finish_failed("too_many_steps", f"The agent did not come to an end in {MAX_REQUESTS} steps.")
 
     # --- asking the model ---------------------------------------------------------------------------------------------
@@ -188,8 +216,8 @@ class Turn:
         services = self._services
         self._news.phase("preparing_context")
         session = self._require_session()
-        await self._warm.load(session.session_id)
-        options = self.items[-1].submission.options
+        await services.insist(lambda: self._warm.load(session.session_id))
+        options = self._items[-1].submission.options
         system = await services.parts.texts.load(self.agent_id, session)
         peer_id = parse_key(self.key).peer_id or ""
         self._prompt = self._room.prompt(session, model, system=system, peer_id=peer_id)
@@ -207,7 +235,16 @@ class Turn:
         )
         self._news.phase("starting_model")
         self._partial = ""
-        return await self._outside.wait(self._stream(request))
+        try:
+            return await self._outside.wait(self._stream(request), timeout_s=request.timeout_s + RUNNER_GRACE_S)
+        except TimeoutError:
+            raise ModelUnavailable(
+                "The model gave no answer in time",
+                why=f"it was still silent after {request.timeout_s:.0f} seconds",
+                fix="Try again; if it stays, choose another model with /model.",
+                provider=model.provider,
+                model=model.id,
+            ) from None
 
     async def _ask_until_it_fits(self, model: ModelSpec) -> Finished:
         """Ask; when the provider finds the prompt too large, compact and ask again, a few times (COMPACT-4)."""
@@ -226,24 +263,25 @@ class Turn:
 
     def _model(self) -> ModelSpec:
         """The model of this turn's requests as things stand now."""
-        return self._services.resolve_model(self._require_session(), self.items[-1].submission.options.model)
+        return self._services.resolve_model(self._require_session(), self._items[-1].submission.options.model)
 
     async def _stream(self, request: ModelRequest) -> Finished:
         runner = self._services.parts.runner
-        async for event in runner.run(request):
-            if isinstance(event, TextDelta):
-                self._partial += event.text
-                self._news.delta(self._partial, event.text)
-            elif isinstance(event, Restarted):
-                self._partial = ""
-            elif isinstance(event, Finished):
-                return event
+        async with contextlib.aclosing(runner.run(request)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    self._partial += event.text
+                    self._news.delta(self._partial, event.text)
+                elif isinstance(event, Restarted):
+                    self._partial = ""
+                elif isinstance(event, Finished):
+                    return event
         raise InvariantBroken("a runner ends with Finished", why=f"{runner.name} just stopped")
 
     def _settle(self, answer: Finished, model: ModelSpec) -> tuple[AssistantMessage, ModelCall]:
         """The answer with its time, and what it took."""
         message = replace(answer.message, timestamp=self._services.clock.now())
-        last = self.items[-1]
+        last = self._items[-1]
         call = ModelCall(
             agent_id=self.agent_id,
             provider=message.provider,
@@ -257,6 +295,14 @@ class Turn:
         return message, call
 
     # --- tools and steering -------------------------------------------------------------------------------------------
+
+    async def _run_tools(self, calls: Sequence[ToolCall]) -> None:
+        """Run the calls one after the other. When somebody writes meanwhile, those not begun are not run (QUEUE-3)."""
+        for place, call in enumerate(calls):
+            if place and self._steered.has_steered(self.turn_id):
+                await self._commit_result(call, _SKIPPED)
+            else:
+                await self._run_tool(call)
 
     async def _run_tool(self, call: ToolCall) -> None:
         self._news.tool_started(call)
@@ -283,25 +329,29 @@ class Turn:
 
     async def _close_open_calls(self) -> None:
         """Give every call that will not run, or did not come back, a result that says so."""
+        session_id = self._require_session().session_id
+        await self._services.insist(lambda: self._warm.load(session_id))
         for call in find_open_calls(self._warm.entries):
             await self._commit_result(call, _INTERRUPTED)
 
-    async def _take_offered(self) -> None:
-        """Put offered messages into the turn, in the order they came."""
-        if not self._offered:
+    async def _take_steered(self) -> None:
+        """Put messages that steer into the turn, in the order they came."""
+        items, staying = self._steered.take_steered(self.turn_id)
+        if not items:
             return
+        self._taking = tuple(item for item in items if item.inbound_id not in staying)
         session_id = self._require_session().session_id
-        items = tuple(self._offered)
+        contexts = await self._services.load_contexts(self.key, items)
         entry_ids = [self._services.ids.entry_id() for _ in items]
-        entries = build_user_entries(items, entry_ids, now=self._services.clock.now())
+        entries = build_user_entries(items, entry_ids, now=self._services.clock.now(), contexts=contexts)
         await self._change(
             "steer_turn",
-            lambda facts: plan_steer(facts, items, entries, session_id=session_id, turn_id=self.turn_id),
+            lambda facts: plan_steer(
+                facts, items, entries, session_id=session_id, turn_id=self.turn_id, staying=staying
+            ),
         )
-        for _ in items:
-            self._offered.popleft()
-        self._merged.extend(items)
-        self._tell_taken(tuple(item.inbound_id for item in items))
+        self._merged.extend(self._taking)
+        self._taking = ()
 
     # --- committing answers -------------------------------------------------------------------------------------------
 
@@ -323,8 +373,17 @@ class Turn:
                 call=call,
                 deliveries=reply.deliveries,
                 decisions=decisions,
+                has_told_reset=reply.will_be_heard,
             ),
         )
+
+    async def _finish_given(self, message: AssistantMessage) -> None:
+        """End a turn that was cut off after its last answer had been committed (LOSS-4)."""
+        self._is_open = False
+        session_id = self._require_session().session_id
+        ended = plan_ends(self._items, self.turn_id)
+        await self._change("finish_turn", lambda facts: plan_finish(facts, session_id=session_id, ended=ended))
+        self._end(message, state="final", silent=is_silent(message_text(message)), error=None)
 
     async def _finish_stopped(self) -> None:
         """Keep what was said so far, marked as aborted, and end the messages of the turn."""
@@ -369,30 +428,35 @@ class Turn:
                 call=call,
                 deliveries=reply.deliveries,
                 decisions=decisions,
-                ended=plan_ends(self.items, self.turn_id, reason=reason),
+                ended=plan_ends((*self._items, *self._taking), self.turn_id, reason=reason),
                 aborted=state == "aborted",
+                has_told_reset=reply.will_be_heard,
             ),
         )
+        self._end(message, state=state, silent=reply.silent, error=error)
+
+    def _end(self, message: AssistantMessage, *, state: RunEnd, silent: bool, error: str | None) -> None:
+        """The turn is over: every caller of its messages hears of it, once."""
         self._has_ended = True
         self._news.ended(
             self._require_session(),
             message,
             state=state,
-            items=(*self.items, *self._merged),
-            silent=reply.silent,
+            items=(*self._items, *self._taking, *self._merged),
+            silent=silent,
             error=error,
         )
 
     def _plan_reply(self, message: AssistantMessage) -> Reply:
         """What the words of an answer owe; the line about an automatic reset goes with the first of them (LOSS-7)."""
-        stale: StaleReason | None = self._begun.stale if self._begun and not self._has_replied else None
-        self._has_replied = True
-        last = self.items[-1]
+        session = self._require_session()
+        stale = read_owed_notice(session)
+        last = self._items[-1]
         planned = self._prompt.planned if self._prompt else None
         return plan_reply(
             "\n".join(block.text for block in message.content if isinstance(block, TextBlock)),
-            (*self.items, *self._merged),
-            session=self._require_session(),
+            (*self._items, *self._merged),
+            session=session,
             turn_id=self.turn_id,
             settings=self._services.reply_settings(
                 stale, self.key, last.submission.inbound.channel, truncated=planned is not None and planned.truncated
@@ -406,16 +470,14 @@ class Turn:
         self._prompt = None
         decisions = planned.decisions if planned else ()
         return tuple(
-            Noted(decision=one, inbound_id=self.items[0].inbound_id, turn_id=self.turn_id) for one in decisions
+            Noted(decision=one, inbound_id=self._items[0].inbound_id, turn_id=self.turn_id) for one in decisions
         )
 
     # --- small parts --------------------------------------------------------------------------------------------------
 
-    async def _change(
-        self, name: str, decide: Callable[[SessionFacts], SessionChange], *, now: Instant | None = None
-    ) -> Changed:
+    async def _change(self, name: str, decide: Callable[[SessionFacts], SessionChange]) -> Changed:
         """One transaction of the turn; the warm context follows it, and listeners hear of its messages."""
-        changed = await self._services.change(name, self.key, decide, now=now)
+        changed = await self._services.insist(lambda: self._services.change(name, self.key, decide))
         self._session = changed.session
         self._bytes = changed.transcript.bytes if changed.transcript else self._bytes
         self._warm.follow(changed)

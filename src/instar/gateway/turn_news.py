@@ -112,7 +112,8 @@ class TurnNews:
         error: str | None,
     ) -> None:
         """The turn is over, and with it every run id of `items`."""
-        others = (item.turn_id for item in items if item.turn_id and item.turn_id != self._turn_id)
+        told = (item.submission.run_id for item in items)
+        others = (run_id for run_id in told if run_id is not None and run_id != self._turn_id)
         self._services.publish(
             RunEnded(
                 session_key=self._key,

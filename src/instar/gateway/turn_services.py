@@ -7,9 +7,10 @@ what was committed into events; they are called after the commit and never befor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
@@ -23,9 +24,11 @@ from instar.core.model.event import Event, MessageStored, RunEnded, SessionChang
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.session import Session
 from instar.core.policy.model_choice import ModelNames
+from instar.core.routing.key import is_group_key
 from instar.core.turn.begin import BeginDraws, BeginSettings
+from instar.core.turn.entries import build_group_context
 from instar.core.turn.reply import ReplySettings
-from instar.errors import InvariantBroken
+from instar.errors import FenceLost, InvariantBroken, StoreError
 from instar.gateway.events import EventHub
 from instar.gateway.outbox import Outbox
 from instar.gateway.parts import GatewayParts
@@ -38,6 +41,11 @@ from instar.ports.tool import ToolSpec
 __all__ = ["TurnServices"]
 
 log = structlog.get_logger(__name__)
+
+STORE_PAUSE_S = 2.0
+"""Rest before what the store refused (a full disk) is tried again."""
+
+T = TypeVar("T")
 
 TRUNCATED_NOTICE = (
     "(The conversation is longer than the model can see; this answer knows only its newest part. /compact)"
@@ -81,7 +89,40 @@ class TurnServices:
             self.outbox.wake(channel)
         return changed
 
+    async def insist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """The result of `work`, which asks or writes the store; one that refuses for a while only makes it late.
+
+        Nothing of a refused write was stored, so it may be repeated; a full disk then costs time and no words. It
+        goes on until the store gives in or the caller is cancelled. Raises `FenceLost`: that one lasts.
+        """
+        while True:
+            try:
+                return await work()
+            except FenceLost:
+                raise
+            except StoreError as error:
+                log.error("store_refused", error=str(error), again_in_s=STORE_PAUSE_S)
+                await self.clock.sleep(STORE_PAUSE_S)
+
     # --- asking -------------------------------------------------------------------------------------------------------
+
+    async def load_contexts(self, key: SessionKey, items: Sequence[InboxItem]) -> tuple[str, ...]:
+        """What was said in the group before each message and shown to no turn yet (ACT-7); empty outside groups."""
+        if not is_group_key(key) and all(item.submission.inbound.chat.type == "direct" for item in items):
+            return ()
+        contexts, after_seq = [], 0
+        for item in items:
+            settings = self.parts.config().activation(item.submission.inbound.channel, item.acceptance.agent_id)
+            question = partial(
+                self.parts.store.load_observed,
+                key,
+                after_seq=after_seq,
+                before_seq=item.seq,
+                limit=settings.history_limit,
+            )
+            contexts.append(build_group_context(await self.insist(question)))
+            after_seq = item.seq
+        return tuple(contexts)
 
     def begin_settings(self, key: SessionKey, item: InboxItem) -> BeginSettings:
         """What the begin of a turn depends on."""
@@ -211,18 +252,22 @@ class TurnServices:
                     )
                 )
 
-    def tell_expired(self, item: InboxItem, session_id: SessionId) -> None:
-        """Say to the caller of a message that it will get no turn; `session_id` is empty where there is none."""
+    def tell_expired(self, item: InboxItem, session_id: SessionId, *, error: str | None = None) -> None:
+        """Say to the caller of a message that it will get no turn; `session_id` is empty where there is none.
+
+        `error` says that a defect of ours is the reason.
+        """
         acceptance = item.acceptance
         self.publish(
             RunEnded(
                 session_key=acceptance.session_key,
                 session_id=session_id,
                 agent_id=acceptance.agent_id,
-                turn_id=item.turn_id or TurnId(item.inbound_id),
-                state="aborted",
+                turn_id=item.submission.run_id or item.turn_id or TurnId(item.inbound_id),
+                state="aborted" if error is None else "error",
                 at=self.clock.now(),
                 started_at=item.received_at,
+                error=error,
             )
         )
 
