@@ -5,7 +5,11 @@
         await world.settle()
 
 Channels of any type become `MemoryChannel`s. The store outlives the gateway: `restart` stops it, or with
-``kill=True`` drops it on the spot as a crash would, and starts another one on the same rows.
+``kill=True`` drops it on the spot as a crash would, and starts another one on the same rows. Whatever the gateway
+touches stands behind a `Fuse`, which a test may let blow at any step.
+
+The clock stands still. What waits for time (a debounce, a retry, an idle lane) waits until the test says
+``await world.run_for(seconds)``.
 """
 
 from __future__ import annotations
@@ -32,10 +36,14 @@ from instar.ports.tool import Tool
 from instar.stores.sqlite import open_memory_store
 from instar.testing.channel import MemoryChannel
 from instar.testing.clock import ManualClock
+from instar.testing.fuse import Fuse, fuse_channel, fuse_runner, fuse_store, fuse_tool
 from instar.testing.ids import SequenceIds
 from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
 
 __all__ = ["GatewayInMemory"]
+
+PUMP_TURNS = 200
+"""Turns of the event loop between two deadlines: more than any chain of awaits in a turn."""
 
 
 @dataclass(slots=True)
@@ -92,8 +100,10 @@ class GatewayInMemory:
         store: Store | None = None,
         tools: Mapping[str, Tool] | None = None,
         model: ModelSpec = SCRIPTED_MODEL,
+        fuse: Fuse | None = None,
     ) -> None:
-        self.clock: Clock = clock or ManualClock(auto_advance_s=0)
+        self.fuse = fuse or Fuse()
+        self.clock: Clock = clock or ManualClock()
         self.ids: IdSource = ids or SequenceIds()
         self.runner: Runner = runner or ScriptedRunner(clock=self.clock)
         self.store: Store = store or open_memory_store()
@@ -131,15 +141,15 @@ class GatewayInMemory:
         parts = GatewayParts(
             version="0",
             config=lambda: self.config,
-            store=self.store,
+            store=fuse_store(self.store, self.fuse),
             clock=self.clock,
             ids=self.ids,
-            runner=self.runner,
+            runner=fuse_runner(self.runner, self.fuse),
             models=self._models,
             texts=_PlainTexts(),
             archiver=self.archives,
-            tools=self._tools,
-            channels=self._channels,
+            tools={name: fuse_tool(tool, self.fuse) for name, tool in self._tools.items()},
+            channels={name: fuse_channel(channel, self.fuse) for name, channel in self._channels.items()},
         )
         self._gateway = await Gateway(parts).__aenter__()
         return self
@@ -153,9 +163,11 @@ class GatewayInMemory:
         self._is_open = False
 
     async def restart(self, *, kill: bool = False) -> None:
-        """Stop, or with `kill` drop without a word, and start again on the same rows."""
+        """Stop, or with `kill` drop without a word, and start again on the same rows, with a fuse that never blows."""
         if kill:
+            self.fuse.kill()
             await self.gateway.drop()
+            self.fuse = Fuse()
         else:
             await self.gateway.__aexit__(None, None, None)
         await self.__aenter__()
@@ -166,9 +178,22 @@ class GatewayInMemory:
             while not await self._is_quiet():  # noqa: ASYNC110 - rows of a store raise no event to wait for
                 await asyncio.sleep(0.001)
 
+    async def run_for(self, seconds: float) -> None:
+        """Let time pass: whatever falls due happens, in order."""
+        clock = self.clock
+        assert isinstance(clock, ManualClock)  # noqa: S101 - a mistake of the test
+        await clock.run_for(seconds, settle=_pump)
+
     async def _is_quiet(self) -> bool:
         if any(not lane.is_idle for lane in self.gateway.lanes):
             return False
         pending = await self.store.load_deliveries(state="pending")
         sending = await self.store.load_deliveries(state="sending")
-        return not pending and not sending
+        now = self.clock.now()
+        return not sending and all(row.next_at is not None and row.next_at > now for row in pending)
+
+
+async def _pump() -> None:
+    """Let every task that can work do so; a turn is some dozens of awaits."""
+    for _ in range(PUMP_TURNS):
+        await asyncio.sleep(0)
