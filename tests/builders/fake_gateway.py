@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+from instar.core.context.outcome import Compacted
+from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.change import Acknowledgement, Submission
 from instar.core.model.entry import AssistantMessage, MessageEntry, TextBlock, Usage, UserMessage
 from instar.core.model.event import (
@@ -23,7 +25,7 @@ from instar.core.model.event import (
     SessionChanged,
 )
 from instar.core.model.ids import AgentId, EntryId, InboundId, Instant, SessionId, SessionKey, TurnId
-from instar.core.model.query import SessionQuery, StoredEntry
+from instar.core.model.query import SessionQuery, StoredEntry, UsageRow
 from instar.core.model.session import Counters, Lifecycle, Naming, Overrides, Session
 from instar.core.model.view import (
     AgentFacts,
@@ -40,7 +42,7 @@ from instar.core.model.view import (
     SessionView,
 )
 from instar.core.routing.key import KeySettings, canonical_key
-from instar.errors import InvalidRequest, NotFound
+from instar.errors import InvalidRequest, NotFound, Unavailable
 from instar.testing.ids import SequenceIds
 
 __all__ = ["FakeGateway"]
@@ -69,6 +71,7 @@ class FakeGateway:
         self.ids = SequenceIds()
         self.events = _Events()
         self.sessions = _Sessions(self)
+        self.upkeep = _NoUpkeep()
         self.rows: dict[SessionKey, Session] = {}
         self.transcripts: dict[SessionId, list[StoredEntry]] = {}
         self.accepted: dict[str, Acknowledgement] = {}
@@ -379,3 +382,22 @@ class _Sessions:
                 session_key=key, agent_id=MAIN, reason=reason, at=self._gateway.now(), session=self._gateway.row(key)
             )
         )
+
+
+class _NoUpkeep:
+    """Looking after sessions is tested with the real gateway; here every wish is refused."""
+
+    async def compact(self, key: SessionKey, **wish: object) -> Compacted:
+        raise Unavailable("no upkeep here")
+
+    async def resume(self, key: SessionKey, which: str, *, who: str) -> SessionId:
+        raise Unavailable("no upkeep here")
+
+    async def export(self, key: SessionKey, **wish: object) -> str:
+        raise Unavailable("no upkeep here")
+
+    async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
+        return ()
+
+    async def clean(self, agent_id: AgentId | None, **wish: object) -> tuple[MaintenanceReport, ...]:
+        raise Unavailable("no upkeep here")

@@ -176,3 +176,33 @@ def test_a_stop_of_the_gateway_is_announced():
             await asyncio.gather(world.gateway.stop("maintenance"), client.event("shutdown", reason="maintenance"))
 
     run_story(story)
+
+
+def test_a_closed_transcript_is_exported_and_made_current_again():
+    async def story():
+        async with open_world("One.", "Two.") as world, listen(world) as client:
+            await say(client, "first", "run-1")
+            before = (await client.ask("chat.history", {"sessionKey": "main"}))["sessionId"]
+            await client.ask("sessions.reset", {"key": "main"})
+            closed = await client.ask("sessions.export", {"key": "main", "format": "markdown", "sessionId": before})
+            assert "first" in closed["content"]
+            resumed = await client.ask("sessions.resume", {"key": "main", "sessionId": before[:8]})
+            assert resumed["sessionId"] == before
+            history = await client.ask("chat.history", {"sessionKey": "main"})
+            assert history["messages"][0]["content"] == "first"
+
+    run_story(story)
+
+
+def test_what_was_spent_is_summed_and_stays_when_its_session_goes():
+    async def story():
+        async with open_world("One.") as world, listen(world) as client:
+            wish = {"sessionKey": "agent:main:dashboard:x", "message": "hi", "idempotencyKey": "run-1"}
+            await client.ask("chat.send", wish)
+            await client.event("chat", runId="run-1", state="final")
+            usage = await client.ask("sessions.usage", {"key": "agent:main:dashboard:x"})
+            assert usage["totals"]["calls"] == 1
+            await client.ask("sessions.delete", {"key": "agent:main:dashboard:x"})
+            assert (await client.ask("sessions.usage"))["totals"] == usage["totals"]
+
+    run_story(story)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
@@ -25,23 +26,31 @@ Drive = Callable[..., Awaitable[dict[str, Any]]]
 @pytest.fixture(scope="session")
 def packages() -> Path:
     """`node_modules` beside the lock file; installed once and again when the lock file changes."""
-    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    stamp = HERE / "node_modules" / ".lock-digest"
-    if not stamp.is_file() or stamp.read_text() != digest:
-        environment = os.environ | {"PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"}
-        done = subprocess.run(
-            [str(NODE), str(NPM), "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=HERE,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=50,
-            check=False,
-        )
-        if done.returncode != 0:
-            pytest.skip(f"not run: the packages of tests/interop could not be fetched: {done.stderr[-300:]}")
-        stamp.write_text(digest)
+    lock_file = HERE / "package-lock.json"
+    with lock_file.open("rb") as held:
+        # Test processes that run side by side install one after the other, and the second finds it done.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        digest = hashlib.sha256(held.read()).hexdigest()
+        stamp = HERE / "node_modules" / ".lock-digest"
+        if not stamp.is_file() or stamp.read_text() != digest:
+            install()
+            stamp.write_text(digest)
     return HERE / "node_modules"
+
+
+def install() -> None:
+    """Fetch what the lock file names, from npm's cache where it can. Not run where neither has it."""
+    done = subprocess.run(
+        [str(NODE), str(NPM), "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=HERE,
+        env=os.environ | {"PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.skip(f"not run: the packages of tests/interop could not be fetched: {done.stderr[-300:]}")
 
 
 @pytest.fixture
