@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from instar.core.context.outcome import Compacted
+from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
-from instar.core.model.change import Acknowledgement, Submission
+from instar.core.model.change import Acknowledgement, Submission, TranscriptHead
 from instar.core.model.entry import AssistantMessage, MessageEntry, TextBlock, Usage, UserMessage
 from instar.core.model.event import (
     AssistantDelta,
@@ -25,7 +26,7 @@ from instar.core.model.event import (
     SessionChanged,
 )
 from instar.core.model.ids import AgentId, EntryId, InboundId, Instant, SessionId, SessionKey, TurnId
-from instar.core.model.query import SessionQuery, StoredEntry, UsageRow
+from instar.core.model.query import DecisionPage, DecisionQuery, SessionQuery, StoredEntry, UsageRow
 from instar.core.model.session import Counters, Lifecycle, Naming, Overrides, Session
 from instar.core.model.view import (
     AgentFacts,
@@ -72,6 +73,7 @@ class FakeGateway:
         self.events = _Events()
         self.sessions = _Sessions(self)
         self.upkeep = _NoUpkeep()
+        self.records = _NoRecords()
         self.rows: dict[SessionKey, Session] = {}
         self.transcripts: dict[SessionId, list[StoredEntry]] = {}
         self.accepted: dict[str, Acknowledgement] = {}
@@ -124,6 +126,9 @@ class FakeGateway:
     async def status(self, *, recent: int = 10) -> GatewayStatus:
         views = tuple(SessionView(session=session) for session in list(self.rows.values())[:recent])
         return GatewayStatus(sessions=len(self.rows), recent=views, store={"engine": "memory"})
+
+    async def status_facts(self, key: SessionKey) -> StatusFacts:
+        raise Unavailable("no status here")
 
     async def submit(self, submission: Submission) -> Acknowledgement:
         if self.fail is not None:
@@ -401,3 +406,13 @@ class _NoUpkeep:
 
     async def clean(self, agent_id: AgentId | None, **wish: object) -> tuple[MaintenanceReport, ...]:
         raise Unavailable("no upkeep here")
+
+
+class _NoRecords:
+    """Nothing is on record: what is asked of a real store is tested with one."""
+
+    async def explain(self, query: DecisionQuery) -> DecisionPage:
+        return ()
+
+    async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
+        return ()

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 from instar.core.context.outcome import Compacted
+from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
-from instar.core.model.change import Acknowledgement, Submission
+from instar.core.model.change import Acknowledgement, Submission, TranscriptHead
 from instar.core.model.event import Event
 from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, SessionKey, TurnId
-from instar.core.model.query import SessionQuery, UsageRow
+from instar.core.model.query import DecisionPage, DecisionQuery, SessionQuery, UsageRow
 from instar.core.model.view import (
     DeletedSession,
     GatewayFacts,
@@ -29,7 +30,7 @@ from instar.core.model.view import (
     SessionView,
 )
 
-__all__ = ["EventsPort", "ExportFormat", "GatewayPort", "SessionsPort", "Unsubscribe", "UpkeepPort"]
+__all__ = ["EventsPort", "ExportFormat", "GatewayPort", "RecordsPort", "SessionsPort", "Unsubscribe", "UpkeepPort"]
 
 Unsubscribe = Callable[[], None]
 """Ends a subscription; may be called twice."""
@@ -147,6 +148,18 @@ class UpkeepPort(Protocol):
         ...
 
 
+class RecordsPort(Protocol):
+    """Questions about what is on record (`instar.gateway.records.Records`)."""
+
+    async def explain(self, query: DecisionQuery) -> DecisionPage:
+        """Decisions, newest first (WHY-2)."""
+        ...
+
+    async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
+        """Every transcript of a session, newest first; the current one is not closed (LOSS-6)."""
+        ...
+
+
 class GatewayPort(Protocol):
     """The gateway as the API sees it."""
 
@@ -161,12 +174,21 @@ class GatewayPort(Protocol):
         ...
 
     @property
+    def records(self) -> RecordsPort:
+        """What is on record."""
+        ...
+
+    @property
     def events(self) -> EventsPort:
         """What happens."""
         ...
 
     def facts(self) -> GatewayFacts:
         """What the gateway is: version, defaults, agents, models, commands. Cheap; asked for often."""
+        ...
+
+    async def status_facts(self, key: SessionKey) -> StatusFacts:
+        """How one session stands, with what holds for it; changes nothing (STATUS-1…6)."""
         ...
 
     async def status(self, *, recent: int = 10) -> GatewayStatus:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from typing import Literal
-
 from instar.core.context.outcome import Compacted
 from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
-from instar.core.lifecycle.title import derive_title
-from instar.core.model.fields import format_session
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.model.query import UsageRow
-from instar.core.model.session import Session
-from instar.core.policy.redaction import Redactor
-from instar.core.transcript.export import SessionExport, build_document, build_lines, render_html, render_markdown
-from instar.errors import NotFound
 from instar.gateway.compaction_run import CompactionRun
 from instar.gateway.lane import LaneBook
 from instar.gateway.maintenance import Maintenance
 from instar.gateway.parts import GatewayParts
+from instar.gateway.records import ExportFormat, export_session
 from instar.gateway.revival import resume_session
 from instar.gateway.turn_services import TurnServices
 
-__all__ = ["ExportFormat", "Upkeep"]
-
-ExportFormat = Literal["json", "jsonl", "markdown", "html"]
+__all__ = ["Upkeep"]
 
 
 class Upkeep:
@@ -80,23 +70,17 @@ class Upkeep:
 
         Secrets are taken out first, unless `raw` asks for them.
         """
-        session = await self._parts.store.load_session(key)
-        wanted = session_id or (session.session_id if session else None)
-        if wanted is None:
-            raise NotFound(f"There is no session {key}", fix="List the sessions with `instar sessions list`.")
-        load = self._parts.store.load_all_entries if all_branches else self._parts.store.load_entries
-        page = await load(wanted)
-        export = SessionExport(
-            key=key,
-            session_id=wanted,
-            agent_id=session.agent_id if session else self._parts.config().agents.default_id,
-            exported_at=self._parts.clock.now(),
-            header=page.head.header,
-            entries=tuple(stored.entry for stored in page.entries),
-            row=format_session(session) if session else {},
-            title=_title(session, key),
+        parts = self._parts
+        return await export_session(
+            parts.store,
+            key,
+            form=form,
+            session_id=session_id,
+            all_branches=all_branches,
+            redactor=None if raw else parts.redactor,
+            agent_id=parts.config().agents.default_id,
+            now=parts.clock.now(),
         )
-        return _render(export, form, None if raw else self._parts.redactor)
 
     async def clean(
         self,
@@ -120,24 +104,3 @@ class Upkeep:
     async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
         """What was spent, by agent, provider and model (RPC-12); a deleted session's share stays (LOSS-11)."""
         return await self._parts.store.sum_usage(session_key=key, since=since)
-
-
-def _title(session: Session | None, key: SessionKey) -> str:
-    return derive_title(session) if session is not None else key
-
-
-def _render(export: SessionExport, form: ExportFormat, redactor: Redactor | None) -> str:
-    if form == "markdown":
-        text = render_markdown(export)
-        return redactor.text(text) if redactor else text
-    if form == "html":
-        text = render_html(export)
-        return redactor.text(text) if redactor else text
-    if form == "jsonl":
-        lines = (_clean(line, redactor) for line in build_lines(export.header, export.entries))
-        return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
-    return json.dumps(_clean(build_document(export), redactor), ensure_ascii=False, indent=2)
-
-
-def _clean(document: dict[str, object], redactor: Redactor | None) -> object:
-    return document if redactor is None else redactor.value(document)

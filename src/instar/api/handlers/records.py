@@ -1,0 +1,87 @@
+"""Methods about what is on record (WHY-2, LOSS-6, STATUS-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Final
+
+from instar.api.call import Call, Handler
+from instar.core.explain.status import build_status_fields, build_status_lines
+from instar.core.explain.story import ask, tell
+from instar.core.model.change import TranscriptHead
+from instar.core.model.decision import RecordedDecision
+from instar.core.model.ids import InboundId, TurnId
+from instar.core.model.query import DecisionQuery
+from instar.errors import InvalidRequest
+
+__all__ = ["HANDLERS", "build_decision_row"]
+
+EXPLAIN_DEFAULT_LIMIT: Final = 50
+
+
+async def explain_session(call: Call) -> object:
+    """`sessions.explain`."""
+    params = call.params
+    given = [name for name in ("key", "inboundId", "turnId") if params.text(name)]
+    if len(given) != 1:
+        what = "provide exactly one of key, inboundId, turnId" + (f" (got {', '.join(given)})" if given else "")
+        raise InvalidRequest(f"invalid sessions.explain params: {what}", field=given[0] if given else "key")
+    inbound_id, turn_id = params.maybe_text("inboundId"), params.maybe_text("turnId")
+    query = DecisionQuery(
+        session_key=call.maybe_key("key"),
+        inbound_id=InboundId(inbound_id) if inbound_id else None,
+        turn_id=TurnId(turn_id) if turn_id else None,
+        limit=params.whole("limit", EXPLAIN_DEFAULT_LIMIT),
+    )
+    zone = call.services.clock.zone()
+    return {"rows": [build_decision_row(one, zone) for one in await call.gateway.records.explain(query)]}
+
+
+def build_decision_row(recorded: RecordedDecision, zone: tzinfo) -> dict[str, object]:
+    """A decision with its sentence; times in the sentence are those of `zone`."""
+    decision = recorded.decision
+    return {
+        "at": recorded.at,
+        "kind": decision.kind,
+        "outcome": decision.outcome,
+        "rule": decision.rule,
+        "question": ask(recorded),
+        "sentence": tell(recorded, zone),
+        "inputs": dict(decision.inputs),
+        "who": recorded.who,
+        "sessionKey": recorded.session_key,
+        "inboundId": recorded.inbound_id,
+        "turnId": recorded.turn_id,
+    }
+
+
+async def list_transcripts(call: Call) -> object:
+    """`sessions.transcripts`."""
+    key = call.key("key")
+    return {"key": key, "transcripts": [_transcript(head) for head in await call.gateway.records.transcripts(key)]}
+
+
+def _transcript(head: TranscriptHead) -> dict[str, object]:
+    return {
+        "sessionId": head.session_id,
+        "isCurrent": head.closed_at is None,
+        "beganAt": head.began_at,
+        "closedAt": head.closed_at,
+        "closeReason": head.close_reason,
+        "messages": head.message_count,
+        "bytes": head.bytes,
+    }
+
+
+async def load_session_status(call: Call) -> object:
+    """`sessions.status`."""
+    facts = await call.gateway.status_facts(call.key("key"))
+    return {"text": build_status_lines(facts), "status": build_status_fields(facts)}
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "sessions.explain": explain_session,
+    "sessions.transcripts": list_transcripts,
+    "sessions.status": load_session_status,
+}

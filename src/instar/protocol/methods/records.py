@@ -1,0 +1,39 @@
+"""Methods about what is on record: why, which transcripts, how a session stands (WHY-2, LOSS-6, STATUS-6)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from instar.protocol.methods.row import KEY, READ, SESSION_KEY_MAX_CHARS, Method, text, whole
+
+RECORDS: Final = (
+    Method(
+        name="sessions.explain",
+        scope=READ,
+        summary="why things went as they did: the recorded decisions, the newest first, each in a sentence",
+        result="`{rows: [{at, kind, outcome, rule, question, sentence, inputs, who, sessionKey, inboundId, turnId}]}`",
+        rule="WHY-1, WHY-2",
+        fields=(
+            text("key", most=SESSION_KEY_MAX_CHARS, note="exactly one of `key`, `inboundId`, `turnId`"),
+            text("inboundId", most=512, note="a message, by the id that its acknowledgement gave"),
+            text("turnId", most=512, note="a run"),
+            whole("limit", least=1, most=1000, note="default 50"),
+        ),
+    ),
+    Method(
+        name="sessions.transcripts",
+        scope=READ,
+        summary="every transcript of a session, the newest first; the current one is not closed",
+        result="`{key, transcripts: [{sessionId, isCurrent, beganAt, closedAt, closeReason, messages, bytes}]}`",
+        rule="LOSS-6",
+        fields=(KEY,),
+    ),
+    Method(
+        name="sessions.status",
+        scope=READ,
+        summary="how a session stands and what holds for it, as the chat command `/status` tells it",
+        result="`{text, status}`",
+        rule="STATUS-1…6, WHY-6",
+        fields=(KEY,),
+    ),
+)
