@@ -80,7 +80,7 @@ class SessionStore:
         """Commit a message at the door, or give the first acknowledgement again."""
         return await self._engine.write(
             lambda tx: inbox.accept(tx, submission, inbound_id=inbound_id, now=now, key=key, decide=decide),
-            owed=False,
+            purpose="new",
         )
 
     async def change(
@@ -103,6 +103,7 @@ class SessionStore:
         """Remove a session and its transcripts."""
         return await self._engine.write(
             lambda tx: change.delete_session(tx, key, now=now, decisions=decisions, keep_transcripts=keep_transcripts),
+            purpose="freeing",
         )
 
     async def import_transcript(
@@ -111,7 +112,7 @@ class SessionStore:
         """Store a foreign transcript."""
         return await self._engine.write(
             lambda tx: change.import_transcript(tx, session, header, entries, now=now, decision=decision),
-            owed=False,
+            purpose="new",
         )
 
     async def claim_deliveries(

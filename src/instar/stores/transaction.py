@@ -26,9 +26,12 @@ from typing import Any, Literal, Protocol, TypeVar
 from instar.core.model.ids import SessionId, SessionKey
 from instar.stores.known import Known
 
-__all__ = ["Dialect", "Engine", "Params", "Row", "Touched", "Transaction", "load_queries", "parse_queries"]
+__all__ = ["Dialect", "Engine", "Params", "Purpose", "Row", "Touched", "Transaction", "load_queries", "parse_queries"]
 
 Dialect = Literal["sqlite", "postgres"]
+
+Purpose = Literal["new", "owed", "freeing"]
+"""What a write is for: taking something new, which a full disk refuses; finishing what was promised; making room."""
 
 Value = str | int | float | None
 Params = Mapping[str, Value]
@@ -94,12 +97,8 @@ class Engine(Protocol):
         """Finish what is queued, then close; may be called twice."""
         ...
 
-    async def write(self, unit: Callable[[Transaction], T], *, owed: bool = True) -> T:
-        """Run `unit` in a transaction; its result comes after the commit.
-
-        `owed` says that the write finishes what was promised before, or frees space; on a full disk such a write
-        may use the reserve, others are refused.
-        """
+    async def write(self, unit: Callable[[Transaction], T], *, purpose: Purpose = "owed") -> T:
+        """Run `unit` in a transaction; its result comes after the commit. `purpose` counts when the disk is full."""
         ...
 
     async def read(self, unit: Callable[[Transaction], T]) -> T:

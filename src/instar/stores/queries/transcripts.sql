@@ -20,10 +20,6 @@ WITH RECURSIVE branch (seq, parent_seq) AS (
 -- The head of a transcript.
 SELECT {head} WHERE t.session_id = :session_id;
 
--- name: load_current_transcript
--- The head of the transcript that a key has now.
-SELECT {head} WHERE t.key = :key AND t.closed_at IS NULL;
-
 -- name: load_transcripts
 -- Every transcript of a key, the newest first.
 SELECT {head} WHERE t.key = :key ORDER BY t.closed_at IS NULL DESC, t.began_at DESC, t.id DESC;

@@ -7,6 +7,7 @@ The write-ahead log is synced on every commit, so what was acknowledged survives
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,21 +21,22 @@ from instar.stores.migrate import load_steps
 from instar.stores.sqlite.commit import Committer, Outcome, Unit
 from instar.stores.sqlite.connection import (
     SqliteTransaction,
-    migrate,
-    open_connection,
+    explain_error,
     open_reader,
+    open_writer,
     translate_error,
 )
 from instar.stores.sqlite.reserve import Reserve
 from instar.stores.sqlite.threads import BATCH_MAX, Job, Worker
 from instar.stores.store import SessionStore
-from instar.stores.transaction import Touched, Transaction, load_queries
+from instar.stores.transaction import Purpose, Touched, Transaction, load_queries
 from instar.system.files import create_private_file, make_private_folder
 from instar.system.lock import ProcessLock
 
 __all__ = ["MemoryEngine", "SqliteEngine", "SqliteStore", "open_memory_store"]
 
 T = TypeVar("T")
+_Question = Callable[[Transaction], object]
 
 _READERS: Final = 3
 """Threads that read. Reads are short and share one interpreter; more threads would only take turns."""
@@ -52,10 +54,11 @@ class SqliteEngine:
         self._callbacks: list[Callable[[Touched], None]] = []
         self._lock = ProcessLock(path.with_name(path.name + ".lock"))
         self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve_bytes) if reserve_bytes else None
+        self._reader_count = readers
         self._units: SimpleQueue[Job[Unit] | None] = SimpleQueue()
-        self._questions: SimpleQueue[Job[Callable[[Transaction], object]] | None] = SimpleQueue()
-        self._writer = Worker("instar-store-writer", self._units, batch_max=BATCH_MAX)
-        self._readers = [Worker(f"instar-store-reader-{n}", self._questions, batch_max=1) for n in range(readers)]
+        self._questions: SimpleQueue[Job[_Question] | None] = SimpleQueue()
+        self._workers: list[Worker[Unit] | Worker[_Question]] = []
+        self._committer: Committer
         self._closers: list[Callable[[], None]] = []
         self._is_open = False
 
@@ -85,21 +88,26 @@ class SqliteEngine:
         self._is_open = True
 
     def _connect(self) -> None:
-        connection = open_connection(str(self._path))
+        connection = open_writer(str(self._path), load_steps("sqlite"))
         self._closers.append(connection.close)
-        migrate(connection, load_steps("sqlite"))
         if self._reserve is not None:
             self._reserve.hold()
-        committer = Committer(
+        self._committer = Committer(
             connection, self._queries, path=self._path, reserve=self._reserve, on_commit=self._callbacks
         )
-        self._writer.start(committer.commit, committer.tidy)
-        for reader in self._readers:
-            source = open_reader(str(self._path))
-            self._closers.append(source.close)
-            reader.start(
-                _Snapshots(source, SqliteTransaction(source, self._queries, Known(0)), self._path).serve, _nothing
-            )
+        sources = [self._open_source() for _ in range(self._reader_count)]
+        writer = Worker("instar-store-writer", self._units, batch_max=BATCH_MAX)
+        writer.start(self._committer.commit, self._committer.tidy)
+        self._workers.append(writer)
+        for number, source in enumerate(sources):
+            reader = Worker(f"instar-store-reader-{number}", self._questions, batch_max=1)
+            reader.start(source.serve, _nothing)
+            self._workers.append(reader)
+
+    def _open_source(self) -> _Snapshots:
+        connection = open_reader(str(self._path))
+        self._closers.append(connection.close)
+        return _Snapshots(connection, SqliteTransaction(connection, self._queries, Known(0)), self._path)
 
     def _undo(self) -> None:
         for close in self._closers:
@@ -116,20 +124,20 @@ class SqliteEngine:
 
     def _close(self) -> None:
         self._units.put(None)
-        for _ in self._readers:
+        for _ in range(self._reader_count):
             self._questions.put(None)
-        self._writer.join()
-        for reader in self._readers:
-            reader.join()
+        for worker in self._workers:
+            worker.join()
+        self._workers.clear()
         # The writer goes last: the connection that closes last brings the log home and removes it.
         self._closers.reverse()
         self._undo()
 
-    async def write(self, unit: Callable[[Transaction], T], *, owed: bool = True) -> T:
+    async def write(self, unit: Callable[[Transaction], T], *, purpose: Purpose = "owed") -> T:
         """Run `unit` in a transaction; its result comes after the commit."""
         self._check_open()
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._units.put(Job(Unit(unit, owed), future))
+        self._units.put(Job(Unit(unit, purpose), future))
         return cast("T", await future)  # the future carries what `unit` gave back
 
     async def read(self, unit: Callable[[Transaction], T]) -> T:
@@ -161,21 +169,25 @@ class _Snapshots:
         self._tx = tx
         self._path = path
 
-    def serve(self, units: list[Callable[[Transaction], object]]) -> list[Outcome]:
+    def serve(self, units: list[_Question]) -> list[Outcome]:
         """The answers, in order."""
         return [self._answer(unit) for unit in units]
 
-    def _answer(self, unit: Callable[[Transaction], object]) -> Outcome:
+    def _answer(self, unit: _Question) -> Outcome:
         try:
             self._cursor.execute("BEGIN")
             outcome = Outcome(value=unit(self._tx))
-        except apsw.Error as error:
-            outcome = Outcome(error=translate_error(error, self._path))
-        except BaseException as error:  # noqa: BLE001 - whatever a question raises belongs to its caller, who gets it
-            outcome = Outcome(error=error)
-        if self._connection.in_transaction:
             self._cursor.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - whatever a question raises belongs to its caller, who gets it
+            outcome = Outcome(error=explain_error(error, self._path))
+            self._end()
         return outcome
+
+    def _end(self) -> None:
+        """Let go of the snapshot after an error; a damaged file may refuse even that."""
+        if self._connection.in_transaction:
+            with contextlib.suppress(apsw.Error):
+                self._cursor.execute("ROLLBACK")
 
 
 def _nothing() -> None:
@@ -196,8 +208,7 @@ class MemoryEngine:
     async def open(self) -> None:
         """Make the tables; a store that was closed and is opened again is as it was."""
         if self._connection is None:
-            self._connection = open_connection(":memory:")
-            migrate(self._connection, load_steps("sqlite"))
+            self._connection = open_writer(":memory:", load_steps("sqlite"))
         self._committer = Committer(
             self._connection, load_queries("sqlite"), path=None, reserve=None, on_commit=self._callbacks
         )
@@ -206,9 +217,9 @@ class MemoryEngine:
         """Refuse what comes later; the rows stay, for a test that opens the store again."""
         self._committer = None
 
-    async def write(self, unit: Callable[[Transaction], T], *, owed: bool = True) -> T:
+    async def write(self, unit: Callable[[Transaction], T], *, purpose: Purpose = "owed") -> T:
         """Run `unit` in a transaction."""
-        return await self._run(Unit(unit, owed))
+        return await self._run(Unit(unit, purpose))
 
     async def read(self, unit: Callable[[Transaction], T]) -> T:
         """Run `unit` on one snapshot."""

@@ -19,9 +19,9 @@ import apsw
 
 from instar.errors import StoreFull
 from instar.stores.known import Known
-from instar.stores.sqlite.connection import SqliteTransaction, translate_error
+from instar.stores.sqlite.connection import SqliteTransaction, explain_error, translate_error
 from instar.stores.sqlite.reserve import Reserve
-from instar.stores.transaction import Touched, Transaction
+from instar.stores.transaction import Purpose, Touched, Transaction
 
 __all__ = ["Committer", "Outcome", "Unit"]
 
@@ -37,10 +37,10 @@ _FATAL: Final = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemErro
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """One transaction as asked for. `owed` units may use the reserve (`Engine.write`)."""
+    """One transaction as asked for, and what it is for (`Engine.write`)."""
 
     run: Callable[[Transaction], object]
-    owed: bool = True
+    purpose: Purpose = "owed"
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +76,7 @@ class Committer:
 
     def commit(self, units: Sequence[Unit]) -> list[Outcome]:
         """Run units in one commit; their outcomes in the same order."""
-        admitted = [unit for unit in units if unit.owed or self._reserve is None or self._reserve.hold()]
+        admitted = [unit for unit in units if unit.purpose != "new" or self._has_room()]
         outcomes = self._attempt(admitted)
         if outcomes is None:
             outcomes = [self._commit_alone(unit) for unit in admitted]
@@ -89,6 +89,9 @@ class Committer:
         """Bring the write-ahead log home when it has grown; what cannot be done now is done later."""
         if self._wal_pages < _CHECKPOINT_PAGES:
             return
+        self._checkpoint()
+
+    def _checkpoint(self) -> None:
         self._wal_pages = 0
         try:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
@@ -108,18 +111,20 @@ class Committer:
             return self._commit_together(units)
         except apsw.FullError as error:
             self._roll_back()
+            # What the log holds goes home first: its file can then be written from the start again.
+            self._checkpoint()
             return None if len(units) > 1 or self._reserve is not None else self._fail(units, error)
         except apsw.Error as error:
             self._roll_back()
             return self._fail(units, error)
 
     def _commit_alone(self, unit: Unit) -> Outcome:
-        """One unit by itself; one that is owed gets the reserve's room when there is no other."""
+        """One unit by itself; it gets of the reserve what it may have when there is no other room."""
         try:
             return self._commit_together([unit])[0]
         except apsw.FullError as error:
             self._roll_back()
-            if unit.owed and self._reserve is not None and self._reserve.let_go():
+            if self._make_room(unit):
                 return self._commit_alone(unit)
             return Outcome(error=translate_error(error, self._path))
         except apsw.Error as error:
@@ -149,9 +154,25 @@ class Committer:
             if not self._connection.in_transaction:
                 raise
             self._cursor.execute("ROLLBACK TO unit")
-            outcome = Outcome(error=translate_error(error, self._path) if isinstance(error, apsw.Error) else error)
+            outcome = Outcome(error=explain_error(error, self._path))
         self._cursor.execute("RELEASE unit")
         return outcome
+
+    def _has_room(self) -> bool:
+        """Whether new messages may be taken: the reserve is whole, or as much is free inside the database."""
+        if self._reserve is None or self._reserve.hold():
+            return True
+        free_bytes = self._connection.pragma("freelist_count") * self._connection.pragma("page_size")
+        return bool(free_bytes >= self._reserve.size_bytes)
+
+    def _make_room(self, unit: Unit) -> bool:
+        """Give room of the reserve to a unit; False when it may have none, or has had it."""
+        if self._reserve is None or unit.purpose == "new":
+            return False
+        if not (self._reserve.give_half() or (unit.purpose == "freeing" and self._reserve.give_all())):
+            return False
+        self._checkpoint()
+        return True
 
     def _roll_back(self) -> None:
         self._known.forget_all()

@@ -24,7 +24,7 @@ from instar.stores.known import Known
 from instar.stores.migrate import SchemaState, Step, plan_steps
 from instar.stores.transaction import Params, Row, Touched
 
-__all__ = ["SqliteTransaction", "migrate", "open_connection", "open_reader", "translate_error"]
+__all__ = ["SqliteTransaction", "explain_error", "migrate", "open_reader", "open_writer", "translate_error"]
 
 APPLICATION_ID: Final = 0x496E7374
 """Marks a database as Instar's (`PRAGMA application_id`): the letters ``Inst``."""
@@ -43,16 +43,32 @@ _BUSY_TIMEOUT_MS: Final = 5000
 _READ_ERRORS: Final = frozenset({apsw.SQLITE_IOERR_READ, apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_CORRUPTFS})
 
 
-def open_connection(path: str) -> apsw.Connection:
-    """A connection that may write, with the promises of `docs/formats/database.md`. Raises apsw.Error."""
+def open_writer(path: str, steps: Sequence[Step]) -> apsw.Connection:
+    """A connection that may write, to a database that is up to date (`docs/formats/database.md`).
+
+    Raises `StoreTooNew`, `StoreUnreadable`, apsw.Error; a file that is refused is not changed by a byte.
+    """
     connection = apsw.Connection(path, statementcachesize=_STATEMENTS)
-    _steady(connection)
+    try:
+        _steady(connection)
+        plan_steps(read_schema(connection), steps)
+        _prepare(connection)
+        migrate(connection, steps)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: apsw.Connection) -> None:
+    """Settings of the connection that writes. WAL and FULL together: a commit that was told survives power loss."""
+    # Only an empty file takes this: deleted pages can then be given back to the disk (MAINT-16).
+    connection.execute("PRAGMA auto_vacuum = incremental")
     connection.execute("PRAGMA journal_mode = wal").fetchall()
     connection.execute("PRAGMA synchronous = full")
     connection.execute("PRAGMA foreign_keys = on")
     connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}").fetchall()
-    return connection
 
 
 def open_reader(path: str) -> apsw.Connection:
@@ -141,9 +157,20 @@ def read_schema(connection: apsw.Connection) -> SchemaState:
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 
+def explain_error(error: BaseException, path: Path | None) -> BaseException:
+    """What an error in a unit means for its caller; what is not SQLite's is given on as it is."""
+    match error:
+        case apsw.Error():
+            return translate_error(error, path)
+        case UnicodeDecodeError():
+            return _unreadable(_place(path), f"a stored text is damaged ({error.reason})")
+        case _:
+            return error
+
+
 def translate_error(error: apsw.Error, path: Path | None) -> StoreError | InvariantBroken:
     """What an error of SQLite means for the store."""
-    place = str(path) if path is not None else "the store in memory"
+    place = _place(path)
     text = str(error)
     match error:
         case apsw.FullError():
@@ -172,6 +199,10 @@ def translate_error(error: apsw.Error, path: Path | None) -> StoreError | Invari
             return InvariantBroken("the schema holds", why=text)
         case _:
             return StoreError(f"{place} failed", why=text, fix="Please report it with the log around it.")
+
+
+def _place(path: Path | None) -> str:
+    return str(path) if path is not None else "the store in memory"
 
 
 def _unreadable(place: str, text: str) -> StoreUnreadable:

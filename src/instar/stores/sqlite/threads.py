@@ -56,11 +56,17 @@ class Worker(Generic[W]):
             batch, ended = self._take(first)
             live = [job for job in batch if not job.future.cancelled()]
             if live:
-                outcomes = self._serve([job.work for job in live])
-                _settle(zip((job.future for job in live), outcomes, strict=True))
+                _settle(zip((job.future for job in live), self._attempt(live), strict=True))
                 self._rest()
             if ended:
                 break
+
+    def _attempt(self, jobs: list[Job[W]]) -> list[Outcome]:
+        """The outcomes of jobs. Whatever goes wrong, everybody who waits is told and the thread lives on."""
+        try:
+            return self._serve([job.work for job in jobs])
+        except BaseException as error:  # noqa: BLE001 - a thread that died here would leave its callers waiting for ever
+            return [Outcome(error=error) for _ in jobs]
 
     def _take(self, first: Job[W]) -> tuple[list[Job[W]], bool]:
         """The job at hand and all that wait behind it; whether the end mark came."""
