@@ -54,9 +54,11 @@ class EchoRunner:
 
 
 def _last_words(messages: Sequence[AnyMessage]) -> str:
-    """The text of the last message that a person wrote; empty if there is none or it holds only pictures."""
+    """The text of the last message, if a person wrote it; empty if there is none or it holds only pictures."""
     for message in reversed(messages):
         if isinstance(message, UserMessage):
+            if message.extra.get("fromPerson") is False:
+                return ""
             if isinstance(message.content, str):
                 return message.content
             return "\n".join(block.text for block in message.content if isinstance(block, TextBlock))

@@ -60,3 +60,8 @@ def test_it_streams_and_costs_nothing_and_signs_with_its_own_name() -> None:
 
 def test_the_same_request_gets_the_same_answer() -> None:
     assert run(user("hello")) == run(user("hello"))
+
+
+def test_what_no_person_wrote_is_not_given_back() -> None:
+    greeting = UserMessage(content="Greet them.", timestamp=None, extra={"fromPerson": False})
+    assert "Greet them" not in text(run(user("earlier"), greeting))

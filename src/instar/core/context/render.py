@@ -11,19 +11,22 @@ What goes out are user messages, answers and tool results, nothing else:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
-from typing import assert_never
+from typing import Final, assert_never
 
 from instar.core.context.envelope import show_envelope
 from instar.core.model.entry import AnyMessage, AssistantMessage, OtherMessage, ToolResultMessage, UserMessage
 from instar.core.transcript.repair import PlacedMessage, RepairedView, repair_view
 from instar.core.transcript.text import message_text, other_content
 
-__all__ = ["render_messages"]
+__all__ = ["NOT_BY_A_PERSON", "render_messages"]
 
 _SUMMARY_HEAD = "What was said before this point was left out to save room. A summary of it:"
 _BRANCH_HEAD = "The conversation was tried in another direction, which was then left. A summary of that:"
+NOT_BY_A_PERSON: Final[Mapping[str, object]] = {"fromPerson": False}
+"""Marks a message that a plug-in or the gateway put in; runners that quote people leave it out."""
+
 _BEGINNING = "[The conversation begins here.]"
 
 
@@ -69,9 +72,11 @@ def _shown(message: AnyMessage, zone: tzinfo) -> AnyMessage | None:
 
 
 def _other_shown(message: OtherMessage) -> UserMessage | None:
+    """The user message that stands for one of another role; one that no person wrote says so in `extra`."""
     match message.role:
         case "custom":
             content = other_content(message)
+            return UserMessage(content=content, timestamp=None, extra=NOT_BY_A_PERSON) if content else None
         case "compactionSummary":
             content = _framed(_SUMMARY_HEAD, message_text(message))
         case "branchSummary":

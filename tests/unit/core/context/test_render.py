@@ -5,7 +5,7 @@ from datetime import UTC
 import pytest
 
 from instar.core.context.envelope import Envelope, add_envelope
-from instar.core.context.render import render_messages
+from instar.core.context.render import NOT_BY_A_PERSON, render_messages
 from instar.core.transcript.repair import PlacedMessage
 from tests.builders.transcripts import assistant, call, image, other, result, text, user
 
@@ -94,3 +94,10 @@ def test_open_calls_and_orphaned_results_are_repaired_and_told():
 
 def test_message_with_an_image_alone_is_sent():
     assert sent(user([image()])) == [user([image()])]
+
+
+def test_a_message_of_a_plug_in_says_that_no_person_wrote_it():
+    note, words = sent(other("custom", content="be brief"), user("hi"))
+
+    assert note.extra == NOT_BY_A_PERSON
+    assert words.extra == {}
