@@ -26,7 +26,7 @@ from instar.core.model.event import (
     SessionChanged,
 )
 from instar.core.model.ids import AgentId, EntryId, InboundId, Instant, SessionId, SessionKey, TurnId
-from instar.core.model.query import DecisionPage, DecisionQuery, SessionQuery, StoredEntry, UsageRow
+from instar.core.model.query import DecisionQuery, SessionQuery, StoredEntry, UsageRow
 from instar.core.model.session import Counters, Lifecycle, Naming, Overrides, Session
 from instar.core.model.view import (
     AgentFacts,
@@ -41,6 +41,7 @@ from instar.core.model.view import (
     SessionListing,
     SessionRef,
     SessionView,
+    ToldDecision,
 )
 from instar.core.routing.key import KeySettings, canonical_key
 from instar.errors import InvalidRequest, NotFound, Unavailable
@@ -73,7 +74,6 @@ class FakeGateway:
         self.events = _Events()
         self.sessions = _Sessions(self)
         self.upkeep = _NoUpkeep()
-        self.records = _NoRecords()
         self.rows: dict[SessionKey, Session] = {}
         self.transcripts: dict[SessionId, list[StoredEntry]] = {}
         self.accepted: dict[str, Acknowledgement] = {}
@@ -318,6 +318,12 @@ class _Sessions:
             or (ref.label and session.naming.label == ref.label)
         )
 
+    async def explain(self, query: DecisionQuery) -> tuple[ToldDecision, ...]:
+        return ()
+
+    async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
+        return ()
+
     async def create(self, new: NewSession, *, who: str) -> SessionView:
         key = new.key or SessionKey(f"agent:main:dashboard:{self._gateway.ids.session_id()}")
         self._gateway.row(key)
@@ -406,13 +412,3 @@ class _NoUpkeep:
 
     async def clean(self, agent_id: AgentId | None, **wish: object) -> tuple[MaintenanceReport, ...]:
         raise Unavailable("no upkeep here")
-
-
-class _NoRecords:
-    """Nothing is on record: what is asked of a real store is tested with one."""
-
-    async def explain(self, query: DecisionQuery) -> DecisionPage:
-        return ()
-
-    async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
-        return ()

@@ -17,7 +17,7 @@ from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.change import Acknowledgement, Submission, TranscriptHead
 from instar.core.model.event import Event
 from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, SessionKey, TurnId
-from instar.core.model.query import DecisionPage, DecisionQuery, SessionQuery, UsageRow
+from instar.core.model.query import DecisionQuery, SessionQuery, UsageRow
 from instar.core.model.view import (
     DeletedSession,
     GatewayFacts,
@@ -28,9 +28,10 @@ from instar.core.model.view import (
     SessionListing,
     SessionRef,
     SessionView,
+    ToldDecision,
 )
 
-__all__ = ["EventsPort", "ExportFormat", "GatewayPort", "RecordsPort", "SessionsPort", "Unsubscribe", "UpkeepPort"]
+__all__ = ["EventsPort", "ExportFormat", "GatewayPort", "SessionsPort", "Unsubscribe", "UpkeepPort"]
 
 Unsubscribe = Callable[[], None]
 """Ends a subscription; may be called twice."""
@@ -79,6 +80,14 @@ class SessionsPort(Protocol):
 
     async def resolve(self, ref: SessionRef) -> tuple[SessionKey, ...]:
         """Every key that the reference matches, none or several included (RESOLVE-3)."""
+        ...
+
+    async def explain(self, query: DecisionQuery) -> tuple[ToldDecision, ...]:
+        """What was decided and why, newest first, each with its sentence (WHY-2)."""
+        ...
+
+    async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
+        """Every transcript of a session, newest first; the current one is not closed (LOSS-6)."""
         ...
 
     async def create(self, new: NewSession, *, who: str) -> SessionView:
@@ -148,18 +157,6 @@ class UpkeepPort(Protocol):
         ...
 
 
-class RecordsPort(Protocol):
-    """Questions about what is on record (`instar.gateway.records.Records`)."""
-
-    async def explain(self, query: DecisionQuery) -> DecisionPage:
-        """Decisions, newest first (WHY-2)."""
-        ...
-
-    async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
-        """Every transcript of a session, newest first; the current one is not closed (LOSS-6)."""
-        ...
-
-
 class GatewayPort(Protocol):
     """The gateway as the API sees it."""
 
@@ -171,11 +168,6 @@ class GatewayPort(Protocol):
     @property
     def upkeep(self) -> UpkeepPort:
         """Operations that look after sessions."""
-        ...
-
-    @property
-    def records(self) -> RecordsPort:
-        """What is on record."""
         ...
 
     @property

@@ -30,7 +30,6 @@ from instar.gateway.lanes import Lanes
 from instar.gateway.maintenance import Maintenance
 from instar.gateway.outbox import Outbox
 from instar.gateway.parts import GatewayParts
-from instar.gateway.records import Records
 from instar.gateway.runs import Runs
 from instar.gateway.sessions import Sessions
 from instar.gateway.settings import door_settings
@@ -66,7 +65,6 @@ class Gateway:
         self._services = TurnServices(parts=parts, events=self.events, outbox=self.outbox)
         self.lanes = Lanes(parts, self._services)
         self.sessions = Sessions(parts, self._services, self.lanes)
-        self.records = Records(parts.store)
         self.maintenance = Maintenance(parts, self._services, self.lanes)
         self.upkeep = Upkeep(parts, self._services, self.lanes, self.maintenance)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes)

@@ -8,10 +8,10 @@ from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.model.query import UsageRow
 from instar.gateway.compaction_run import CompactionRun
+from instar.gateway.export import ExportFormat, export_session
 from instar.gateway.lane import LaneBook
 from instar.gateway.maintenance import Maintenance
 from instar.gateway.parts import GatewayParts
-from instar.gateway.records import ExportFormat, export_session
 from instar.gateway.revival import resume_session
 from instar.gateway.turn_services import TurnServices
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import tzinfo
 from typing import Final
 
 from instar.api.call import Call, Handler
 from instar.core.explain.status import build_status_fields, build_status_lines
-from instar.core.explain.story import ask, tell
 from instar.core.model.change import TranscriptHead
-from instar.core.model.decision import RecordedDecision
 from instar.core.model.ids import InboundId, TurnId
 from instar.core.model.query import DecisionQuery
+from instar.core.model.view import ToldDecision
 from instar.errors import InvalidRequest
 
-__all__ = ["HANDLERS", "build_decision_row"]
+__all__ = ["HANDLERS"]
 
 EXPLAIN_DEFAULT_LIMIT: Final = 50
 
@@ -34,20 +32,18 @@ async def explain_session(call: Call) -> object:
         turn_id=TurnId(turn_id) if turn_id else None,
         limit=params.whole("limit", EXPLAIN_DEFAULT_LIMIT),
     )
-    zone = call.services.clock.zone()
-    return {"rows": [build_decision_row(one, zone) for one in await call.gateway.records.explain(query)]}
+    return {"rows": [_decision(told) for told in await call.gateway.sessions.explain(query)]}
 
 
-def build_decision_row(recorded: RecordedDecision, zone: tzinfo) -> dict[str, object]:
-    """A decision with its sentence; times in the sentence are those of `zone`."""
-    decision = recorded.decision
+def _decision(told: ToldDecision) -> dict[str, object]:
+    recorded, decision = told.recorded, told.recorded.decision
     return {
         "at": recorded.at,
         "kind": decision.kind,
         "outcome": decision.outcome,
         "rule": decision.rule,
-        "question": ask(recorded),
-        "sentence": tell(recorded, zone),
+        "question": told.question,
+        "sentence": told.sentence,
         "inputs": dict(decision.inputs),
         "who": recorded.who,
         "sessionKey": recorded.session_key,
@@ -59,7 +55,7 @@ def build_decision_row(recorded: RecordedDecision, zone: tzinfo) -> dict[str, ob
 async def list_transcripts(call: Call) -> object:
     """`sessions.transcripts`."""
     key = call.key("key")
-    return {"key": key, "transcripts": [_transcript(head) for head in await call.gateway.records.transcripts(key)]}
+    return {"key": key, "transcripts": [_transcript(head) for head in await call.gateway.sessions.transcripts(key)]}
 
 
 def _transcript(head: TranscriptHead) -> dict[str, object]:

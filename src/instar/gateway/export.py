@@ -1,7 +1,7 @@
-"""What is on record: why things went as they did, which transcripts a session has, and all of it as a document.
+"""A session as a document, out of a store (CLI-20, RPC-11).
 
-Only questions. They need nothing of a running gateway but its store, so that the command line can ask them of a
-database that no gateway serves (CLI-28).
+It needs nothing of a running gateway, so that the command line can export from a database that no gateway serves
+(CLI-28).
 """
 
 from __future__ import annotations
@@ -10,34 +10,17 @@ import json
 from typing import Literal
 
 from instar.core.lifecycle.title import derive_title
-from instar.core.model.change import TranscriptHead
 from instar.core.model.fields import format_session
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
-from instar.core.model.query import DecisionPage, DecisionQuery
 from instar.core.policy.redaction import Redactor
 from instar.core.transcript.export import SessionExport, build_document, build_lines, render_html, render_markdown
 from instar.errors import NotFound
 from instar.ports.store import Store
 
-__all__ = ["ExportFormat", "Records", "export_session"]
+__all__ = ["ExportFormat", "export_session"]
 
 ExportFormat = Literal["json", "jsonl", "markdown", "html"]
 """How a session is written down (CLI-4)."""
-
-
-class Records:
-    """Questions to one store about what it holds."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def explain(self, query: DecisionQuery) -> DecisionPage:
-        """Decisions, newest first (WHY-2)."""
-        return await self._store.load_decisions(query)
-
-    async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
-        """Every transcript of a session, newest first; the current one is not closed (LOSS-6)."""
-        return await self._store.load_transcripts(key)
 
 
 async def export_session(
