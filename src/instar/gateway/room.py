@@ -69,11 +69,22 @@ class LazyPrompt(Sequence[AnyMessage]):
     def __getitem__(self, index: slice) -> Sequence[AnyMessage]: ...
 
     def __getitem__(self, index: int | slice) -> AnyMessage | Sequence[AnyMessage]:
-        if index == -1 and self._planned is None and len(self._view.items):
-            newest = entry_message(self._view.items[-1].entry)
-            if isinstance(newest, UserMessage) and read_envelope(newest) is None:
-                return newest
-        return self.plan().messages[index]
+        newest = self._newest() if index == -1 else None
+        return self.plan().messages[index] if newest is None else newest
+
+    def __reversed__(self) -> Iterator[AnyMessage]:
+        newest = self._newest()
+        if newest is not None:
+            yield newest
+        messages = self.plan().messages
+        yield from reversed(messages if newest is None else messages[:-1])
+
+    def _newest(self) -> UserMessage | None:
+        """The newest message where that is known without planning: a plain one of a person, nothing left out."""
+        if self._planned is not None or not self._view.items:
+            return None
+        newest = entry_message(self._view.items[-1].entry)
+        return newest if isinstance(newest, UserMessage) and read_envelope(newest) is None else None
 
 
 @dataclass(slots=True, kw_only=True)

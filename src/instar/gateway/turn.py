@@ -452,7 +452,7 @@ class Turn:
         session = self._require_session()
         stale = read_owed_notice(session)
         last = self._items[-1]
-        planned = self._prompt.planned if self._prompt else None
+        planned = self._prompt.planned if self._prompt is not None else None
         return plan_reply(
             "\n".join(block.text for block in message.content if isinstance(block, TextBlock)),
             (*self._items, *self._merged),
@@ -466,7 +466,7 @@ class Turn:
 
     def _prompt_decisions(self) -> tuple[Noted, ...]:
         """What was left out of the last request, and why (WHY-1); told once."""
-        planned = self._prompt.planned if self._prompt else None
+        planned = self._prompt.planned if self._prompt is not None else None
         self._prompt = None
         decisions = planned.decisions if planned else ()
         return tuple(
