@@ -22,6 +22,12 @@ _SAFE: Final = 2**53 - 1
 _PROBLEMS_MAX: Final = 8
 """A message names this many problems; more help nobody and would let a request choose the size of its answer."""
 
+_NAME_MAX_CHARS: Final = 64
+"""So much of a name that nobody knows is repeated, for the same reason."""
+
+_Path = tuple[str, ...]
+"""The names and numbers that lead to a value inside a request."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
@@ -106,49 +112,60 @@ class Params:
 def check_params(method: str, fields: Sequence[Field], given: Mapping[str, object]) -> Params:
     """The used fields of a request. Raises `InvalidRequest` that names every problem (at most eight)."""
     known = {one.name: one for one in fields}
-    problems = [*_missing(fields, given, path=""), *_unexpected(known, given, path="")]
+    problems = [*_missing(fields, given, at=()), *_unexpected(known, given, at=())]
     for name, value in given.items():
         if name in known and known[name].used:
-            problems.extend(_problems(known[name], value, path=f"/{_pointer(name)}"))
+            problems.extend(_problems(known[name], value, at=(name,)))
     if problems:
-        listed = "; ".join(dict.fromkeys(problems[:_PROBLEMS_MAX]))
-        raise InvalidRequest(f"invalid {method} params: {listed}", field=_first_field(fields, given))
+        listed = "; ".join(dict.fromkeys(problem.text for problem in problems[:_PROBLEMS_MAX]))
+        raise InvalidRequest(f"invalid {method} params: {listed}", field=problems[0].field)
     return Params({name: _lower(known[name], value) for name, value in given.items() if known[name].used})
 
 
-def _missing(fields: Sequence[Field], given: Mapping[str, object], *, path: str) -> Iterator[str]:
-    where = f"at {path}: " if path else ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Problem:
+    """What is wrong, in words for people, and the field that it is about for programs: ``chat.id``."""
+
+    text: str
+    field: str
+
+
+def _missing(fields: Sequence[Field], given: Mapping[str, object], *, at: _Path) -> Iterator[_Problem]:
+    where = f"at {_pointer(at)}: " if at else ""
     for one in fields:
         if one.required and one.name not in given:
-            yield f"{where}must have required property '{one.name}'"
+            yield _Problem(text=f"{where}must have required property '{one.name}'", field=".".join((*at, one.name)))
 
 
-def _unexpected(known: Mapping[str, Field], given: Mapping[str, object], *, path: str) -> Iterator[str]:
-    where = f"at {path}" if path else "at root"
+def _unexpected(known: Mapping[str, Field], given: Mapping[str, object], *, at: _Path) -> Iterator[_Problem]:
+    where = f"at {_pointer(at)}" if at else "at root"
     for name in given:
         if name not in known:
-            yield f"{where}: unexpected property '{name[:64]}'"
+            shown = name[:_NAME_MAX_CHARS]
+            yield _Problem(text=f"{where}: unexpected property '{shown}'", field=".".join((*at, shown)))
 
 
-def _problems(one: Field, value: object, *, path: str) -> Iterator[str]:
+def _problems(one: Field, value: object, *, at: _Path) -> Iterator[_Problem]:
     """What is wrong with a value, each as ``at /path: …``."""
     if value is None and one.nullable:
         return
     if not any(_is_kind(kind, value) for kind in one.kinds):
         kinds = [*one.kinds, "null"] if one.nullable else [*one.kinds]
-        yield f"at {path}: must be {' or '.join(kinds)}"
+        yield _Problem(text=f"at {_pointer(at)}: must be {' or '.join(kinds)}", field=".".join(at))
         return
-    yield from (f"at {path}: {what}" for what in _out_of_bounds(one, value))
+    for what in _out_of_bounds(one, value):
+        yield _Problem(text=f"at {_pointer(at)}: {what}", field=".".join(at))
     if isinstance(value, list) and one.items is not None:
         for index, item in enumerate(value):
-            yield from _problems(one.items, item, path=f"{path}/{index}")
+            yield from _problems(one.items, item, at=(*at, str(index)))
     if isinstance(value, dict) and one.fields:
         known = {inner.name: inner for inner in one.fields}
-        yield from _missing(one.fields, value, path=path)
+        yield from _missing(one.fields, value, at=at)
         if one.closed:
-            yield from _unexpected(known, value, path=path)
-        for name in value.keys() & known.keys():
-            yield from _problems(known[name], value[name], path=f"{path}/{_pointer(name)}")
+            yield from _unexpected(known, value, at=at)
+        for name in value:
+            if name in known:
+                yield from _problems(known[name], value[name], at=(*at, name))
 
 
 def _is_kind(kind: Kind, value: object) -> bool:
@@ -204,18 +221,6 @@ def _lower(one: Field, value: object) -> object:
     return value
 
 
-def _first_field(fields: Sequence[Field], given: Mapping[str, object]) -> str:
-    """The field that an error is about, for programs: a missing one, else one that is not known or not right."""
-    known = {one.name: one for one in fields}
-    for one in fields:
-        if one.required and one.name not in given:
-            return one.name
-    for name, value in given.items():
-        if name not in known or (known[name].used and any(_problems(known[name], value, path=""))):
-            return name
-    return ""
-
-
-def _pointer(name: str) -> str:
-    """A name inside a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
+def _pointer(at: _Path) -> str:
+    """The place as a JSON pointer (RFC 6901)."""
+    return "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in at)

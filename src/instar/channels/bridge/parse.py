@@ -87,7 +87,8 @@ def parse_json(body: bytes) -> Mapping[str, object]:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"malformed JSON: {error}", field="body") from None
+        what = str(error).removeprefix("JSON is malformed: ")
+        raise InvalidRequest(f"malformed JSON: {what}", field="body") from None
     except RecursionError:
         raise InvalidRequest("malformed JSON: nested too deeply", field="body") from None
     if not isinstance(value, dict):
