@@ -57,7 +57,8 @@ CREATE TABLE transcripts (
 CREATE UNIQUE INDEX transcripts_current ON transcripts (key) WHERE closed_at IS NULL;
 CREATE INDEX transcripts_of_key ON transcripts (key, began_at);
 
--- Each line carries the sums up to itself, so that appending writes one row and no other.
+-- Each line carries the sums up to itself, so that appending writes one row and no other. Rows lie in the order in
+-- which they were written, whatever their transcript: lines of many sessions in one commit then share pages.
 CREATE TABLE entries (
     transcript INTEGER NOT NULL REFERENCES transcripts (id),
     seq INTEGER NOT NULL,
@@ -71,7 +72,7 @@ CREATE TABLE entries (
     line TEXT NOT NULL,
     PRIMARY KEY (transcript, seq),
     UNIQUE (transcript, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE TABLE inbox (
     seq INTEGER PRIMARY KEY,
