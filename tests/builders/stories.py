@@ -41,6 +41,7 @@ __all__ = [
     "sent_texts",
     "story",
     "then",
+    "until",
 ]
 
 DIRECT = SessionKey("agent:main:telegram:direct:ann")
@@ -117,6 +118,15 @@ def then(*scripts: Script) -> Script:
     return script
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the gateway work until something is so; fails when it never comes."""
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came to that")
+
+
 class Listener:
     """Keeps every event from now on."""
 
@@ -174,7 +184,7 @@ def _show(entry: AnyEntry) -> str:
         case MessageEntry(message=AssistantMessage() as message):
             calls = "".join(f" [{block.name}]" for block in message.content if isinstance(block, ToolCall))
             mark = "" if message.stop_reason in {"stop", "toolUse"} else f" ({message.stop_reason})"
-            return f"assistant{mark}: {message_text(message)}{calls}".rstrip()
+            return f"assistant{mark}: {(message_text(message) + calls).strip()}".rstrip()
         case MessageEntry(message=ToolResultMessage() as message):
             return f"{message.tool_name} → {'error: ' if message.is_error else ''}{message_text(message)}"
         case CustomMessageEntry():

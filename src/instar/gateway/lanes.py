@@ -107,7 +107,8 @@ class Lanes:
             overrides=session.overrides if session else _NO_OVERRIDES,
         )
         _group, commands = self._open()
-        mode = "interrupt" if commands.read_reset(item) else parse_queue_mode(item.submission.options.queue_mode)
+        is_reset = commands.read_reset(item) is not None
+        mode = "interrupt" if is_reset else parse_queue_mode(item.submission.options.queue_mode)
         if mode is not None:
             settings = replace(settings, mode=mode)
         return LaneMessage(
@@ -118,6 +119,7 @@ class Lanes:
             line=inbound.text,
             turn_id=item.turn_id,
             is_command=commands.recognises(item),
+            is_reset=is_reset,
             taken_by=read_steered(item),
         )
 

@@ -40,7 +40,8 @@ DropReason = Literal["queue_cap", "interrupted", "aborted", "stopped", "reset", 
 class LaneMessage:
     """A message as its lane sees it. `settings` are those that held when it arrived.
 
-    `line` is its text; it is read only to make the line that stands for it when it is dropped. `turn_id` is the turn
+    `line` is its text; it is read only to make the line that stands for it when it is dropped. `is_reset` says that it
+    asks for a new session, so that what waits before it ends with the old one (RESET-26). `turn_id` is the turn
     id its caller was told, if any. `steering_into` is the run under way that it was offered to; `taken_by` is a run
     that took it although it also waits for a turn of its own (QUEUE-7).
     """
@@ -52,6 +53,7 @@ class LaneMessage:
     line: str = ""
     turn_id: TurnId | None = None
     is_command: bool = False
+    is_reset: bool = False
     steering_into: TurnId | None = None
     taken_by: TurnId | None = None
 

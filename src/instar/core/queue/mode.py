@@ -147,7 +147,7 @@ def decide_arrival(state: LaneState, message: LaneMessage, *, now: Instant) -> A
     if settings.mode == "fanout" and _can_fan_out(state, settings):
         return Arrival(action="fanout", rule="QUEUE-9")
     if settings.mode == "interrupt":
-        return _decide_interrupt(state)
+        return _decide_interrupt(state, "reset" if message.is_reset else "interrupted")
     if not state.running and not state.waiting:
         return Arrival(action="start", rule="QUEUE-2")
     return _decide_wait(state, message, now=now)
@@ -232,8 +232,8 @@ def _rule_of_block(state: LaneState, rule: str) -> str:
     return "COMPACT-24" if any(run.kind == "compaction" for run in state.running) else rule
 
 
-def _decide_interrupt(state: LaneState) -> Arrival:
-    dropped = build_dropped(state.waiting, "interrupted")
+def _decide_interrupt(state: LaneState, reason: DropReason) -> Arrival:
+    dropped = build_dropped(state.waiting, reason)
     if not state.running:
         return Arrival(action="start", rule="QUEUE-6" if dropped else "QUEUE-2", dropped=dropped)
     turns = tuple(run.turn_id for run in state.running if run.kind == "turn")
