@@ -32,7 +32,7 @@ class Look:
 
     gate: Gate = field(default_factory=Gate)
     ran: list[object] = field(default_factory=list)
-    spec: ToolSpec = ToolSpec(name="look", description="Look.", parameters={"type": "object"})
+    spec = ToolSpec(name="look", description="Look.", parameters={"type": "object"})
 
     async def call(self, context, arguments):
         self.ran.append(arguments.get("at"))

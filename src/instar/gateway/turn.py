@@ -376,6 +376,8 @@ class Turn:
                 has_told_reset=reply.will_be_heard,
             ),
         )
+        # What was said is in the transcript now: a stop must not keep it a second time.
+        self._partial = ""
 
     async def _finish_given(self, message: AssistantMessage) -> None:
         """End a turn that was cut off after its last answer had been committed (LOSS-4)."""
