@@ -35,6 +35,8 @@ from instar.core.model.query import (
     DeliveryRow,
     EntryPage,
     Recovered,
+    SearchPage,
+    SearchQuery,
     SessionPage,
     SessionQuery,
     UsageRow,
@@ -225,3 +227,10 @@ class Store(Protocol):
     async def describe(self) -> dict[str, object]:
         """Facts for `status`: engine, path, schema version, counts."""
         ...
+    async def search(self, query: SearchQuery) -> SearchPage:
+        """Messages in which all words of a query occur, newest first (SEARCH-1…6).
+
+        Every message that was committed before is found; `indexing` says that this does not hold for old ones yet.
+        """
+        ...
+

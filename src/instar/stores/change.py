@@ -20,6 +20,7 @@ from instar.stores.inbox import expire_inbox, move_inbound
 from instar.stores.known import TranscriptRow
 from instar.stores.outbox import add_deliveries, drop_deliveries
 from instar.stores.rows import read_transcript
+from instar.stores.search import keep_out
 from instar.stores.sessions import load_facts, load_session, remove_session, save_session
 from instar.stores.transaction import Transaction
 from instar.stores.transcripts import (
@@ -150,7 +151,9 @@ def delete_session(
         transcript = read_transcript(row)
         if not keep_transcripts:
             remove_transcript(tx, transcript)
-        elif transcript.head.closed_at is None:
+            continue
+        keep_out(tx, transcript.id)
+        if transcript.head.closed_at is None:
             close_transcript(tx, transcript, reason="delete", now=now)
     remove_session(tx, session)
     expire_inbox(tx, key, reason="session_deleted", now=now)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from instar.core.model.change import (
     Acceptance,
     AcceptFacts,
@@ -26,15 +28,21 @@ from instar.core.model.query import (
     DeliveryRow,
     EntryPage,
     Recovered,
+    SearchPage,
+    SearchQuery,
     SessionPage,
     SessionQuery,
     UsageRow,
 )
 from instar.core.model.session import Session
-from instar.stores import change, decisions, inbox, outbox, recover, sessions, transcripts, usage
+from instar.errors import StoreError
+from instar.stores import change, decisions, inbox, outbox, recover, search, sessions, transcripts, usage
+from instar.stores.search_index import SearchIndex
 from instar.stores.transaction import Engine, Touched, Transaction
 
 __all__ = ["SessionStore"]
+
+log = structlog.get_logger(__name__)
 
 
 class SessionStore:
@@ -42,6 +50,7 @@ class SessionStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.search_index = SearchIndex(engine)
 
     @property
     def engine(self) -> Engine:
@@ -57,6 +66,7 @@ class SessionStore:
     async def open(self) -> None:
         """Open and migrate."""
         await self._engine.open()
+        self.search_index.restart()
 
     async def close(self) -> None:
         """Finish what is queued, then close."""
@@ -101,6 +111,7 @@ class SessionStore:
         self, key: SessionKey, *, now: Instant, decisions: Sequence[Decision], keep_transcripts: bool = False
     ) -> bool:
         """Remove a session and its transcripts."""
+        await self.search_index.forget(key)
         return await self._engine.write(
             lambda tx: change.delete_session(tx, key, now=now, decisions=decisions, keep_transcripts=keep_transcripts),
             purpose="freeing",
@@ -253,6 +264,17 @@ class SessionStore:
     async def describe(self) -> dict[str, object]:
         """Facts for `status`."""
         return self._engine.describe() | await self._engine.read(_count_rows)
+
+    async def search(self, query: SearchQuery) -> SearchPage:
+        """Messages in which all words of a query occur; what was written until now is indexed first."""
+        try:
+            is_level = await self.search_index.catch_up()
+        except StoreError as error:
+            # A full disk keeps new words out of the index, but those that are in it can be found.
+            log.warning("search_index_late", error=str(error))
+            is_level = False
+        hits = await self._engine.read(lambda tx: search.search_messages(tx, query))
+        return SearchPage(hits=hits, indexing=not is_level)
 
 
 def _count_rows(tx: Transaction) -> dict[str, object]:

@@ -20,6 +20,7 @@ from instar.core.model.query import EntryPage
 from instar.errors import InvariantBroken, NotFound
 from instar.stores.known import TranscriptRow
 from instar.stores.rows import format_line, line_bytes, read_entry, read_transcript, write_header
+from instar.stores.search import take_in_again, unindex_transcript
 from instar.stores.transaction import Params, Transaction
 
 __all__ = [
@@ -55,6 +56,7 @@ def open_transcript(
         if known.head.key != key:
             raise InvariantBroken("a transcript belongs to one session key", why=f"{header.id} is not of {key}")
         tx.run("reopen_transcript", {"transcript": known.id})
+        take_in_again(tx, known.id)
         return replace(known, head=replace(known.head, closed_at=None, close_reason=None))
     text = write_header(header)
     began_at = header.timestamp if header.timestamp is not None else now
@@ -89,6 +91,7 @@ def close_transcript(tx: Transaction, transcript: TranscriptRow, *, reason: str,
 
 def remove_transcript(tx: Transaction, transcript: TranscriptRow) -> None:
     """Remove a transcript with all its lines."""
+    unindex_transcript(tx, transcript.id)
     tx.run("delete_entries", {"transcript": transcript.id})
     tx.run("delete_transcript", {"transcript": transcript.id})
     tx.touched.transcripts.add(transcript.head.session_id)

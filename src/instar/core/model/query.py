@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from instar.core.model.change import InboxItem, TranscriptHead
 from instar.core.model.decision import RecordedDecision
 from instar.core.model.entry import AnyEntry
-from instar.core.model.ids import AgentId, DeliveryId, InboundId, Instant, SessionKey, TurnId
+from instar.core.model.ids import AgentId, DeliveryId, EntryId, InboundId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.message import Outbound
 from instar.core.model.session import Session
 
@@ -17,6 +17,9 @@ __all__ = [
     "DeliveryRow",
     "EntryPage",
     "Recovered",
+    "SearchHit",
+    "SearchPage",
+    "SearchQuery",
     "SessionPage",
     "SessionQuery",
     "StoredEntry",
@@ -112,6 +115,41 @@ class DecisionQuery:
     kind: str | None = None
     since: Instant | None = None
     limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchQuery:
+    """Messages in which all words of `text` occur, newest first (SEARCH-1, SEARCH-2).
+
+    `owner_in` restricts as in `SessionQuery`, `key_in` to these sessions; both hold before the limit (SEARCH-5).
+    """
+
+    text: str
+    agent_id: AgentId | None = None
+    owner_in: tuple[str, ...] | None = None
+    key_in: tuple[SessionKey, ...] | None = None
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHit:
+    """A message that was found. `text` is what lies around the words, not yet redacted; `at` None if unknown."""
+
+    session_key: SessionKey
+    session_id: SessionId
+    entry_id: EntryId
+    seq: int
+    role: str
+    at: Instant | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """What was found. `indexing` says that old messages are not all in the index yet (SEARCH-6)."""
+
+    hits: tuple[SearchHit, ...] = ()
+    indexing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
