@@ -27,10 +27,12 @@ _PORTS: Final = {"ws": 80, "wss": 443}
 class BlockingClient:
     """One connection to the first of `addresses` at which something answers.
 
-    `timeout_s` bounds the opening and each call. `hello` is the gateway's greeting, `address` the one that answered.
+    `timeout_s` bounds the opening and each call. `hello` is the gateway's greeting, `address` the one that answered;
+    `is_gateway` tells it from what answers where there is none.
     """
 
     def __init__(self, addresses: tuple[GatewayAddress, ...], *, timeout_s: float = 10.0) -> None:
+        self.is_gateway = True
         self._addresses = addresses
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
@@ -93,8 +95,10 @@ class BlockingClient:
         raise unreachable(self._addresses, failures[-1].lower() if failures else "nobody listens")
 
     def _dial(self, parts: SplitResult) -> socket.socket:
-        place = (parts.hostname or "", parts.port or _PORTS[parts.scheme])
-        plain = socket.create_connection(place, timeout=self._left())
+        host = parts.hostname or ""
+        # As bytes where that is enough: text goes through a codec for foreign names that is slower than the connection.
+        name = host.encode() if host.isascii() else host
+        plain = socket.create_connection((name, parts.port or _PORTS[parts.scheme]), timeout=self._left())  # type: ignore[arg-type]  # bytes are taken as well
         if parts.scheme == "ws":
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return plain

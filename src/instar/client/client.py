@@ -13,23 +13,26 @@ Payloads come as JSON objects; `docs/reference/protocol.md` says what is in them
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from instar.client.discovery import GatewayAddress, Named, find_addresses
 from instar.client.events import EventStream, Gap, Lost, Restored, ServerEvent
 from instar.client.link import Link
 from instar.client.talk import ChatUpdate, build_late_end, read_update
 from instar.client.wire import Payload
-from instar.errors import GatewayUnreachable
+from instar.errors import GatewayUnreachable, Unavailable
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
 from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
 
 __all__ = ["GatewayClient"]
+
+ATTEMPTS: Final = 5
+"""How often a message is sent to a gateway that says "not now"."""
 
 
 class GatewayClient:
@@ -52,10 +55,11 @@ class GatewayClient:
         ids: IdSource | None = None,
     ) -> None:
         self._ids = ids or SystemIds()
+        self._clock = clock or SystemClock()
         self._timeout_s = timeout_s
         self._link = Link(
             find,
-            clock=clock or SystemClock(),
+            clock=self._clock,
             client_id=client_id,
             mode=mode,
             caps=caps,
@@ -204,7 +208,7 @@ class GatewayClient:
         thinking: str | None = None,
         deliver: bool = False,
         timeout_ms: int | None = None,
-    ) -> AsyncIterator[ChatUpdate]:
+    ) -> AsyncGenerator[ChatUpdate, None]:
         """Send a message and give the pieces of its answer up to its end (RPC-16, RPC-36).
 
         `run_id` names the message: sent again with the same one it is the same message, whatever happened in between.
@@ -240,17 +244,22 @@ class GatewayClient:
         """Commit a message; its end when it has ended already, None while it is to come.
 
         None also when the connection broke before the gateway said that it has the message: it is sent again as soon
-        as the connection is restored, which the events tell.
+        as the connection is restored, which the events tell. A gateway that says "not now" (it stops, a queue is
+        full) is asked again a few times.
         """
-        while True:
+        for attempt in range(ATTEMPTS):
             try:
                 answer = await self.call("chat.send", params)
                 if answer.get("status") in {"started", "in_flight"}:
                     return None
                 return await self._late_end(params)
-            except GatewayUnreachable:
+            except Unavailable as error:
                 if not self._link.is_up:
                     return None
+                if attempt == ATTEMPTS - 1 or (error.retry_after_ms is None and type(error) is Unavailable):
+                    raise
+                await self._clock.sleep((error.retry_after_ms or 0) / 1000)
+        return None
 
     async def _late_end(self, params: Mapping[str, object]) -> ChatUpdate:
         run_id = str(params["idempotencyKey"])

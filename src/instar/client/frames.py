@@ -6,8 +6,8 @@ what it sends, joins the pieces of what it gets, and knows no extensions, since 
 
 from __future__ import annotations
 
-import base64
 import hashlib
+from binascii import b2a_base64
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,7 +44,7 @@ def build_upgrade(host: str, path: str, nonce: bytes) -> bytes:
         f"Host: {host}",
         "Upgrade: websocket",
         "Connection: Upgrade",
-        f"Sec-WebSocket-Key: {base64.b64encode(nonce).decode()}",
+        f"Sec-WebSocket-Key: {_base64(nonce).decode()}",
         "Sec-WebSocket-Version: 13",
     )
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii", "replace")
@@ -56,7 +56,7 @@ def check_upgrade(head: bytes, nonce: bytes) -> None:
     if status.split(" ")[1:2] != ["101"]:
         raise _no_gateway(f"it answered {status[:80]!r}")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    expected = base64.b64encode(hashlib.sha1(base64.b64encode(nonce) + _GUID, usedforsecurity=False).digest())
+    expected = _base64(hashlib.sha1(_base64(nonce) + _GUID, usedforsecurity=False).digest())
     if headers.get("sec-websocket-accept", "").encode("latin-1") != expected:
         raise _no_gateway("it did not confirm the handshake")
 
@@ -126,6 +126,10 @@ class FrameReader:
         is_last, kind = bool(buffer[0] & 0x80), buffer[0] & 0x0F
         del buffer[: at + size]
         return is_last, kind, data
+
+
+def _base64(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False)
 
 
 def _no_gateway(why: str) -> Unavailable:

@@ -10,7 +10,7 @@ import time
 
 from instar.core.model.ids import Instant
 
-__all__ = ["draw_bytes", "read_monotonic", "read_now"]
+__all__ = ["draw_bytes", "read_monotonic", "read_now", "wait"]
 
 
 def draw_bytes(count: int) -> bytes:
@@ -26,3 +26,8 @@ def read_monotonic() -> float:
 def read_now() -> Instant:
     """The wall clock, epoch milliseconds UTC."""
     return Instant(time.time_ns() // 1_000_000)
+
+
+def wait(seconds: float) -> None:
+    """Do nothing for that long; for programs without an event loop."""
+    time.sleep(seconds)

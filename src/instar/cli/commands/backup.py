@@ -1,0 +1,110 @@
+"""`instar backup`: create, verify, restore (LOSS-12)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from instar.cli.connect import open_gateway
+from instar.cli.options import GatewayFlags, gateway_options, json_option
+from instar.cli.terminal import print_json, say, warn
+
+if TYPE_CHECKING:
+    from instar.stores.backup import BackupReport
+
+__all__ = ["command"]
+
+
+@click.group("backup")
+def command() -> None:
+    """Make a backup, check one, put one back."""
+
+
+@command.command("create")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@json_option
+@gateway_options
+def create(*, flags: GatewayFlags, file: Path | None, as_json: bool) -> None:
+    """Write a backup to FILE (default: a new one in STATE/backups), whether a gateway runs or not.
+
+    With --url the gateway at that address writes it, on its own machine.
+    """
+    if flags.url is not None:
+        params = {} if file is None else {"name": file.name}
+        with open_gateway(flags) as gateway:
+            payload = gateway.call("backup.create", params)
+        print_json(payload) if as_json else say(f"Backup written on the gateway's machine: {payload['path']}")
+        return
+    from instar import __version__
+    from instar.config.load import load_config
+    from instar.stores.backup import create_backup, format_backup_name
+    from instar.stores.backup_source import build_source
+    from instar.system.clock import SystemClock
+
+    loaded = load_config(flags.config, env=os.environ, home=Path.home(), thorough=False)
+    now = SystemClock().now()
+    target = file or loaded.config.state_dir / "backups" / format_backup_name(now)
+    report = create_backup(build_source(loaded.config, loaded.path), target, now=now, version=__version__)
+    _tell(report, as_json=as_json)
+
+
+@command.command("verify")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def verify(*, file: Path, as_json: bool) -> None:
+    """Read a backup from end to end: checksums, the database's integrity, its counts. Needs no gateway."""
+    from instar.stores.backup import verify_backup
+
+    _tell(verify_backup(file), as_json=as_json)
+
+
+@command.command("restore")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--state-dir", type=click.Path(path_type=Path), required=True, help="A new or empty directory.", metavar="DIR"
+)
+@json_option
+def restore(*, file: Path, state_dir: Path, as_json: bool) -> None:
+    """Put a backup into an empty state directory; nothing that is there is ever overwritten."""
+    from instar.stores.backup import restore_backup
+    from instar.system.clock import SystemClock
+
+    report = restore_backup(file, state_dir, now=SystemClock().now())
+    if as_json:
+        print_json({"ok": True, "stateDir": str(report.state_dir), "held": report.held, **_document(report.backup)})
+        return
+    _tell(report.backup, as_json=False)
+    say(f"Restored into {report.state_dir}.")
+    if report.held:
+        say(f"{report.held} replies were still owed then and are held: see `instar outbox list`.")
+    say(f"Start it with: INSTAR_STATE_DIR={report.state_dir} instar gateway")
+
+
+def _tell(report: BackupReport, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"ok": True, **_document(report)})
+        return
+    counts = report.counts
+    say(f"{report.path}: sound, {report.files} files, {report.bytes} bytes, schema {report.schema_version}.")
+    say(f"{counts['sessions']} sessions, {counts['transcripts']} transcripts, {counts['entries']} entries.")
+    for note in report.notes:
+        say(note)
+    for line in report.skipped:
+        warn(f"Left out: {line}")
+
+
+def _document(report: BackupReport) -> dict[str, object]:
+    return {
+        "path": str(report.path),
+        "createdAt": report.created_at,
+        "version": report.version,
+        "schemaVersion": report.schema_version,
+        "files": report.files,
+        "bytes": report.bytes,
+        "counts": dict(report.counts),
+        "notes": list(report.notes),
+        "skipped": list(report.skipped),
+    }

@@ -1,0 +1,99 @@
+"""The program `instar`: its commands, loaded when called, and what becomes of errors (section 18, head).
+
+Exit codes: 0 success; 1 failure, or a value that makes no sense; 2 a command line that cannot be read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import click
+
+from instar import __version__
+from instar.cli.groups import LazyGroup
+from instar.cli.terminal import prepare_streams, print_json, warn
+from instar.errors import InstarError
+
+__all__ = ["COMMANDS", "cli", "run"]
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "gateway": "instar.cli.commands.gateway",
+    "chat": "instar.cli.commands.chat",
+    "sessions": "instar.cli.commands.sessions",
+    "status": "instar.cli.commands.status",
+    "explain": "instar.cli.commands.explain",
+    "import": "instar.cli.commands.imports",
+    "config": "instar.cli.commands.config",
+}
+"""Each command's module; the click command in it is called `command`."""
+
+FAILURE: Final = 1
+USAGE: Final = 2
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", "-V", message="instar %(version)s")
+def cli() -> None:
+    """Instar, a session gateway for AI agents: nothing is lost, nothing leaks, everything is explained.
+
+    Start it with `instar gateway`, talk to it with `instar chat`.
+    """
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit code; errors are told in words, never as a traceback."""
+    given = list(sys.argv[1:] if args is None else args)
+    prepare_streams()
+    try:
+        outcome = cli.main(given, prog_name="instar", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as exit_:
+        return int(exit_.exit_code)
+    except click.Abort:
+        warn("Stopped.")
+        return FAILURE
+    except KeyboardInterrupt:
+        return FAILURE
+    except click.ClickException as error:
+        return _tell_click(error, as_json="--json" in given)
+    except InstarError as error:
+        return _tell(str(error), code=error.code, as_json="--json" in given)
+    except BrokenPipeError:
+        return _leave_quietly()
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            return _leave_quietly()
+        return _tell(f"{error.filename or 'A file'}: {error.strerror or error}", code="os", as_json="--json" in given)
+    return outcome if isinstance(outcome, int) and not isinstance(outcome, bool) else 0
+
+
+def _tell_click(error: click.ClickException, *, as_json: bool) -> int:
+    """A command line that cannot be read is a usage error; a value that makes no sense is a failure."""
+    is_value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
+    is_usage = isinstance(error, click.UsageError) and not is_value
+    if as_json and not is_usage:
+        return _tell(error.format_message(), code="invalid_request", as_json=True)
+    error.show()
+    return USAGE if is_usage else FAILURE
+
+
+def _tell(text: str, *, code: str, as_json: bool) -> int:
+    """An error for the person, or with ``--json`` as the one document (CLI-29)."""
+    if as_json:
+        print_json({"ok": False, "error": text, "code": code})
+    else:
+        warn(f"instar: {text}")
+    return FAILURE
+
+
+def _leave_quietly() -> int:
+    """Whoever read the output has seen enough (``| head``): that is no failure.
+
+    Python would complain when it flushes what is left at exit, so that goes nowhere.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

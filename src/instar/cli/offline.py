@@ -1,0 +1,144 @@
+"""What can be told without a gateway: the database is read as a gateway would read it (CLI-28).
+
+A gateway is built and never started; its answers go through the same handlers as on the wire, so a list looks the same
+whoever gives it. Only methods that read are answered; the others say how to start a gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from instar import __version__
+from instar.api.call import Call, Services
+from instar.api.connection import Connection
+from instar.api.handlers import HANDLERS
+from instar.cli.options import GatewayFlags
+from instar.client.wire import Payload
+from instar.config.load import Config, Loaded, load_config
+from instar.config.sections.store import DATABASE_NAME
+from instar.core.model.caller import Caller
+from instar.core.policy.redaction import build_redactor
+from instar.core.policy.scopes import OWNER_SCOPES, READ
+from instar.errors import GatewayUnreachable
+from instar.gateway.gateway import Gateway
+from instar.gateway.parts import GatewayParts
+from instar.protocol.methods import METHODS
+from instar.protocol.params import check_params
+from instar.protocol.version import NEWEST
+from instar.runners.book import ConfiguredModels
+from instar.runners.echo import EchoRunner
+from instar.stores.sqlite import open_memory_store
+from instar.stores.sqlite.reading import ReadingEngine
+from instar.stores.store import SessionStore
+from instar.system.clock import SystemClock
+from instar.system.ids import SystemIds
+
+__all__ = ["OfflineSource", "open_offline"]
+
+
+class OfflineSource:
+    """Answers methods that read, from one database."""
+
+    is_gateway = False
+
+    def __init__(self, gateway: Gateway, runner: asyncio.Runner) -> None:
+        self._runner = runner
+        self._services = Services(gateway=gateway, clock=SystemClock(), ids=SystemIds())
+        self._connection = Connection(
+            "offline",
+            caller=Caller(scopes=OWNER_SCOPES, client="cli"),
+            protocol=NEWEST,
+            caps=frozenset(),
+            buffer_max_bytes=0,
+            write=_write_nothing,
+            abort=lambda: None,
+        )
+
+    def call(self, method: str, params: Mapping[str, object] | None = None) -> Payload:
+        """The payload of a method that reads. Raises `GatewayUnreachable` for every other one."""
+        row = METHODS.get(method)
+        if row is None or row.scope != READ:
+            raise GatewayUnreachable(
+                f"Only a gateway can answer {method}",
+                why="none answers, and a database is only read without one",
+                fix="Start one with `instar gateway`.",
+            )
+        checked = check_params(method, row.fields, params or {})
+        call = Call(services=self._services, connection=self._connection, params=checked)
+        answer = self._runner.run(_answer(method, call))
+        return answer if isinstance(answer, dict) else {}
+
+
+@contextmanager
+def open_offline(flags: GatewayFlags, *, store: Path | None) -> Iterator[OfflineSource]:
+    """The configured database, or the one at `store`: a file, or the folder that holds one.
+
+    Where nothing was ever stored everything is empty. Raises `NotFound` for a `store` that is not there, and
+    `ConfigError`, `StoreTooNew`, `StoreUnreadable`.
+    """
+    loaded = load_config(flags.config, env=os.environ, home=Path.home(), thorough=False)
+    path = _choose(loaded.config, store)
+    is_there = store is not None or path.is_file()
+    opened = SessionStore(ReadingEngine(path)) if is_there else open_memory_store()
+    with asyncio.Runner() as runner:
+        runner.run(opened.open())
+        try:
+            yield OfflineSource(_build(loaded, opened, path), runner)
+        finally:
+            runner.run(opened.close())
+
+
+def _choose(config: Config, named: Path | None) -> Path:
+    """The database file."""
+    if named is not None:
+        return named / DATABASE_NAME if named.is_dir() else named
+    if config.store.path is None:
+        raise GatewayUnreachable(
+            "The sessions are in PostgreSQL", why="only a gateway reads it", fix="Start one with `instar gateway`."
+        )
+    return config.store.path
+
+
+def _build(loaded: Loaded, store: SessionStore, path: Path) -> Gateway:
+    """A gateway that is never started: it answers questions and can do nothing."""
+    config = loaded.config
+    return Gateway(
+        GatewayParts(
+            version=__version__,
+            config=lambda: config,
+            store=store,
+            clock=SystemClock(),
+            ids=SystemIds(),
+            runner=EchoRunner(),
+            models=ConfiguredModels(lambda: config),
+            texts=_Nobody(),
+            archiver=_Nobody(),
+            state_dir=str(config.state_dir),
+            config_path=str(loaded.path or ""),
+            store_path=str(path),
+            redactor=build_redactor(config.secrets),
+        )
+    )
+
+
+class _Nobody:
+    """Stands where only a running gateway needs somebody."""
+
+    async def load(self, *_: object) -> NoReturn:
+        raise GatewayUnreachable("No gateway runs", fix="Start one with `instar gateway`.")
+
+    archive = load
+    report = load
+
+
+async def _answer(method: str, call: Call) -> object:
+    return await HANDLERS[method](call)
+
+
+async def _write_nothing(frame: bytes) -> None:
+    """There is nobody to write to."""
