@@ -7,14 +7,15 @@ It stands in for the real one where the wire itself is tested: frames, limits, g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from instar.core.context.outcome import Compacted
+from instar.core.delivery.redo import RedoAction
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
-from instar.core.model.change import Acknowledgement, Submission, TranscriptHead
+from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
 from instar.core.model.entry import AssistantMessage, MessageEntry, TextBlock, Usage, UserMessage
 from instar.core.model.event import (
     AssistantDelta,
@@ -25,8 +26,21 @@ from instar.core.model.event import (
     RunStarted,
     SessionChanged,
 )
-from instar.core.model.ids import AgentId, EntryId, InboundId, Instant, SessionId, SessionKey, TurnId
-from instar.core.model.query import DecisionQuery, SessionQuery, StoredEntry, UsageRow
+from instar.core.model.ids import (
+    AccountId,
+    AgentId,
+    ChannelName,
+    DeliveryId,
+    EntryId,
+    InboundId,
+    Instant,
+    SessionId,
+    SessionKey,
+    TurnId,
+)
+from instar.core.model.keeping import RestoredSession, StoredBackup
+from instar.core.model.message import Outbound, Target
+from instar.core.model.query import DecisionQuery, DeliveryRow, SessionQuery, StoredEntry, UsageRow
 from instar.core.model.session import Counters, Lifecycle, Naming, Overrides, Session
 from instar.core.model.view import (
     AgentFacts,
@@ -74,6 +88,7 @@ class FakeGateway:
         self.events = _Events()
         self.sessions = _Sessions(self)
         self.upkeep = _NoUpkeep()
+        self.keeping = _NoKeeping()
         self.rows: dict[SessionKey, Session] = {}
         self.transcripts: dict[SessionId, list[StoredEntry]] = {}
         self.accepted: dict[str, Acknowledgement] = {}
@@ -412,3 +427,29 @@ class _NoUpkeep:
 
     async def clean(self, agent_id: AgentId | None, **wish: object) -> tuple[MaintenanceReport, ...]:
         raise Unavailable("no upkeep here")
+
+
+class _NoKeeping:
+    """Backups, replies in doubt and archives are tested with the real gateway; here every wish is granted in words."""
+
+    async def back_up(self, name: str | None) -> StoredBackup:
+        return StoredBackup(path=name or "backup", size_bytes=0, files=0)
+
+    async def deliveries(
+        self, states: Sequence[DeliveryState], *, key: SessionKey | None, limit: int
+    ) -> tuple[DeliveryRow, ...]:
+        return ()
+
+    async def redo(self, delivery_id: DeliveryId, action: RedoAction, *, who: str) -> DeliveryRow:
+        target = Target(channel=ChannelName("telegram"), account_id=AccountId("default"), to="42", chat_type="direct")
+        return DeliveryRow(
+            outbound=Outbound(delivery_id=delivery_id, target=target, text=action, attempt=1),
+            session_key=SessionKey("agent:main:main"),
+            turn_id=None,
+            state="unknown",
+            hand_outs=1,
+            created_at=NOW,
+        )
+
+    async def restore(self, key: SessionKey | None, path: str | None, *, who: str) -> RestoredSession:
+        return RestoredSession(key=key or SessionKey("agent:main:main"), session_ids=(), archives=())

@@ -57,6 +57,10 @@ def draw_value(rng, depth=0):
             return {rng.choice(TEXTS): draw_value(rng, depth + 1) for _ in range(rng.randrange(3))}
 
 
+NEED_FILES = {"backup.create", "outbox.send", "outbox.drop", "sessions.restore"}
+"""Methods that succeed only with files beside the store, or with the id of a reply, which no draw hits."""
+
+
 def draw_fitting(rng, field):
     """A value of the kind that the field asks for, within its bounds or just outside them."""
     if field.choices and rng.random() < 0.8:
@@ -112,6 +116,7 @@ def test_whatever_a_client_asks_it_gets_an_answer_and_no_defect():
                     client.events.clear()
             assert (await client.ask("health"))["ok"]
             # The draws are worth something only if most methods were also reached.
-            assert sum(count > 0 for count in answered.values()) >= len(METHODS) - 3, answered
+            reachable = answered.keys() - NEED_FILES
+            assert sum(answered[name] > 0 for name in reachable) >= len(reachable) - 3, answered
 
     run_story(story)

@@ -7,17 +7,19 @@ one who is answerable, for decisions (WHY-1): a principal, or ``operator``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from instar.core.context.outcome import Compacted
+from instar.core.delivery.redo import RedoAction
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
-from instar.core.model.change import Acknowledgement, Submission, TranscriptHead
+from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
 from instar.core.model.event import Event
-from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, SessionKey, TurnId
-from instar.core.model.query import DecisionQuery, SessionQuery, UsageRow
+from instar.core.model.ids import AgentId, DeliveryId, EntryId, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.keeping import RestoredSession, StoredBackup
+from instar.core.model.query import DecisionQuery, DeliveryRow, SessionQuery, UsageRow
 from instar.core.model.view import (
     DeletedSession,
     GatewayFacts,
@@ -31,7 +33,7 @@ from instar.core.model.view import (
     ToldDecision,
 )
 
-__all__ = ["EventsPort", "ExportFormat", "GatewayPort", "SessionsPort", "Unsubscribe", "UpkeepPort"]
+__all__ = ["EventsPort", "ExportFormat", "GatewayPort", "KeepingPort", "SessionsPort", "Unsubscribe", "UpkeepPort"]
 
 Unsubscribe = Callable[[], None]
 """Ends a subscription; may be called twice."""
@@ -157,6 +159,28 @@ class UpkeepPort(Protocol):
         ...
 
 
+class KeepingPort(Protocol):
+    """Operations by which nothing is lost: backups, held replies, deleted sessions."""
+
+    async def back_up(self, name: str | None) -> StoredBackup:
+        """Write a backup beside the store (LOSS-12). Raises `InvalidRequest` for a name that is taken or a path."""
+        ...
+
+    async def deliveries(
+        self, states: Sequence[DeliveryState], *, key: SessionKey | None, limit: int
+    ) -> tuple[DeliveryRow, ...]:
+        """Replies in some states, newest first (LOSS-5)."""
+        ...
+
+    async def redo(self, delivery_id: DeliveryId, action: RedoAction, *, who: str) -> DeliveryRow:
+        """Send a reply again, or let it go; as it was before. Raises `NotFound`, `InvalidRequest`."""
+        ...
+
+    async def restore(self, key: SessionKey | None, path: str | None, *, who: str) -> RestoredSession:
+        """Bring a deleted session back from its archives (LOSS-8). Raises `NotFound`, `InvalidRequest`."""
+        ...
+
+
 class GatewayPort(Protocol):
     """The gateway as the API sees it."""
 
@@ -168,6 +192,11 @@ class GatewayPort(Protocol):
     @property
     def upkeep(self) -> UpkeepPort:
         """Operations that look after sessions."""
+        ...
+
+    @property
+    def keeping(self) -> KeepingPort:
+        """Operations by which nothing is lost."""
         ...
 
     @property

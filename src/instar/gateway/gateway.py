@@ -26,6 +26,7 @@ from instar.core.turn.door import decide_acceptance, resolve_address
 from instar.errors import ChannelError, Unavailable
 from instar.gateway.commands import Commands
 from instar.gateway.events import EventHub
+from instar.gateway.keeping import Keeping
 from instar.gateway.lanes import Lanes
 from instar.gateway.maintenance import Maintenance
 from instar.gateway.outbox import Outbox
@@ -67,6 +68,7 @@ class Gateway:
         self.sessions = Sessions(parts, self._services, self.lanes)
         self.maintenance = Maintenance(parts, self._services, self.lanes)
         self.upkeep = Upkeep(parts, self._services, self.lanes, self.maintenance)
+        self.keeping = Keeping(parts, self._services, self.lanes)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes)
 
     # --- life ---------------------------------------------------------------------------------------------------------

@@ -9,10 +9,12 @@ from typing import Protocol
 from instar.config.load import Config
 from instar.core.lifecycle.maintenance_disk import DiskFacts, PlannedFile
 from instar.core.model.change import TranscriptHead
-from instar.core.model.ids import AgentId, ChannelName
+from instar.core.model.ids import AgentId, ChannelName, Instant, SessionKey
+from instar.core.model.keeping import ArchivedTranscript, StoredBackup
 from instar.core.model.session import Session
 from instar.core.policy.model_choice import ModelNames
 from instar.core.policy.redaction import Redactor
+from instar.errors import NotFound
 from instar.ports.channel import Channel
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
@@ -20,7 +22,7 @@ from instar.ports.runner import ModelSpec, Runner
 from instar.ports.store import Store
 from instar.ports.tool import Tool
 
-__all__ = ["Archiver", "DiskKeeper", "GatewayParts", "ModelBook", "SystemTexts"]
+__all__ = ["Archiver", "DiskKeeper", "GatewayParts", "Keeper", "ModelBook", "SystemTexts"]
 
 
 class ModelBook(Protocol):
@@ -79,6 +81,35 @@ class DiskKeeper(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """What lies beside the database: archives of deleted sessions, backups."""
+
+    async def back_up(self, name: str | None, *, now: Instant) -> StoredBackup:
+        """Write a backup under a plain file name, or one made of the time. Raises `InvalidRequest`, `StoreError`."""
+        ...
+
+    async def find_archives(self, key: SessionKey) -> tuple[str, ...]:
+        """The archives of a deleted session, oldest first."""
+        ...
+
+    async def read_archive(self, path: str) -> ArchivedTranscript:
+        """One archive. Raises `InvalidRequest`, `TranscriptError`."""
+        ...
+
+
+class _NoKeeper:
+    """A store without files: nothing to back up, no archives."""
+
+    async def back_up(self, name: str | None, *, now: Instant) -> StoredBackup:  # noqa: ARG002 - there is nothing
+        raise NotFound("There is no database file to back up", why="this store lives in memory")
+
+    async def find_archives(self, key: SessionKey) -> tuple[str, ...]:  # noqa: ARG002 - the same
+        return ()
+
+    async def read_archive(self, path: str) -> ArchivedTranscript:
+        raise NotFound(f"There is no archive {path}", why="this store lives in memory")
+
+
 class _NoDisk:
     """A store without files: nothing to measure, nothing to delete."""
 
@@ -116,4 +147,5 @@ class GatewayParts:
     store_path: str = ""
     redactor: Redactor = field(default_factory=Redactor)
     disk: DiskKeeper = field(default_factory=_NoDisk)
+    keeper: Keeper = field(default_factory=_NoKeeper)
     flush_mirror: Callable[[], Awaitable[None]] = _no_mirror

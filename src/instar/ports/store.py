@@ -135,6 +135,19 @@ class Store(Protocol):
         """Record what became of a reply; False when the channel owes no such one. Settling twice changes nothing."""
         ...
 
+    async def redo_delivery(
+        self,
+        delivery_id: DeliveryId,
+        *,
+        now: Instant,
+        decide: Callable[[DeliveryRow], tuple[DeliveryState, Decision]],
+    ) -> DeliveryRow | None:
+        """Carry out what a person decides about a reply, ended or not; the reply as it was, None if there is none.
+
+        Whatever `decide` raises is raised, and nothing is changed.
+        """
+        ...
+
     # --- questions ------------------------------------------------------------------------------------------------
 
     async def load_session(self, key: SessionKey) -> Session | None:
@@ -218,6 +231,13 @@ class Store(Protocol):
         """Channels that owe replies, with the moment the first of them is due."""
         ...
 
+    async def search(self, query: SearchQuery) -> SearchPage:
+        """Messages in which all words of a query occur, newest first (SEARCH-1…6).
+
+        Every message that was committed before is found; `indexing` says that this does not hold for old ones yet.
+        """
+        ...
+
     async def sum_usage(
         self, *, session_key: SessionKey | None = None, since: Instant | None = None
     ) -> tuple[UsageRow, ...]:
@@ -227,10 +247,3 @@ class Store(Protocol):
     async def describe(self) -> dict[str, object]:
         """Facts for `status`: engine, path, schema version, counts."""
         ...
-    async def search(self, query: SearchQuery) -> SearchPage:
-        """Messages in which all words of a query occur, newest first (SEARCH-1…6).
-
-        Every message that was committed before is found; `indexing` says that this does not hold for old ones yet.
-        """
-        ...
-

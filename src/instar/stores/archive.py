@@ -1,7 +1,8 @@
 """Archives: a transcript's lines, compressed and read back before anything relies on them (LOSS-8, MAINT-20).
 
 An archive holds exactly the lines that the mirror file would hold, header first, so that
-``zstd -d`` gives back a transcript that any reader of the format understands.
+``zstd -d`` gives back a transcript that any reader of the format understands. Behind them, in a frame that
+decompressors skip, stands what the lines do not tell: the session's key and row as they were (docs/howto/backup.md).
 """
 
 from __future__ import annotations
@@ -9,14 +10,21 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from io import TextIOWrapper
 from pathlib import Path
+from struct import Struct
+
+import msgspec
 
 from instar.config.config import Config
 from instar.core.lifecycle.archive_name import ArchiveName, ArchiveReason, format_archive_name
 from instar.core.model.change import TranscriptHead
+from instar.core.model.fields import format_session, parse_session
+from instar.core.model.ids import AgentId, SessionKey
+from instar.core.model.session import Session
 from instar.errors import NotFound, StoreError
 from instar.ports.clock import Clock
 from instar.stores.mirror_places import MirrorPlaces
@@ -25,7 +33,13 @@ from instar.stores.store import SessionStore
 from instar.stores.transcripts import find_transcript
 from instar.system.files import make_private_folder, sync_folder
 
-__all__ = ["TranscriptArchiver", "read_archive"]
+__all__ = ["TranscriptArchiver", "read_archive", "read_archive_label"]
+
+_MAGIC = (0x184D2A5E).to_bytes(4, "little")
+"""Begins a frame that every zstd decompressor skips (RFC 8878, section 3.1.2)."""
+
+_LENGTH = Struct("<I")
+_LABEL_MAX_BYTES = 4 * 1024 * 1024
 
 _LEVEL = 10
 """Archives are written once and seldom read; level 10 takes milliseconds per megabyte."""
@@ -46,9 +60,10 @@ class TranscriptArchiver:
         """
         file = self._places.transcript(head.key, head.session_id)
         writer = await asyncio.to_thread(_Writer, file, reason, self._clock)
+        session = await self._store.load_session(head.key)
         try:
             await self._write_lines(head, writer)
-            path = await asyncio.to_thread(writer.finish)
+            path = await asyncio.to_thread(writer.finish, _build_label(head.key, session))
         except BaseException:
             await asyncio.to_thread(writer.discard)
             raise
@@ -90,9 +105,10 @@ class _Writer:
         self._digest.update(text)
         return len(text)
 
-    def finish(self) -> Path:
+    def finish(self, label: bytes) -> Path:
         """Bring the archive to the disk, read it back, give it its name. Raises `StoreError` when it differs."""
         self._stream.flush(self._end_frame)
+        self._raw.write(_MAGIC + _LENGTH.pack(len(label) + _LENGTH.size) + label + _LENGTH.pack(len(label)))
         self._raw.flush()
         os.fsync(self._raw.fileno())
         self._raw.close()
@@ -134,3 +150,42 @@ def read_archive(path: Path) -> Iterator[str]:
     with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
         for line in TextIOWrapper(stream, encoding="utf-8", newline="\n"):
             yield line.removesuffix("\n")
+
+
+def _build_label(key: SessionKey, session: Session | None) -> bytes:
+    """What stands behind the lines: whose transcript this was, and its session's row."""
+    label: dict[str, object] = {"format": "instar-archive", "version": 1, "key": key}
+    if session is not None:
+        label |= {"agentId": session.agent_id, "owner": session.owner, "entry": format_session(session)}
+    return msgspec.json.encode(label)
+
+
+def read_archive_label(path: Path) -> Session | None:
+    """The session that an archive was made of; None where the archive does not tell. Raises OSError."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _LENGTH.size))
+        tail = file.read()
+        length = _LENGTH.unpack(tail)[0] if len(tail) == _LENGTH.size else 0
+        start = size - length - len(_MAGIC) - 2 * _LENGTH.size
+        if not 0 < length <= _LABEL_MAX_BYTES or start < 0:
+            return None
+        file.seek(start)
+        frame = file.read(size - start)
+    if frame[:8] != _MAGIC + _LENGTH.pack(length + _LENGTH.size):
+        return None
+    try:
+        label = msgspec.json.decode(frame[8 : 8 + length], type=_Label)
+    except msgspec.DecodeError:
+        return None
+    session = parse_session(label.entry, key=SessionKey(label.key), agent_id=AgentId(label.agentId))
+    return None if session is None else replace(session, owner=label.owner)
+
+
+class _Label(msgspec.Struct):
+    """The label as it is written; the names are those of the file."""
+
+    key: str
+    agentId: str = "main"  # noqa: N815 - the name in the file
+    owner: str | None = None
+    entry: dict[str, object] = {}

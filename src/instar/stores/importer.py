@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 import msgspec
 
@@ -25,6 +26,8 @@ from instar.core.transcript.reading import Finding, TranscriptReading, read_tran
 from instar.core.turn.imported import build_imported_session
 from instar.errors import TranscriptError
 from instar.ports.store import Store
+
+_CHUNK: Final = 1024 * 1024
 
 __all__ = ["ImportLimits", "ImportReport", "TranscriptFile", "import_transcript_file", "read_transcript_file"]
 
@@ -100,7 +103,7 @@ def read_transcript_file(path: Path, limits: ImportLimits) -> TranscriptFile:
                 why=f"it has {size} bytes, and at most {limits.file_bytes} are read",
                 fix="Cut it into several files, each with the header line first.",
             )
-        with path.open("rb") as file:
+        with _open(path, limits) as file:
             lines = _Lines(file, limits)
             reading = read_transcript(lines, lines.decode)
     except OSError as error:
@@ -123,6 +126,29 @@ def read_transcript_file(path: Path, limits: ImportLimits) -> TranscriptFile:
     )
 
 
+def _open(path: Path, limits: ImportLimits) -> IO[bytes]:
+    """A transcript as it lies there; an archive is unpacked first. Raises `TranscriptError`, OSError."""
+    if path.suffix != ".zst":
+        return path.open("rb")
+    import zstandard
+
+    plain: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads it closes it
+    try:
+        # What was written behind the first frame is no part of the transcript (`instar.stores.archive`).
+        with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as stream:
+            while chunk := stream.read(_CHUNK):
+                plain.write(chunk)
+                if plain.tell() > limits.file_bytes:
+                    raise zstandard.ZstdError(f"it unpacks to more than {limits.file_bytes} bytes")
+    except zstandard.ZstdError as error:
+        plain.close()
+        raise TranscriptError(
+            f"{path} cannot be unpacked", why=str(error), fix="It is damaged; use another copy of it."
+        ) from error
+    plain.seek(0)
+    return plain
+
+
 def _header_of(reading: TranscriptReading, path: Path, limits: ImportLimits, *, digest: str) -> Header:
     """The header; a file without one gets an id from its words, so that it is known when it comes again."""
     header = reading.header
@@ -142,7 +168,7 @@ def _header_of(reading: TranscriptReading, path: Path, limits: ImportLimits, *, 
 class _Lines:
     """The lines of a file, and how each is decoded."""
 
-    def __init__(self, file: BinaryIO, limits: ImportLimits) -> None:
+    def __init__(self, file: IO[bytes], limits: ImportLimits) -> None:
         self._file = file
         self._limits = limits
         self._number = 0

@@ -7,7 +7,7 @@ from there. Invariant: a reply that has ended never moves again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from instar.core.model.change import DeliveryState, NewDelivery, Noted
@@ -25,6 +25,7 @@ __all__ = [
     "drop_deliveries",
     "due_channels",
     "load_deliveries",
+    "redo_delivery",
     "settle_delivery",
 ]
 
@@ -128,3 +129,32 @@ def load_deliveries(
 def due_channels(tx: Transaction) -> tuple[tuple[ChannelName, Instant], ...]:
     """Channels that owe replies, with the moment at which the first of them is due."""
     return tuple((ChannelName(channel), Instant(at)) for channel, at in tx.all("due_channels", {}))
+
+
+def redo_delivery(
+    tx: Transaction,
+    delivery_id: DeliveryId,
+    *,
+    now: Instant,
+    decide: Callable[[DeliveryRow], tuple[DeliveryState, Decision]],
+) -> DeliveryRow | None:
+    """Carry out what a person decides about a reply; the reply as it was, None if there is none."""
+    found = tx.one("load_delivery", {"delivery_id": delivery_id})
+    if found is None:
+        return None
+    row = read_delivery(found)
+    state, decision = decide(row)
+    is_open = state in _OPEN
+    tx.run(
+        "redo_delivery",
+        {
+            "delivery_id": delivery_id,
+            "state": state,
+            "reason": None if is_open else decision.outcome,
+            "hand_outs": 0 if is_open else row.hand_outs,
+            "next_at": now if is_open else None,
+            "ended_at": None if is_open else now,
+        },
+    )
+    record_decisions(tx, [Noted(decision=decision, turn_id=row.turn_id)], key=row.session_key, now=now)
+    return row

@@ -161,6 +161,16 @@ class SessionStore:
             ),
         )
 
+    async def redo_delivery(
+        self,
+        delivery_id: DeliveryId,
+        *,
+        now: Instant,
+        decide: Callable[[DeliveryRow], tuple[DeliveryState, Decision]],
+    ) -> DeliveryRow | None:
+        """Carry out what a person decides about a reply."""
+        return await self._engine.write(lambda tx: outbox.redo_delivery(tx, delivery_id, now=now, decide=decide))
+
     # --- questions ----------------------------------------------------------------------------------------------------
 
     async def load_session(self, key: SessionKey) -> Session | None:
@@ -255,16 +265,6 @@ class SessionStore:
         """Channels that owe replies, with the moment the first of them is due."""
         return await self._engine.read(outbox.due_channels)
 
-    async def sum_usage(
-        self, *, session_key: SessionKey | None = None, since: Instant | None = None
-    ) -> tuple[UsageRow, ...]:
-        """Sums over the ledger."""
-        return await self._engine.read(lambda tx: usage.sum_usage(tx, session_key=session_key, since=since))
-
-    async def describe(self) -> dict[str, object]:
-        """Facts for `status`."""
-        return self._engine.describe() | await self._engine.read(_count_rows)
-
     async def search(self, query: SearchQuery) -> SearchPage:
         """Messages in which all words of a query occur; what was written until now is indexed first."""
         try:
@@ -275,6 +275,16 @@ class SessionStore:
             is_level = False
         hits = await self._engine.read(lambda tx: search.search_messages(tx, query))
         return SearchPage(hits=hits, indexing=not is_level)
+
+    async def sum_usage(
+        self, *, session_key: SessionKey | None = None, since: Instant | None = None
+    ) -> tuple[UsageRow, ...]:
+        """Sums over the ledger."""
+        return await self._engine.read(lambda tx: usage.sum_usage(tx, session_key=session_key, since=since))
+
+    async def describe(self) -> dict[str, object]:
+        """Facts for `status`."""
+        return self._engine.describe() | await self._engine.read(_count_rows)
 
 
 def _count_rows(tx: Transaction) -> dict[str, object]:

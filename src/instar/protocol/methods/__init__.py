@@ -15,6 +15,7 @@ from typing import Final
 from instar.protocol.methods.chat import CHAT
 from instar.protocol.methods.connect import CONNECT
 from instar.protocol.methods.gateway import AGENTS, GATEWAY
+from instar.protocol.methods.keeping import KEEPING
 from instar.protocol.methods.records import RECORDS
 from instar.protocol.methods.row import ADMIN, IDEMPOTENCY, READ, WRITE, Method
 from instar.protocol.methods.sessions import SESSIONS
@@ -31,6 +32,7 @@ def _with_idempotency(method: Method) -> Method:
 
 
 METHODS: Final[Mapping[str, Method]] = {
-    method.name: _with_idempotency(method) for method in (*SESSIONS, *RECORDS, *UPKEEP, *CHAT, *AGENTS, *GATEWAY)
+    method.name: _with_idempotency(method)
+    for method in (*SESSIONS, *RECORDS, *UPKEEP, *KEEPING, *CHAT, *AGENTS, *GATEWAY)
 }
 """Every method by name; `connect` stands apart, since it is only ever the first request."""

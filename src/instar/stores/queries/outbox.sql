@@ -60,3 +60,13 @@ WHERE session_key = :session_key AND ended_at IS NULL;
 -- name: forget_replies
 -- Keep of a session's replies where they went and when, and nothing that was written.
 UPDATE outbox SET text = '' WHERE session_key = :session_key;
+
+-- name: load_delivery
+-- One reply.
+SELECT {row} FROM outbox WHERE delivery_id = :delivery_id;
+
+-- name: redo_delivery
+-- What a person decided about a reply; its tries are counted anew.
+UPDATE outbox SET
+    state = :state, reason = :reason, hand_outs = :hand_outs, next_at = :next_at, ended_at = :ended_at
+WHERE delivery_id = :delivery_id;
