@@ -42,7 +42,8 @@ def find_rows(source: Source, what: str, *, limit: int) -> tuple[str, Sequence[P
     try:
         key = find_session(source, what)
     except NotFound:
-        for name, field in (("Message", "inboundId"), ("Turn", "turnId")):
+        # A key keeps its decisions without a session, too: whoever was refused there has none.
+        for name, field in (("Message", "inboundId"), ("Turn", "turnId"), ("Session", "key")):
             rows = source.call("sessions.explain", {field: what.strip(), "limit": limit})["rows"]
             if rows:
                 return f"{name} {what.strip()}", rows
