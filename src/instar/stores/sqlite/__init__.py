@@ -26,6 +26,7 @@ from instar.stores.sqlite.connection import (
     open_writer,
     translate_error,
 )
+from instar.stores.sqlite.rehearsal import rehearse
 from instar.stores.sqlite.reserve import Reserve
 from instar.stores.sqlite.threads import BATCH_MAX, Job, Worker
 from instar.stores.store import SessionStore
@@ -88,7 +89,9 @@ class SqliteEngine:
         self._is_open = True
 
     def _connect(self) -> None:
-        connection = open_writer(str(self._path), load_steps("sqlite"))
+        steps = load_steps("sqlite")
+        rehearse(self._path, steps)
+        connection = open_writer(str(self._path), steps)
         self._closers.append(connection.close)
         if self._reserve is not None:
             self._reserve.hold()
