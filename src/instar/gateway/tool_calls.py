@@ -6,12 +6,13 @@ left without one and the turn goes on.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 import structlog
 
 from instar.core.model.entry import TextBlock, ToolCall
+from instar.gateway.waiting import within
+from instar.ports.clock import Clock
 from instar.ports.tool import Tool, ToolContext, ToolOutput
 
 __all__ = ["call_tool"]
@@ -22,15 +23,14 @@ TOOL_TIMEOUT_S = 600.0
 log = structlog.get_logger(__name__)
 
 
-async def call_tool(tools: Mapping[str, Tool], call: ToolCall, context: ToolContext) -> ToolOutput:
+async def call_tool(tools: Mapping[str, Tool], call: ToolCall, context: ToolContext, *, clock: Clock) -> ToolOutput:
     """Run the tool that the model asked for; every failure but cancellation comes back as an error result."""
     tool = tools.get(call.name)
     if tool is None:
         known = ", ".join(sorted(tools)) or "none"
         return _failed(f"There is no tool named {call.name!r}. Tools of this session: {known}.")
     try:
-        async with asyncio.timeout(TOOL_TIMEOUT_S):
-            return await tool.call(context, call.arguments)
+        return await within(clock, TOOL_TIMEOUT_S, tool.call(context, call.arguments))
     except TimeoutError:
         return _failed(f"The tool {call.name} was stopped after {TOOL_TIMEOUT_S:.0f} seconds.")
     except Exception as error:
