@@ -36,6 +36,7 @@ from instar.runners.book import ConfiguredModels
 from instar.runners.factory import build_runner
 from instar.stores.archive import TranscriptArchiver
 from instar.stores.disk import SessionFiles
+from instar.stores.intake import TranscriptIntake
 from instar.stores.keeper import StoreKeeper
 from instar.stores.mirror import open_mirror
 from instar.stores.sqlite import SqliteStore
@@ -170,6 +171,7 @@ async def _open(
         store_path=str(_store_path(config)),
         redactor=redactor,
         disk=SessionFiles(store, config),
+        intake=TranscriptIntake(store),
         keeper=StoreKeeper(config, loaded.path, version=__version__),
         flush_mirror=mirror.flush,
     )

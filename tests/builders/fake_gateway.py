@@ -38,7 +38,7 @@ from instar.core.model.ids import (
     SessionKey,
     TurnId,
 )
-from instar.core.model.keeping import RestoredSession, StoredBackup
+from instar.core.model.keeping import ImportedTranscript, RestoredSession, StoredBackup
 from instar.core.model.message import Outbound, Target
 from instar.core.model.query import DecisionQuery, DeliveryRow, SessionQuery, StoredEntry, UsageRow
 from instar.core.model.session import Counters, Lifecycle, Naming, Overrides, Session
@@ -449,6 +449,15 @@ class _NoKeeping:
             state="unknown",
             hand_outs=1,
             created_at=NOW,
+        )
+
+    async def import_transcript(self, data: bytes, *, name: str, key: SessionKey | None) -> ImportedTranscript:
+        return ImportedTranscript(
+            key=key or SessionKey("agent:main:dashboard:x"),
+            session_id=SessionId(name),
+            stored=bool(data),
+            entries=0,
+            from_version=3,
         )
 
     async def restore(self, key: SessionKey | None, path: str | None, *, who: str) -> RestoredSession:

@@ -18,7 +18,7 @@ from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
 from instar.core.model.event import Event
 from instar.core.model.ids import AgentId, DeliveryId, EntryId, Instant, SessionId, SessionKey, TurnId
-from instar.core.model.keeping import RestoredSession, StoredBackup
+from instar.core.model.keeping import ImportedTranscript, RestoredSession, StoredBackup
 from instar.core.model.query import DecisionQuery, DeliveryRow, SessionQuery, UsageRow
 from instar.core.model.view import (
     DeletedSession,
@@ -174,6 +174,10 @@ class KeepingPort(Protocol):
 
     async def redo(self, delivery_id: DeliveryId, action: RedoAction, *, who: str) -> DeliveryRow:
         """Send a reply again, or let it go; as it was before. Raises `NotFound`, `InvalidRequest`."""
+        ...
+
+    async def import_transcript(self, data: bytes, *, name: str, key: SessionKey | None) -> ImportedTranscript:
+        """Bring a foreign transcript in, under `key` or as a thread of its own (STORE-6). Raises `TranscriptError`."""
         ...
 
     async def restore(self, key: SessionKey | None, path: str | None, *, who: str) -> RestoredSession:

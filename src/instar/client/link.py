@@ -10,6 +10,7 @@ no connection waits for one as long as its request may take.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -138,8 +139,8 @@ class Link:
                 socket = await connect(
                     address.url, max_size=None, compression=None, open_timeout=self._timeout_s, proxy=None
                 )
-            except (OSError, TimeoutError) as error:
-                why = (getattr(error, "strerror", None) or str(error) or "it does not answer").lower()
+            except OSError as error:
+                why = _reason(error)
                 continue
             except WebSocketException as error:
                 raise Unavailable(
@@ -283,6 +284,13 @@ def _settle(future: asyncio.Future[Payload], frame: Payload) -> None:
         future.set_result(payload if isinstance(payload, dict) else {})
     else:
         future.set_exception(parse_refusal(frame.get("error") or {}))
+
+
+def _reason(error: OSError) -> str:
+    """Why a connection could not be made, as the system says it."""
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()
 
 
 def _lost(reason: str) -> GatewayUnreachable:

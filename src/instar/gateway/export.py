@@ -76,7 +76,7 @@ def _render(export: SessionExport, form: ExportFormat, redactor: Redactor | None
         return redactor.text(text) if redactor else text
     if form == "jsonl":
         lines = (_clean(line, redactor) for line in build_lines(export.header, export.entries))
-        return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+        return "".join(f"{json.dumps(line, ensure_ascii=False, separators=(',', ':'))}\n" for line in lines)
     return json.dumps(_clean(build_document(export), redactor), ensure_ascii=False, indent=2) + "\n"
 
 

@@ -9,7 +9,7 @@ from instar.core.delivery.redo import RedoAction, decide_redo
 from instar.core.model.change import DeliveryState
 from instar.core.model.decision import Decision
 from instar.core.model.ids import DeliveryId, SessionId, SessionKey
-from instar.core.model.keeping import ArchivedTranscript, RestoredSession, StoredBackup
+from instar.core.model.keeping import ArchivedTranscript, ImportedTranscript, RestoredSession, StoredBackup
 from instar.core.model.query import DeliveryRow
 from instar.core.routing.key import parse_key
 from instar.core.turn.restored import build_restored_session, order_archives
@@ -94,6 +94,22 @@ class Keeping:
         if session is not None and stored:
             self._services.tell_session(session, "create")
         return RestoredSession(key=wanted, session_ids=tuple(map(SessionId, stored)), archives=tuple(paths))
+
+    # --- imports ------------------------------------------------------------------------------------------------------
+
+    async def import_transcript(self, data: bytes, *, name: str, key: SessionKey | None) -> ImportedTranscript:
+        """Bring a foreign transcript in: as a session of its own, or into the history of the one under `key` (STORE-6).
+
+        Raises `TranscriptError` for what is no transcript.
+        """
+        parts = self._parts
+        agent_id = (parse_key(key).agent_id if key else None) or parts.config().agents.default_id
+        imported = await parts.intake.take_bytes(data, name=name, key=key, agent_id=agent_id, now=parts.clock.now())
+        self._lanes.warm(imported.key).forget()
+        session = await parts.store.load_session(imported.key)
+        if session is not None and imported.stored:
+            self._services.tell_session(session, "create")
+        return imported
 
     async def _store(self, archive: ArchivedTranscript, key: SessionKey, *, who: str) -> bool:
         parts = self._parts

@@ -10,11 +10,11 @@ from instar.config.load import Config
 from instar.core.lifecycle.maintenance_disk import DiskFacts, PlannedFile
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionKey
-from instar.core.model.keeping import ArchivedTranscript, StoredBackup
+from instar.core.model.keeping import ArchivedTranscript, ImportedTranscript, StoredBackup
 from instar.core.model.session import Session
 from instar.core.policy.model_choice import ModelNames
 from instar.core.policy.redaction import Redactor
-from instar.errors import NotFound
+from instar.errors import NotFound, Unavailable
 from instar.ports.channel import Channel
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
@@ -97,6 +97,23 @@ class Keeper(Protocol):
         ...
 
 
+class Intake(Protocol):
+    """Puts foreign transcripts into the store (STORE-6)."""
+
+    async def take_bytes(
+        self, data: bytes, *, name: str, key: SessionKey | None, agent_id: AgentId, now: Instant
+    ) -> ImportedTranscript:
+        """Store what was sent, under `key` or as a thread of its own. Raises `TranscriptError`."""
+        ...
+
+
+class _NoIntake:
+    """A gateway that was built without one."""
+
+    async def take_bytes(self, data: bytes, **wish: object) -> ImportedTranscript:  # noqa: ARG002 - nobody takes it
+        raise Unavailable("This gateway takes no imports")
+
+
 class _NoKeeper:
     """A store without files: nothing to back up, no archives."""
 
@@ -148,4 +165,5 @@ class GatewayParts:
     redactor: Redactor = field(default_factory=Redactor)
     disk: DiskKeeper = field(default_factory=_NoDisk)
     keeper: Keeper = field(default_factory=_NoKeeper)
+    intake: Intake = field(default_factory=_NoIntake)
     flush_mirror: Callable[[], Awaitable[None]] = _no_mirror

@@ -29,7 +29,14 @@ from instar.ports.store import Store
 
 _CHUNK: Final = 1024 * 1024
 
-__all__ = ["ImportLimits", "ImportReport", "TranscriptFile", "import_transcript_file", "read_transcript_file"]
+__all__ = [
+    "ImportLimits",
+    "ImportReport",
+    "TranscriptFile",
+    "import_transcript_file",
+    "read_transcript_file",
+    "store_transcript_file",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +84,19 @@ async def import_transcript_file(
     Raises `TranscriptError` for a file that is no transcript, or too large, or of a later version.
     """
     file = await asyncio.to_thread(read_transcript_file, path, limits or ImportLimits())
+    return await store_transcript_file(store, file, key=key, agent_id=agent_id, now=now)
+
+
+async def store_transcript_file(
+    store: Store, file: TranscriptFile, *, key: SessionKey, agent_id: AgentId, now: Instant
+) -> ImportReport:
+    """As `import_transcript_file`, of a file that was read before."""
     decision = Decision(
         kind="import",
         outcome="imported",
         rule="STORE-6",
         inputs={
-            "file": path.name,
+            "file": file.path.name,
             "version": file.from_version,
             "entries": len(file.entries),
             "findings": len(file.findings),

@@ -1,7 +1,9 @@
-"""Methods about what is on record (WHY-2, LOSS-6, STATUS-6)."""
+"""Methods about what is on record (WHY-2, LOSS-6, STORE-6, STATUS-6)."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,7 +13,7 @@ from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import InboundId, TurnId
 from instar.core.model.query import DecisionQuery
 from instar.core.model.view import ToldDecision
-from instar.errors import InvalidRequest
+from instar.errors import InvalidRequest, TranscriptError
 
 __all__ = ["HANDLERS"]
 
@@ -70,6 +72,28 @@ def _transcript(head: TranscriptHead) -> dict[str, object]:
     }
 
 
+async def import_transcript(call: Call) -> object:
+    """`sessions.import`."""
+    try:
+        data = base64.b64decode(call.params.text("content"), validate=True)
+    except binascii.Error:
+        raise InvalidRequest("at /content: must be base64", field="content") from None
+    key = call.maybe_key("key")
+    try:
+        done = await call.gateway.keeping.import_transcript(data, name=call.params.text("name"), key=key)
+    except TranscriptError as error:
+        raise InvalidRequest(str(error), field="content") from None
+    return {
+        "ok": True,
+        "key": done.key,
+        "sessionId": done.session_id,
+        "stored": done.stored,
+        "entries": done.entries,
+        "fromVersion": done.from_version,
+        "findings": list(done.findings),
+    }
+
+
 async def load_session_status(call: Call) -> object:
     """`sessions.status`."""
     facts = await call.gateway.status_facts(call.key("key"))
@@ -79,5 +103,6 @@ async def load_session_status(call: Call) -> object:
 HANDLERS: Final[Mapping[str, Handler]] = {
     "sessions.explain": explain_session,
     "sessions.transcripts": list_transcripts,
+    "sessions.import": import_transcript,
     "sessions.status": load_session_status,
 }

@@ -173,7 +173,7 @@ def list_lines(messages: list[Payload]) -> Iterator[str]:
             yield f"{at}  tool {clean(str(message.get('toolName', '')))}: {clean(_cut(first, 200))}"
             continue
         if words:
-            yield f"{at}  {who}: {clean(_cut(words, WORDS_CHARS), lines=True)}"
+            yield f"{at}  {who}: {_indent(clean(_cut(words, WORDS_CHARS), lines=True))}"
         for call in calls:
             yield f"{at}  {who} calls {clean(str(call.get('name', '')))}"
         if not words and message.get("errorMessage"):
@@ -183,6 +183,11 @@ def list_lines(messages: list[Payload]) -> Iterator[str]:
 def _blocks(message: Payload) -> list[Payload]:
     content = message.get("content")
     return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+
+
+def _indent(text: str) -> str:
+    """`text` with its later lines set in, so that nobody takes one of them for another message."""
+    return text.replace("\n", "\n    ")
 
 
 def _cut(text: str, width: int) -> str:

@@ -1,4 +1,4 @@
-"""What is kept outside the database: archives of deleted sessions, backups (LOSS-8, LOSS-12)."""
+"""What comes from outside the database or is kept there: imports, archives, backups (STORE-6, LOSS-8, LOSS-12)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import SessionId, SessionKey
 from instar.core.model.session import Session
 
-__all__ = ["ArchivedTranscript", "RestoredSession", "StoredBackup"]
+__all__ = ["ArchivedTranscript", "ImportedTranscript", "RestoredSession", "StoredBackup"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,21 @@ class ArchivedTranscript:
     entries: tuple[AnyEntry, ...]
     session: Session | None = None
     unreadable_lines: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedTranscript:
+    """What became of a foreign transcript (STORE-6). `stored` is False when its session id was stored before.
+
+    `findings` tell, line by line, what could not be read or had to be mended; `from_version` is the version it had.
+    """
+
+    key: SessionKey
+    session_id: SessionId
+    stored: bool
+    entries: int
+    from_version: int
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

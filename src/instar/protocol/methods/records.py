@@ -1,10 +1,10 @@
-"""Methods about what is on record: why, which transcripts, how a session stands (WHY-2, LOSS-6, STATUS-6)."""
+"""Methods about what is on record: why, which transcripts, how a session stands (WHY-2, LOSS-6, STORE-6, STATUS-6)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from instar.protocol.methods.row import KEY, READ, SESSION_KEY_MAX_CHARS, Method, text, whole
+from instar.protocol.methods.row import ADMIN, KEY, READ, SESSION_KEY_MAX_CHARS, Method, text, whole
 
 RECORDS: Final = (
     Method(
@@ -27,6 +27,19 @@ RECORDS: Final = (
         result="`{key, transcripts: [{sessionId, isCurrent, beganAt, closedAt, closeReason, messages, bytes}]}`",
         rule="LOSS-6",
         fields=(KEY,),
+    ),
+    Method(
+        name="sessions.import",
+        scope=ADMIN,
+        summary="bring in a transcript file of version 1, 2 or 3; importing it twice adds nothing",
+        result="`{ok, key, sessionId, stored, entries, fromVersion, findings: [sentence]}`",
+        rule="STORE-6",
+        side_effect=True,
+        fields=(
+            text("name", required=True, most=200, note="of the file; one that ends in `.zst` is packed"),
+            text("content", required=True, note="the file, base64"),
+            text("key", most=SESSION_KEY_MAX_CHARS, note="without it the transcript becomes a thread of its own"),
+        ),
     ),
     Method(
         name="sessions.status",

@@ -1,0 +1,77 @@
+"""Foreign transcripts that come as bytes or as a file, and where they are put (STORE-6)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
+from instar.core.model.keeping import ImportedTranscript
+from instar.core.routing.key import build_source_key
+from instar.errors import TranscriptError
+from instar.ports.store import Store
+from instar.stores.importer import ImportLimits, TranscriptFile, read_transcript_file, store_transcript_file
+
+__all__ = ["TranscriptIntake"]
+
+FINDINGS_MAX: Final = 100
+"""Findings that are told one by one; a file with more is told by their number."""
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_NAME_CHARS: Final = 100
+
+
+class TranscriptIntake:
+    """Keeps `instar.gateway.parts.Intake` over one store."""
+
+    def __init__(self, store: Store, *, limits: ImportLimits | None = None) -> None:
+        self._store = store
+        self._limits = limits or ImportLimits()
+
+    async def take_bytes(
+        self, data: bytes, *, name: str, key: SessionKey | None, agent_id: AgentId, now: Instant
+    ) -> ImportedTranscript:
+        """Store what was sent; `name` is that of its file, whose ending tells whether it is packed."""
+        with tempfile.TemporaryDirectory(prefix="instar-import-") as folder:
+            path = Path(folder) / (_UNSAFE.sub("-", name)[-_NAME_CHARS:].lstrip(".") or "transcript.jsonl")
+            await asyncio.to_thread(path.write_bytes, data)
+            try:
+                return await self.take_file(path, key=key, agent_id=agent_id, now=now)
+            except TranscriptError as error:
+                # Whoever sent the file knows it by its name, not by the place it was put for a moment.
+                what, why = error.what.replace(str(path), name), error.why.replace(str(path), name)
+                raise TranscriptError(what, why=why, fix=error.fix, line=error.line) from None
+
+    async def take_file(
+        self, path: Path, *, key: SessionKey | None, agent_id: AgentId, now: Instant
+    ) -> ImportedTranscript:
+        """Store a file's transcript under `key`, or as a thread of its own. Raises `TranscriptError`."""
+        file = await asyncio.to_thread(read_transcript_file, path, self._limits)
+        chosen = key or build_source_key(agent_id, "dashboard", file.header.id)
+        report = await store_transcript_file(self._store, file, key=chosen, agent_id=agent_id, now=now)
+        return ImportedTranscript(
+            key=chosen if report.stored else await self._find(file.header.id) or chosen,
+            session_id=file.header.id,
+            stored=report.stored,
+            entries=len(file.entries),
+            from_version=file.from_version,
+            findings=_tell(file),
+        )
+
+    async def _find(self, session_id: SessionId) -> SessionKey | None:
+        """Where a transcript is that was stored before."""
+        found = await self._store.find_sessions(session_id_prefix=session_id)
+        return found[0].key if found else None
+
+
+def _tell(file: TranscriptFile) -> tuple[str, ...]:
+    """What was amiss, line by line."""
+    told = [(finding.line, finding.detail) for finding in file.findings]
+    told += [(line, "Something in it was no proper text and was mended.") for line in file.repaired_lines]
+    told.sort()
+    shown = [f"line {line}: {detail}" if line else detail for line, detail in told[:FINDINGS_MAX]]
+    rest = len(told) - len(shown)
+    return (*shown, f"and {rest} more") if rest else tuple(shown)
