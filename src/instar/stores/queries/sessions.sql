@@ -122,8 +122,9 @@ WHERE key IN (SELECT key FROM transcripts WHERE session_id >= :from_id AND sessi
 {newest_first} LIMIT 20;
 
 -- name: dump_sessions
--- The next slice of an agent's sessions in the order of their keys, for the mirror.
-SELECT key, fields FROM sessions WHERE agent_id = :agent_id AND key > :after ORDER BY key LIMIT :limit;
+-- The next slice of an agent's sessions, read in the order of their keys, for the mirror; compared like this, the agent
+-- does not tempt the planner to take all rows of the agent and sort them for each slice.
+SELECT key, fields FROM sessions WHERE agent_id || '' = :agent_id AND key > :after ORDER BY key LIMIT :limit;
 
 -- name: list_agents
 -- Agents that have sessions.

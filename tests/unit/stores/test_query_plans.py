@@ -1,0 +1,37 @@
+"""Queries that are asked slice by slice read in their own order: sorting would cost the whole table for each slice."""
+
+import re
+
+import apsw
+import pytest
+
+from instar.stores.migrate import load_steps
+from instar.stores.transaction import load_queries
+
+SLICED = [
+    "dump_sessions",
+    "list_mirrored",
+    "list_sessions",
+    "list_sessions_of_agent",
+    "load_entries",
+    "load_message_entries",
+    "load_decisions",
+    "load_decisions_of_session",
+]
+SQL = load_queries("sqlite")
+
+
+@pytest.fixture(scope="module")
+def database():
+    connection = apsw.Connection(":memory:")
+    for step in load_steps("sqlite"):
+        connection.execute(step.sql)
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize("name", SLICED)
+def test_a_slice_is_read_in_order(database, name):
+    params = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", params)]
+    assert not [step for step in plan if "FOR ORDER BY" in step]
