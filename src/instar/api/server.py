@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
@@ -142,7 +143,8 @@ def _bind(settings: ApiSettings) -> socket.socket:
     except OSError as error:
         raise ConfigError(
             f"Cannot listen on {settings.host}:{settings.port}",
-            why=error.strerror or str(error),
+            # Not `strerror`: Python adds the address to it, as a tuple.
+            why=str(error) if error.errno is None else os.strerror(error.errno).lower(),
             fix="Stop the program that uses this port, or choose another with --port or gateway.port.",
             path="gateway.port",
         ) from error

@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import apsw
 import pytest
@@ -18,6 +17,7 @@ from instar.core.model.query import SessionQuery
 from instar.errors import InvariantBroken, StoreError, StoreFull, StoreLocked, StoreReadOnly
 from instar.stores.sqlite import SqliteEngine, SqliteStore
 from instar.stores.sqlite.reserve import Reserve
+from tests.builders.disk import needs_small_disk, set_read_only, small_disk
 from tests.builders.store import NOW, SessionTalk, accept, build_message, build_submission, file_store
 
 MIB = 1024 * 1024
@@ -164,24 +164,6 @@ def test_the_log_is_brought_home_as_it_grows(tmp_path):
 # --- disks ------------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def small_disk(path, mib):
-    """A file system of its own; needs root, other users limit the pages of the database instead."""
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(path)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
-
-
-def can_mount():
-    return (
-        os.geteuid() == 0
-        and subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode == 0
-    )
-
-
 async def fill(store, talk):
     """Append until the disk is full; how many entries were acknowledged."""
     for number in range(1, 1000):
@@ -206,7 +188,7 @@ async def live_through_a_full_disk(store):
     return told
 
 
-@pytest.mark.skipif(not can_mount(), reason="not run: docker or root is needed to mount a small disk")
+@needs_small_disk
 def test_on_a_full_disk_what_was_told_stays_and_deleting_makes_room(tmp_path):
     with small_disk(tmp_path / "disk", 40):
         path = tmp_path / "disk" / "instar.db"
@@ -296,7 +278,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
         assert refused.value.fix
 
 
-@pytest.mark.skipif(not can_mount(), reason="not run: docker or root is needed to mount a small disk")
+@needs_small_disk
 def test_a_disk_that_is_read_only_is_told_and_nothing_is_lost(tmp_path):
     with small_disk(tmp_path / "disk", 8):
         path = tmp_path / "disk" / "instar.db"
@@ -310,11 +292,11 @@ def test_a_disk_that_is_read_only_is_told_and_nothing_is_lost(tmp_path):
                 return await SessionTalk(store).numbers()
 
         asyncio.run(begin())
-        subprocess.run(["mount", "-o", "remount,ro", str(path.parent)], check=True)
+        set_read_only(path.parent, is_read_only=True)
         with pytest.raises(StoreReadOnly) as refused:
             asyncio.run(look())
         assert "read-only" in str(refused.value)
-        subprocess.run(["mount", "-o", "remount,rw", str(path.parent)], check=True)
+        set_read_only(path.parent, is_read_only=False)
         assert asyncio.run(look()) == [1]
 
 

@@ -75,7 +75,7 @@ class SqliteEngine:
         except OSError as error:
             raise StoreReadOnly(
                 f"{self._path} cannot be opened for writing",
-                why=str(error),
+                why=(error.strerror or str(error)).lower(),
                 fix="Check who owns the folder, and whether the disk is mounted read-only or full.",
             ) from error
         try:
