@@ -117,8 +117,23 @@ def test_every_channel_that_owes_is_told_with_the_first_due_time(open_store: Ope
     async def scenario():
         async with open_store() as store:
             await owe(store, build_delivery(1), build_delivery(3, channel="slack"), now=NOW + 5)
-            await owe(store, build_delivery(2), now=NOW)
+            await SessionTalk(store, "agent:main:b").change(SessionChange(deliveries=(build_delivery(2),)), now=NOW)
             assert await store.due_channels(NOW) == ((SLACK, NOW + 5), (TELEGRAM, NOW))
+
+    asyncio.run(scenario())
+
+
+def test_no_reply_overtakes_another_one_of_its_session_that_is_to_be_tried_again(open_store: OpenStore):
+    async def scenario():
+        async with open_store() as store:
+            await owe(store, build_delivery(1), build_delivery(2))
+            await SessionTalk(store, "agent:main:b").change(SessionChange(deliveries=(build_delivery(3),)))
+            await store.claim_deliveries(TELEGRAM, limit=1, now=NOW, again=False)
+            assert await settle(store, 1, "pending", next_at=Instant(NOW + 100), reason="busy")
+            assert await claim(store) == [("d3", 1)]
+            assert await claim(store) == []
+            assert await store.due_channels(NOW) == ((TELEGRAM, NOW + 100),)
+            assert await claim(store, now=NOW + 100) == [("d1", 2), ("d2", 1)]
 
     asyncio.run(scenario())
 

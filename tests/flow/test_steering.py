@@ -212,7 +212,7 @@ async def test_a_backlog_message_is_not_told_to_the_model_as_new_after_a_crash()
         await look.gate.reached.wait()
         await world.channel("telegram").post("two", sender="ann")
         await until(lambda: world.gateway.lanes.get(DIRECT).waiting_count == 1)
-        world.fuse.at = len(world.fuse.steps) + 6
+        world.fuse.on = "after change steer_turn"
         look.gate.open()
         await world.fuse.blown.wait()
         await world.restart(kill=True)

@@ -34,13 +34,14 @@ WRITES = frozenset({"accept", "change", "claim_deliveries", "delete_session", "i
 
 
 class Fuse:
-    """Blows at step `at`, never without one. `steps` names what passed, in order.
+    """Blows at step `at`, or at the next step called `on`; never without either. `steps` names what passed, in order.
 
     `refusals` are raised by the next writes to the store, one each, before anything is stored.
     """
 
-    def __init__(self, *, at: int | None = None) -> None:
+    def __init__(self, *, at: int | None = None, on: str | None = None) -> None:
         self.at = at
+        self.on = on
         self.steps: list[str] = []
         self.refusals: list[StoreError] = []
         self.blown = asyncio.Event()
@@ -60,7 +61,7 @@ class Fuse:
         """Pass, or never come back."""
         if not self.has_blown:
             self.steps.append(name)
-            if len(self.steps) == self.at:
+            if len(self.steps) == self.at or name == self.on:
                 self.blown.set()
         if self._is_dead:
             raise asyncio.CancelledError

@@ -11,10 +11,14 @@ INSERT INTO outbox (
 ) ON CONFLICT (delivery_id) DO NOTHING;
 
 -- name: find_due_deliveries
--- Replies of a channel in one state whose time has come, oldest first.
+-- Replies of a channel in one state whose time has come, oldest first; none overtakes another one of its session.
 SELECT seq, {row} FROM outbox
-WHERE channel = :channel AND state = :state AND next_at <= :now AND ended_at IS NULL
-ORDER BY next_at, seq LIMIT :limit;
+WHERE channel = :channel AND state = :state AND next_at <= :now AND ended_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM outbox AS ahead
+    WHERE ahead.channel = :channel AND ahead.state = 'pending' AND ahead.next_at > :now AND ahead.ended_at IS NULL
+    AND ahead.session_key = outbox.session_key AND ahead.seq < outbox.seq
+)
+ORDER BY seq LIMIT :limit;
 
 -- name: hand_out_delivery
 -- Note that a reply was handed to its channel once more.
@@ -49,8 +53,14 @@ SELECT {row} FROM outbox
 WHERE session_key = :session_key AND (:state IS NULL OR state = :state) ORDER BY seq DESC LIMIT :limit;
 
 -- name: due_channels
--- Channels that owe replies, with the time of the first.
-SELECT channel, MIN(next_at) FROM outbox WHERE state = 'pending' AND ended_at IS NULL GROUP BY channel ORDER BY 1;
+-- Channels that owe replies, with the time of the first that waits for no other one of its session.
+SELECT channel, MIN(next_at) FROM outbox
+WHERE state = 'pending' AND ended_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM outbox AS ahead
+    WHERE ahead.channel = outbox.channel AND ahead.state = 'pending' AND ahead.next_at > outbox.next_at
+    AND ahead.ended_at IS NULL AND ahead.session_key = outbox.session_key AND ahead.seq < outbox.seq
+)
+GROUP BY channel ORDER BY 1;
 
 -- name: drop_deliveries
 -- End what is owed to a session that goes away.
