@@ -30,7 +30,7 @@ KEEPING: Final = (
     ),
     Method(
         name="outbox.list",
-        scope=READ,
+        scope=ADMIN,
         summary="replies that did not arrive, or may not have, the newest first",
         result="`{deliveries: [{deliveryId, sessionKey, channel, to, state, reason, tries, createdAt, text, …}]}`",
         rule="LOSS-5",
