@@ -1,4 +1,4 @@
-"""`instar import`: bring in what other programs have kept (STORE-6)."""
+"""`instar import`: bring sessions of other programs along (STORE-6)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ __all__ = ["IMPORT_COMMANDS", "command"]
 
 IMPORT_COMMANDS: Final[Mapping[str, str]] = {
     "transcript": "instar.cli.commands.import_transcript",
+    "openclaw": "instar.cli.commands.import_openclaw",
 }
-"""Each subcommand's module."""
+"""Each source's module."""
 
 
 @click.group("import", cls=LazyGroup, lazy=IMPORT_COMMANDS)
 def command() -> None:
-    """Bring in transcripts of other programs. Nothing in the source is changed."""
+    """Bring sessions of another program, or of an export, along."""

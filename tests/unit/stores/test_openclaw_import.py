@@ -1,0 +1,284 @@
+"""A whole OpenClaw state directory comes along, whatever state it is in (STORE-6, 7, 9, 12, KEY-15)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from instar.config.config import parse_config
+from instar.core.model.ids import SessionKey
+from instar.core.transcript.text import message_text
+from instar.errors import NotFound
+from instar.stores.openclaw.carry import import_state
+from instar.stores.openclaw.index import read_index
+from tests.builders.openclaw import OpenClawState, digest_tree, message_line, session_id, transcript_lines
+from tests.builders.store import NOW, file_store
+
+MAIN = "agent:main:main"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> OpenClawState:
+    return OpenClawState(tmp_path / "old")
+
+
+def config_of(state: Path):
+    return parse_config({}, env={}, state_dir=state, home=state.parent)
+
+
+def bring(old: OpenClawState, *, look=None, dry=False, state: Path | None = None):
+    """Import into a store beside; the report, and what `look` saw in the store."""
+    state = state or old.root.parent / "new"
+
+    async def story():
+        async with file_store(state / "instar.db")() as store:
+            report = await import_state(old.root, store, config_of(state), now=NOW, is_dry_run=dry)
+            return report, await look(store) if look else None
+
+    return asyncio.run(story())
+
+
+async def texts_of(store, key: str) -> list[list[str]]:
+    """The words of every life of a key, the current one first."""
+    heads = await store.load_transcripts(SessionKey(key))
+    pages = [await store.load_all_entries(head.session_id) for head in heads]
+    return [
+        [message_text(one.entry.message) for one in page.entries if hasattr(one.entry, "message")] for page in pages
+    ]
+
+
+def of(report, kind: str, status: str):
+    return [item for item in report.items if (item.kind, item.status) == (kind, status)]
+
+
+def test_sessions_come_with_their_words_and_settings(old: OpenClawState):
+    old.add(MAIN, 1, "hello", "hi Ann", thinkingLevel="high", lastChannel="telegram", lastTo="42", unheardOf=[1])
+    old.add("agent:main:telegram:group:-100", 2, "one", subject="Garden", room="#g", version=1)
+    old.add("agent:main:telegram:dm:42", 3, "two", version=2)
+    old.write_index()
+
+    async def look(store):
+        session = await store.load_session(SessionKey(MAIN))
+        group = await store.load_session(SessionKey("agent:main:telegram:group:-100"))
+        direct = await store.load_session(SessionKey("agent:main:telegram:direct:42"))
+        return session, group, direct, await texts_of(store, MAIN), await texts_of(store, group.key)
+
+    report, (session, group, direct, words, group_words) = bring(old, look=look)
+    assert words == [["hello", "hi Ann"]]
+    assert group_words == [["one"]]
+    assert (session.overrides.thinking_level, session.delivery.to) == ("high", "42")
+    assert session.extra == {"unheardOf": [1]}
+    assert (group.naming.group_channel, group.naming.subject) == ("#g", "Garden")
+    assert (direct.owner, direct.session_id) == ("telegram:42", session_id(3))
+    assert len(of(report, "session", "imported")) == 3
+
+
+def test_twice_adds_nothing_and_the_source_stays_as_it_was(old: OpenClawState):
+    old.add(MAIN, 1, "hello", "hi")
+    old.transcript(f"{session_id(9)}.jsonl.reset.2026-01-10T12-00-00.000Z", transcript_lines(9, "old words"))
+    old.transcript(f"{session_id(8)}.jsonl.deleted.2026-01-10T12-00-00.000Z.zst", transcript_lines(8, "gone words"))
+    old.file("workspace/MEMORY.md", "Ann likes tea")
+    old.write_index()
+    before = digest_tree(old.root)
+
+    async def look(store):
+        return (await store.describe())["sessions"]
+
+    first, count = bring(old, look=look)
+    again, recount = bring(old, look=look)
+    assert digest_tree(old.root) == before
+    assert count == recount == 3
+    assert not [item for item in again.items if item.status in {"imported", "copied"}]
+    assert len([item for item in again.items if item.status == "known"]) == 4
+    assert len(of(first, "archive", "imported")) == 2
+
+
+def test_a_dry_run_changes_nothing_and_says_the_same(old: OpenClawState):
+    old.add(MAIN, 1, "hello")
+    old.file("workspace/MEMORY.md", "x")
+    old.write_index()
+
+    async def look(store):
+        return (await store.describe())["sessions"]
+
+    report, count = bring(old, look=look, dry=True)
+    assert count == 0
+    assert len(of(report, "session", "would-import")) == len(of(report, "memory", "would-copy")) == 1
+    assert not (old.root.parent / "new" / "workspace").exists()
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "\0\0\0\0", "[]", "null"])
+def test_without_a_usable_index_every_transcript_still_comes(old: OpenClawState, text: str):
+    old.add(MAIN, 1, "hello")
+    old.write_index(text)
+
+    async def look(store):
+        return await texts_of(store, f"agent:main:explicit:imported-{session_id(1)}")
+
+    report, words = bring(old, look=look)
+    assert words == [["hello"]]
+    assert of(report, "index", "damaged")
+
+
+def test_an_index_that_was_cut_gives_what_can_be_made_out(old: OpenClawState):
+    for number in (1, 2, 3):
+        old.add(f"agent:main:telegram:direct:{number}", number, f"words {number}")
+    text = old.write_index().read_text()
+    old.write_index(text[: text.index(session_id(3)) + 5])
+
+    async def look(store):
+        return [await texts_of(store, f"agent:main:telegram:direct:{number}") for number in (1, 2, 3)]
+
+    report, words = bring(old, look=look)
+    assert words == [[["words 1"]], [["words 2"]], []]
+    (damaged,) = [item for item in of(report, "index", "damaged") if item.line]
+    assert damaged.line == text[: text.index("agent:main:telegram:direct:3")].count("\n") + 1
+
+
+def test_a_damaged_entry_does_not_take_the_next_with_it():
+    text = '{\n  "a": {"sessionId": "1"},\n  "b": {"sessionId": oops\n    "x": {}},\n  "c": {"sessionId": "3"}\n}'
+    reading = read_index(text.encode())
+    assert [(entry.key, entry.line) for entry in reading.entries] == [("a", 2), ("c", 5)]
+    assert (3, "this entry cannot be read") in reading.problems
+
+
+def test_an_index_with_comments_and_trailing_commas_is_read():
+    reading = read_index(b"// mine\n{'agent:main:main': {sessionId: 'x', provider: 'telegram',},}\n")
+    assert reading.entries[0].fields == {"sessionId": "x", "channel": "telegram"}
+    assert not reading.problems
+
+
+def test_of_two_keys_for_one_session_the_later_used_counts(old: OpenClawState):
+    old.add("agent:main:Telegram:DM:42", 1, "newer", updatedAt=5)
+    old.add("agent:main:telegram:direct:42", 2, "older", updatedAt=4)
+    old.entry("agent:main:telegram:direct:43", 1, updatedAt=1)
+    old.write_index()
+
+    async def look(store):
+        return await texts_of(store, "agent:main:telegram:direct:42")
+
+    report, words = bring(old, look=look)
+    assert words == [["newer"]]
+    notes = [item.detail for item in of(report, "session", "noted")]
+    assert any("means the same session" in note for note in notes)
+    assert any("shares its transcript" in note for note in notes)
+    assert all(item.line for item in of(report, "session", "noted"))
+    # The words of the entry that gave way are not lost.
+    assert [item.key for item in of(report, "transcript", "imported")] == [
+        f"agent:main:explicit:imported-{session_id(2)}"
+    ]
+
+
+def test_half_a_last_line_and_lines_of_nonsense_are_named(old: OpenClawState):
+    lines = transcript_lines(1, "one", "two")
+    old.entry(MAIN, 1)
+    old.transcript(f"{session_id(1)}.jsonl", [*lines[:2], "###", "", lines[2], '{"type":"mess'], tail="")
+    old.write_index()
+
+    async def look(store):
+        return await texts_of(store, MAIN)
+
+    report, words = bring(old, look=look)
+    assert words == [["one", "two"]]
+    assert [item.line for item in of(report, "session", "damaged")] == [3, 6]
+
+
+def test_a_topic_has_its_own_file(old: OpenClawState):
+    old.entry("agent:main:telegram:group:-100:topic:5", 1)
+    old.transcript(f"{session_id(1)}-topic-5.jsonl", transcript_lines(1, "in topic"))
+    old.write_index()
+
+    async def look(store):
+        return await texts_of(store, "agent:main:telegram:group:-100:topic:5")
+
+    assert bring(old, look=look)[1] == [["in topic"]]
+
+
+def test_links_and_paths_that_lead_out_are_refused_and_named(old: OpenClawState):
+    secret = old.root.parent / "secret.jsonl"
+    secret.write_text("\n".join(transcript_lines(7, "secret")))
+    old.entry(MAIN, 1, sessionFile="../../../../secret.jsonl")
+    old.entry("agent:main:telegram:direct:2", 2)
+    (old.sessions / f"{session_id(2)}.jsonl").symlink_to(secret)
+    (old.root / "workspace").symlink_to("/etc")
+    old.write_index()
+
+    async def look(store):
+        return [await texts_of(store, key) for key in (MAIN, "agent:main:telegram:direct:2")]
+
+    report, words = bring(old, look=look)
+    assert words == [[[]], [[]]]
+    refused = of(report, "path", "refused")
+    assert {item.source.rpartition("/")[2] for item in refused} == {
+        "workspace",
+        f"{session_id(2)}.jsonl",
+        "sessions.json",
+    }
+    assert [item.line for item in refused if item.source.endswith("sessions.json")] == [2]
+
+
+def test_the_layout_with_one_folder_per_key_is_read(old: OpenClawState):
+    old.file("sessions/telegram%3A42/session.json", json.dumps({"sessionId": session_id(1), "label": "tea"}))
+    old.file("sessions/telegram%3A42/transcript.jsonl", "\n".join(transcript_lines(1, "hello")))
+
+    async def look(store):
+        (session,) = await store.find_sessions(label="tea")
+        return session.key, await texts_of(store, session.key)
+
+    assert bring(old, look=look)[1] == (MAIN, [["hello"]])
+
+
+def test_a_copied_file_with_the_id_of_another_loses_no_words(old: OpenClawState):
+    old.add(MAIN, 1, "hello")
+    other = [transcript_lines(1)[0], message_line(0x999, "other words")]
+    old.transcript(f"{session_id(1)}.jsonl.bak.2026-01-10T12-00-00.000Z", other)
+    old.write_index()
+
+    async def look(store):
+        return await texts_of(store, f"agent:main:explicit:imported-{session_id(1)}")
+
+    report, words = bring(old, look=look)
+    assert words == [["other words"]]
+    assert any("another transcript has the id" in item.detail for item in report.items)
+    assert len([item for item in bring(old)[0].items if item.status == "known"]) == 2
+
+
+def test_memory_that_differs_stays_and_is_named(old: OpenClawState):
+    old.file("workspace/MEMORY.md", "theirs")
+    old.file("workspace/memory/2026-01-01.md", "a day")
+    old.file("workspace/photo.png", "no memory")
+    mine = old.root.parent / "new" / "workspace" / "MEMORY.md"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    report, _ = bring(old)
+    assert mine.read_text() == "mine"
+    assert (mine.parent / "memory" / "2026-01-01.md").read_text() == "a day"
+    assert [item.status for item in report.items if item.kind == "memory"] == ["kept", "copied"]
+
+
+def test_configuration_jobs_and_allow_lists_are_reported(old: OpenClawState):
+    old.file("openclaw.json", "{session: {dmScpoe: 'main'}}")
+    old.file("cron/jobs.json", '{"jobs": [{}, {}]}')
+    old.file("credentials/telegram-allowFrom.json", '{"allowFrom": ["42"]}')
+    report, _ = bring(old)
+    config = [item for item in report.items if item.kind == "config"]
+    assert any("dmScope" in item.detail for item in config)
+    assert of(report, "cron", "noted")[0].detail.startswith("2 jobs")
+    assert "channels.telegram.allowFrom" in of(report, "pairing", "noted")[0].detail
+
+
+def test_a_label_that_is_taken_is_told_and_stops_nothing(old: OpenClawState):
+    old.add("agent:main:telegram:direct:1", 1, "a", label="tea")
+    old.add("agent:main:telegram:direct:2", 2, "b", label="tea")
+    old.write_index()
+    report, _ = bring(old)
+    assert len(of(report, "session", "imported")) == 2
+    assert "label 'tea' is taken" in of(report, "session", "noted")[0].detail
+
+
+def test_what_is_no_directory_is_refused(old: OpenClawState):
+    with pytest.raises(NotFound, match="no directory"):
+        asyncio.run(import_state(Path("/nowhere/x"), None, config_of(old.root), now=NOW, is_dry_run=True))
