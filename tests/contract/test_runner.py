@@ -528,6 +528,7 @@ def test_stopping_early_closes_the_connection(stage: Stage, how: str) -> None:
         heard = asyncio.Event()
         task = asyncio.create_task(_drain(stage, heard))
         await heard.wait()  # only a request that is under way can be cut off
+        await asyncio.wait({task}, timeout=0.1)  # and it is to be found waiting for more
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
