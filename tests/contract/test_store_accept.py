@@ -127,7 +127,7 @@ def test_the_decision_sees_the_session_that_is_there(open_store: OpenStore):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "nul \0 inside", "\u202e right to left", "🙂" * 5000, "' OR 1=1 --", "{\"a\": :b}"],
+    ["", "nul \0 inside", "\u202e right to left", "🙂" * 5000, "' OR 1=1 --", '{"a": :b}'],
     ids=["empty", "nul", "bidi", "long", "sql", "json"],
 )
 def test_hostile_text_and_ids_come_back_as_they_were(open_store: OpenStore, text):

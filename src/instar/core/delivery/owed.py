@@ -56,9 +56,7 @@ def decide_after_failure(
     return NextStep(state="pending", next_at=Instant(now + wait))
 
 
-def decide_unknown(
-    settings: DeliverySettings, *, tells_repeats: bool, created_at: Instant, now: Instant
-) -> NextStep:
+def decide_unknown(settings: DeliverySettings, *, tells_repeats: bool, created_at: Instant, now: Instant) -> NextStep:
     """Decide what to do with a reply that may or may not have been sent: send it again, or hold it."""
     if tells_repeats or now - created_at <= settings.resend_within_ms:
         return NextStep(state="pending", next_at=now)

@@ -15,6 +15,7 @@ from typing import Literal
 from instar.core.model.ids import EntryId, Instant, SessionId
 
 __all__ = [
+    "ZERO_USAGE",
     "AnyEntry",
     "AnyMessage",
     "AssistantMessage",
@@ -42,7 +43,6 @@ __all__ = [
     "Usage",
     "UsageCost",
     "UserMessage",
-    "ZERO_USAGE",
 ]
 
 TRANSCRIPT_VERSION = 3
