@@ -39,6 +39,7 @@ from instar.stores.disk import SessionFiles
 from instar.stores.intake import TranscriptIntake
 from instar.stores.keeper import StoreKeeper
 from instar.stores.mirror import open_mirror
+from instar.stores.search_index import follow_index
 from instar.stores.sqlite import SqliteStore
 from instar.system.clock import SystemClock
 from instar.system.files import make_private_folder
@@ -188,6 +189,7 @@ async def _open(
     )
     await stack.enter_async_context(server)
     _publish_address(config, server, secret, stack=stack)
+    await stack.enter_async_context(follow_index(store.search_index, clock=clock))
     warming = asyncio.create_task(_warm_up(built.warm_up, handle.log))
     stack.push_async_callback(_end_task, warming)
     return RunningApp(config=config, gateway=gateway, server=server, token=secret)

@@ -40,7 +40,15 @@ from instar.core.model.ids import (
 )
 from instar.core.model.keeping import ImportedTranscript, RestoredSession, StoredBackup
 from instar.core.model.message import Outbound, Target
-from instar.core.model.query import DecisionQuery, DeliveryRow, SessionQuery, StoredEntry, UsageRow
+from instar.core.model.query import (
+    DecisionQuery,
+    DeliveryRow,
+    SearchPage,
+    SearchQuery,
+    SessionQuery,
+    StoredEntry,
+    UsageRow,
+)
 from instar.core.model.session import Counters, Lifecycle, Naming, Overrides, Session
 from instar.core.model.view import (
     AgentFacts,
@@ -323,6 +331,9 @@ class _Sessions:
             has_more=len(entries) > limit,
             total=len(entries),
         )
+
+    async def search(self, query: SearchQuery) -> SearchPage:
+        return SearchPage()
 
     async def resolve(self, ref: SessionRef) -> tuple[SessionKey, ...]:
         return tuple(

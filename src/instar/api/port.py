@@ -19,7 +19,7 @@ from instar.core.model.change import Acknowledgement, DeliveryState, Submission,
 from instar.core.model.event import Event
 from instar.core.model.ids import AgentId, DeliveryId, EntryId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.keeping import ImportedTranscript, RestoredSession, StoredBackup
-from instar.core.model.query import DecisionQuery, DeliveryRow, SessionQuery, UsageRow
+from instar.core.model.query import DecisionQuery, DeliveryRow, SearchPage, SearchQuery, SessionQuery, UsageRow
 from instar.core.model.view import (
     DeletedSession,
     GatewayFacts,
@@ -78,6 +78,10 @@ class SessionsPort(Protocol):
 
         Only entries that hold messages are returned. A key without a session gives an empty history.
         """
+        ...
+
+    async def search(self, query: SearchQuery) -> SearchPage:
+        """Messages in which all words occur, newest first; the text of a hit is a short excerpt (RPC-24)."""
         ...
 
     async def resolve(self, ref: SessionRef) -> tuple[SessionKey, ...]:

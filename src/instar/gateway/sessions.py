@@ -15,7 +15,7 @@ from instar.core.lifecycle.title import derive_title
 from instar.core.model.change import Changed, Noted, SessionChange, TranscriptHead
 from instar.core.model.decision import Decision
 from instar.core.model.ids import AgentId, EntryId, SessionId, SessionKey, TurnId
-from instar.core.model.query import DecisionQuery, SessionQuery
+from instar.core.model.query import DecisionQuery, SearchPage, SearchQuery, SessionQuery
 from instar.core.model.session import Overrides, Session
 from instar.core.model.view import (
     DeletedSession,
@@ -34,6 +34,7 @@ from instar.errors import InvalidRequest, InvariantBroken, NotFound
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
+from instar.gateway.search import search_messages
 from instar.gateway.turn_services import TurnServices
 
 __all__ = ["Sessions"]
@@ -92,6 +93,10 @@ class Sessions:
             has_more=page.has_more,
             total=page.head.message_count,
         )
+
+    async def search(self, query: SearchQuery) -> SearchPage:
+        """Messages in which all words occur, newest first, with excerpts that hold no secret (SEARCH-*)."""
+        return await search_messages(self._parts.store, query, redactor=self._parts.redactor)
 
     async def resolve(self, ref: SessionRef) -> tuple[SessionKey, ...]:
         """Every key that the reference matches (RESOLVE-1…3)."""

@@ -46,6 +46,9 @@ __all__ = [
 SLICE_ROWS: Final = 200
 """Messages looked at in one go: some milliseconds, so that no turn waits long for the writer."""
 
+UNINDEX_ROWS: Final = 50
+"""Messages taken out in one go: wiping words out of the index takes ten times as long as putting them in."""
+
 _SLICE_CHARS: Final = 64 * 1024
 """Text indexed in one go; a single message may be longer."""
 
@@ -89,9 +92,9 @@ def follow_transcript(tx: Transaction, transcript: TranscriptRow) -> bool:
     else:
         if not _hangs_on(tx, mark, transcript):
             params["after"] = 0
-            stale = tx.all("load_stale_rows", params)
+            stale = tx.all("load_stale_rows", {**params, "limit": UNINDEX_ROWS})
             _unindex(tx, stale)
-            if len(stale) == SLICE_ROWS:
+            if len(stale) == UNINDEX_ROWS:
                 return False
         rows = tx.all("load_followed_branch", params)
     taken = _index(tx, transcript, rows)
@@ -151,7 +154,7 @@ def _draw_id(tx: Transaction, at: Instant) -> int:
 
 def unindex_transcript(tx: Transaction, transcript_id: int) -> None:
     """Take a transcript out of the index before its lines are removed."""
-    while rows := tx.all("load_indexed_rows", {"transcript": transcript_id, "limit": SLICE_ROWS}):
+    while rows := tx.all("load_indexed_rows", {"transcript": transcript_id, "limit": UNINDEX_ROWS}):
         _unindex(tx, rows)
     tx.run("delete_search_mark", {"transcript": transcript_id})
 
@@ -161,11 +164,11 @@ def unindex_slice(tx: Transaction, key: SessionKey) -> bool:
 
     What is left when this is interrupted is found at the next start and put back.
     """
-    row = tx.one("find_indexed_transcript", {"key": key, "count": SLICE_ROWS})
+    row = tx.one("find_indexed_transcript", {"key": key, "count": UNINDEX_ROWS})
     if row is None:
         return False
     tx.run("delete_search_mark", {"transcript": row[0]})
-    _unindex(tx, tx.all("load_indexed_rows", {"transcript": row[0], "limit": SLICE_ROWS}))
+    _unindex(tx, tx.all("load_indexed_rows", {"transcript": row[0], "limit": UNINDEX_ROWS}))
     return True
 
 

@@ -44,11 +44,15 @@ _STEP_TRANSCRIPTS: Final = 32
 _SCAN_ROWS: Final = 500
 """Transcripts compared with their marks at once."""
 
-_GATHER_S: Final = 0.25
-"""How long the background gathers what was touched before it goes on; a search does not wait for it."""
+_QUIET_S: Final = 0.5
+_LATEST_S: Final = 5.0
+"""The background goes on once nothing was written for so long, at the latest after so long: turns come first, and a
+search does not wait for it.
+"""
 
 _REST_S: Final = 0.02
-"""Rest between two steps of a backlog, so that turns come first."""
+_BUSY_SHARE: Final = 10
+"""Rest between two steps of a backlog; while others write, ten times as long as the step took."""
 
 _RETRY_S: Final = 5.0
 """Rest after the store refused."""
@@ -57,10 +61,11 @@ log = structlog.get_logger(__name__)
 
 
 class SearchIndex:
-    """What is still to be indexed. One object for one engine."""
+    """What is still to be indexed. One object for one engine. `heard` counts the commits that brought something new."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.heard = 0
         self._behind: dict[SessionId, None] = {}
         self._guard = threading.Lock()
         self._one_at_a_time = asyncio.Lock()
@@ -69,6 +74,11 @@ class SearchIndex:
         self._is_scanned = False
         self._wake: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         engine.on_commit(self._hear)
+
+    @property
+    def is_level(self) -> bool:
+        """Whether nothing is noted that is not indexed."""
+        return self._is_scanned and not self._behind
 
     def restart(self) -> None:
         """Compare every transcript with its mark again: another process may have written meanwhile."""
@@ -102,6 +112,7 @@ class SearchIndex:
         if not touched.transcripts:
             return
         with self._guard:
+            self.heard += 1
             self._behind.update(dict.fromkeys(touched.transcripts))
         if self._wake is not None and not self._wake[1].is_set():
             loop, event = self._wake
@@ -166,9 +177,9 @@ async def follow_index(index: SearchIndex, *, clock: Clock) -> AsyncIterator[Non
 async def _follow_forever(index: SearchIndex, clock: Clock) -> None:
     while True:
         try:
-            while not await index.catch_up(steps=1):
-                await clock.sleep(_REST_S)
+            await _work_off(index, clock)
             await index.wait()
+            await _let_it_settle(index, clock)
         except StoreError as error:
             log.warning("search_index_late", error=str(error))
             await clock.sleep(_RETRY_S)
@@ -176,4 +187,22 @@ async def _follow_forever(index: SearchIndex, clock: Clock) -> None:
             # A job boundary (style, section 6): a defect in one message must not end all indexing.
             log.exception("search_index_failed")
             await clock.sleep(_RETRY_S)
-        await clock.sleep(_GATHER_S)
+
+
+async def _work_off(index: SearchIndex, clock: Clock) -> None:
+    """Index what is noted, with rests, so that turns come first."""
+    while True:
+        began, heard = clock.monotonic(), index.heard
+        if await index.catch_up(steps=1):
+            return
+        took_s = clock.monotonic() - began
+        await clock.sleep(_REST_S if index.heard == heard else max(_REST_S, _BUSY_SHARE * took_s))
+
+
+async def _let_it_settle(index: SearchIndex, clock: Clock) -> None:
+    """Wait for a pause in what is written, but not for ever."""
+    waited_s, seen = 0.0, -1
+    while waited_s < _LATEST_S and index.heard != seen:
+        seen = index.heard
+        await clock.sleep(_QUIET_S)
+        waited_s += _QUIET_S

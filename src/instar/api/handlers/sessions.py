@@ -11,7 +11,7 @@ from instar.api.rows import build_defaults, build_row, build_view_row
 from instar.core.model.entry import AssistantMessage, MessageEntry, UserMessage
 from instar.core.model.fields import format_session
 from instar.core.model.ids import AgentId, Instant, SessionKey
-from instar.core.model.query import SessionQuery, StoredEntry
+from instar.core.model.query import SearchHit, SearchQuery, SessionQuery, StoredEntry
 from instar.core.model.view import History, NewSession, SessionRef, SessionView
 from instar.core.routing.grammar import parse_key
 from instar.core.transcript.text import message_text
@@ -23,6 +23,7 @@ __all__ = ["HANDLERS"]
 LIST_DEFAULT_LIMIT: Final = 100
 """Rows that protocol 4 gets without asking for a number; protocol 3 gets all (RPC-30)."""
 
+SEARCH_DEFAULT_LIMIT: Final = 20
 PREVIEW_KEYS_MAX: Final = 64
 PREVIEW_SCAN: Final = 20
 """Messages that a preview looks at beyond what it shows, since tool results are no words (RPC-33)."""
@@ -131,6 +132,36 @@ def _preview_item(stored: StoredEntry, max_chars: int) -> dict[str, object] | No
     return {"role": role, "text": text if len(text) <= max_chars else text[: max_chars - 1] + "…"}
 
 
+async def search_sessions(call: Call) -> object:
+    """`sessions.search`. `snippet` and `score` are what clients of other gateways of this protocol read."""
+    params = call.params
+    agent = params.maybe_text("agentId")
+    keys = tuple(call.gateway.sessions.canonical_key(text) for text in params.texts("sessionKeys"))
+    page = await call.gateway.sessions.search(
+        SearchQuery(
+            text=params.text("query"),
+            agent_id=AgentId(agent) if agent else None,
+            key_in=keys or None,
+            limit=params.whole("limit", SEARCH_DEFAULT_LIMIT),
+        )
+    )
+    answer: dict[str, object] = {"results": [_hit(hit) for hit in page.hits]}
+    return {**answer, "indexing": True} if page.indexing else answer
+
+
+def _hit(hit: SearchHit) -> dict[str, object]:
+    return {
+        "sessionKey": hit.session_key,
+        "sessionId": hit.session_id,
+        "messageId": hit.entry_id,
+        "timestamp": hit.at or 0,
+        "role": hit.role,
+        "excerpt": hit.text,
+        "snippet": hit.text,
+        "score": 1.0,
+    }
+
+
 async def resolve_session(call: Call) -> object:
     """`sessions.resolve` (RESOLVE-1…3)."""
     params = call.params
@@ -221,6 +252,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "sessions.get": get_session,
     "sessions.describe": describe_session,
     "sessions.preview": preview_sessions,
+    "sessions.search": search_sessions,
     "sessions.resolve": resolve_session,
     "sessions.create": create_session,
     "sessions.patch": patch_session,

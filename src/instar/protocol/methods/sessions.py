@@ -86,6 +86,26 @@ SESSIONS: Final = (
         ),
     ),
     Method(
+        name="sessions.search",
+        scope=READ,
+        summary="messages of people and agents in which all words of the query occur, the newest first",
+        result="`{results: [{sessionKey, sessionId, messageId, timestamp, role, excerpt, snippet, score}], indexing?}`",
+        rule="RPC-24, SEARCH-1…6",
+        fields=(
+            text("query", required=True, most=4096, note="words; no sign in it is an operator"),
+            whole("limit", least=1, most=100, note="default 20"),
+            AGENT,
+            Field(
+                name="sessionKeys",
+                kinds=("array",),
+                least=1,
+                most=200,
+                items=text("key", most=SESSION_KEY_MAX_CHARS),
+                note="only in these sessions",
+            ),
+        ),
+    ),
+    Method(
         name="sessions.resolve",
         scope=READ,
         summary="the key that a key, session id or label means",

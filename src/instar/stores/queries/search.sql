@@ -74,6 +74,10 @@ WHERE r.transcript = :transcript LIMIT :limit;
 SELECT t.id FROM transcripts AS t
 WHERE t.key = :key AND EXISTS (SELECT 1 FROM search_rows WHERE transcript = t.id LIMIT 1 OFFSET :count) LIMIT 1;
 
+-- name: count_indexed
+-- How many messages are in the index.
+SELECT COUNT(*) FROM search_rows;
+
 -- name: find_search_id
 -- The newest number in the index between two bounds.
 SELECT MAX(id) FROM search_rows WHERE id >= :from_id AND id < :to_id;
