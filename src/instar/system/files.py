@@ -13,7 +13,7 @@ PRIVATE_FOLDER = 0o700
 
 
 def make_private_folder(path: Path) -> None:
-    """Create a folder that only its owner may enter, with the missing ones above it; one that is there stays as it is."""
+    """Create a folder that only its owner may enter, with the missing ones above it; one that exists stays as it is."""
     missing = []
     while not path.is_dir():
         missing.append(path)

@@ -6,7 +6,6 @@ from typing import Final
 
 from instar.protocol.methods.row import (
     ADMIN,
-    READ,
     SESSION_KEY_MAX_CHARS,
     Method,
     text,

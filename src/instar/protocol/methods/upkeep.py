@@ -71,8 +71,8 @@ UPKEEP: Final = (
             AGENT,
             whole("days", least=1, most=3_650),
             *ignored(
-                "limit startDate endDate includeContextWeight groupBy range utcOffset includeHistorical mode agentScope "
-                "timeZone"
+                "limit startDate endDate includeContextWeight groupBy range utcOffset includeHistorical mode "
+                "agentScope timeZone"
             ),
         ),
     ),

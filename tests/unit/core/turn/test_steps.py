@@ -120,7 +120,9 @@ def test_a_tool_result_follows_its_call() -> None:
 def test_steered_messages_are_merged_in_their_order_and_count_as_interaction() -> None:
     items = [build_item(number=1), build_item(number=2)]
     entries = [
-        MessageEntry(id=EntryId(f"s{n}"), parent_id=None, timestamp=NOW, message=UserMessage(content="x", timestamp=NOW))
+        MessageEntry(
+            id=EntryId(f"s{n}"), parent_id=None, timestamp=NOW, message=UserMessage(content="x", timestamp=NOW)
+        )
         for n in (1, 2)
     ]
     facts = build_facts(build_session(), leaf="e2", now=LATER)
@@ -148,4 +150,7 @@ def test_a_transcript_without_lines_takes_a_root() -> None:
 def test_updated_at_never_goes_back() -> None:
     session = build_session(started_at=LATER)
     assert touch_updated(session, NOW).lifecycle.updated_at == LATER
-    assert touch_updated(replace(session, lifecycle=replace(session.lifecycle, updated_at=None)), NOW).lifecycle.updated_at == NOW
+    assert (
+        touch_updated(replace(session, lifecycle=replace(session.lifecycle, updated_at=None)), NOW).lifecycle.updated_at
+        == NOW
+    )
