@@ -7,19 +7,29 @@ Memory answers for runs of this process; what ended before it began is in the in
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
-from collections.abc import Sequence
 
 from instar.core.model.change import InboxItem
 from instar.core.model.event import CommandAnswered, Event, RunEnded, RunStarted
-from instar.core.model.ids import TurnId
+from instar.core.model.ids import ChannelName, TurnId
 from instar.core.model.view import RunState, RunStatus
+from instar.core.routing.normalize import DEFAULT_ACCOUNT
+from instar.gateway.waiting import within
 from instar.ports.clock import Clock
 from instar.ports.store import Store
 
 __all__ = ["Runs"]
 
 ENDED_KEPT = 2_000
+
+_OPEN = frozenset({"waiting", "running"})
+
+_STOPS = frozenset({"abort", "compact", "delete", "interrupt", "reset", "stop"})
+"""Why a turn was stopped, as the rows of its messages say."""
+
+_CLIENTS = ChannelName("webchat")
+"""Where messages of clients come from; their message id is the run id that the client was told."""
 
 _STATUS_OF_END: dict[str, RunStatus] = {"final": "ok", "error": "error", "aborted": "aborted"}
 
@@ -31,7 +41,7 @@ class Runs:
         self._store = store
         self._clock = clock
         self._known: OrderedDict[TurnId, RunState] = OrderedDict()
-        self._waiters: dict[TurnId, list[asyncio.Future[RunState]]] = {}
+        self._waiters: dict[TurnId, list[asyncio.Event]] = {}
 
     def follow(self, event: Event) -> None:
         """Take note of a run's start or end."""
@@ -67,55 +77,67 @@ class Runs:
 
     async def state(self, run_id: TurnId) -> RunState | None:
         """How far the run is; None for an id that nobody accepted."""
-        known = self._known.get(run_id)
-        if known is not None:
-            return known
-        return _from_inbox(run_id, await self._store.load_inbox(turn_id=run_id))
+        return self._known.get(run_id) or await self._ask_store(run_id)
 
     async def wait(self, run_id: TurnId, *, timeout_s: float) -> RunState | None:
         """The state once the run has ended, or as it is when the time is over."""
         state = await self.state(run_id)
-        if state is None or state.status not in ("waiting", "running") or timeout_s <= 0:
+        # While the store was asked, the run may have gone on.
+        state = self._known.get(run_id, state)
+        if state is None or state.status not in _OPEN or timeout_s <= 0:
             return state
-        future: asyncio.Future[RunState] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(run_id, []).append(future)
+        ended = asyncio.Event()
+        waiting = self._waiters.setdefault(run_id, [])
+        waiting.append(ended)
         try:
-            return await asyncio.wait_for(future, timeout_s)
-        except TimeoutError:
-            return await self.state(run_id)
+            with contextlib.suppress(TimeoutError):
+                await within(self._clock, timeout_s, _wait(ended))
         finally:
-            waiting = self._waiters.get(run_id, [])
-            if future in waiting:
-                waiting.remove(future)
+            waiting.remove(ended)
             if not waiting:
                 self._waiters.pop(run_id, None)
+        return await self.state(run_id)
+
+    async def _ask_store(self, run_id: TurnId) -> RunState | None:
+        """What the rows tell of a run. A message that was merged into another turn is found by its own name."""
+        rows = await self._store.load_inbox(turn_id=run_id)
+        item = next((row for row in rows if row.submission.run_id == run_id), rows[0] if rows else None)
+        if item is None:
+            found = await self._store.find_message(channel=_CLIENTS, account_id=DEFAULT_ACCOUNT, message_id=run_id)
+            item = found if found is not None and found.submission.run_id == run_id else None
+        if item is None:
+            return None
+        if item.state != "merged" or item.turn_id is None:
+            return _from_inbox(run_id, item)
+        turn = await self._store.load_inbox(turn_id=item.turn_id)
+        leading = next((row for row in turn if row.state != "merged"), item)
+        return _from_inbox(run_id, leading)
 
     def _note(self, state: RunState) -> None:
         self._known[state.run_id] = state
         self._known.move_to_end(state.run_id)
         while len(self._known) > ENDED_KEPT:
             self._known.popitem(last=False)
-        if state.status in ("waiting", "running"):
-            return
-        for future in self._waiters.pop(state.run_id, []):
-            if not future.done():
-                future.set_result(state)
+        if state.status not in _OPEN:
+            for ended in self._waiters.get(state.run_id, ()):
+                ended.set()
 
 
-def _from_inbox(run_id: TurnId, items: Sequence[InboxItem]) -> RunState | None:
-    """The state that the inbox rows of a run tell; None without any."""
-    if not items:
-        return None
-    item = items[0]
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def _from_inbox(run_id: TurnId, item: InboxItem) -> RunState:
+    """The state that the row of a message tells of the run that answers it."""
     status: RunStatus
     if item.state in ("waiting", "running"):
         status = "waiting" if item.state == "waiting" else "running"
-    elif item.state == "expired" or item.reason in ("abort", "stop", "interrupt", "reset", "delete"):
-        status = "aborted"
-    elif item.reason:
+    elif item.reason == "internal":
         status = "error"
+    elif item.state == "expired" or item.reason in _STOPS:
+        status = "aborted"
     else:
-        status = "ok"
+        status = "error" if item.reason else "ok"
     return RunState(
         run_id=run_id,
         status=status,
