@@ -1,0 +1,157 @@
+"""The doctor finds what is wrong, names a safe step, and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import apsw
+import pytest
+
+from instar.config.config import parse_config
+from instar.core.model.change import SessionChange
+from instar.core.model.ids import ChannelName
+from instar.stores.doctor import examine
+from instar.stores.mirror import open_mirror
+from instar.testing.clock import ManualClock
+from tests.builders.openclaw import digest_tree
+from tests.builders.store import NOW, SessionTalk, accept, build_delivery, build_message, file_store
+
+
+def config_of(state: Path):
+    return parse_config({}, env={}, state_dir=state, home=state.parent)
+
+
+async def fill(state: Path) -> None:
+    async with (
+        file_store(state / "instar.db")() as store,
+        open_mirror(store, config_of(state), clock=ManualClock()) as mirror,
+    ):
+        talk = SessionTalk(store)
+        await talk.begin(build_message(1, None, "first words"), build_message(2, 1))
+        await talk.reset("22222222-2222-4222-8222-222222222222")
+        await talk.append(build_message(3, None, "second"))
+        await mirror.flush()
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A sound state directory at rest."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    asyncio.run(fill(state))
+    return state
+
+
+def codes(state: Path) -> dict[str, int]:
+    """What the doctor finds, after it was seen that it changed nothing."""
+    before = digest_tree(state)
+    found = examine(config_of(state))
+    assert digest_tree(state) == before
+    assert all(one.what and (one.fix or one.severity == "note") for one in found)
+    return {one.code: one.count for one in found}
+
+
+def write(state: Path, *statements: str) -> None:
+    connection = apsw.Connection(str(state / "instar.db"))
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_a_sound_state_has_no_findings(state: Path):
+    assert codes(state) == {}
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("UPDATE sessions SET fields = '{'", "session-unreadable"),
+        ("UPDATE entries SET line = 'torn' WHERE seq = 1 AND transcript = 1", "line-unreadable"),
+        ("UPDATE transcripts SET closed_at = 1 WHERE closed_at IS NULL", "session-without-transcript"),
+        ("UPDATE sessions SET session_id = 'other'", "session-and-transcript-differ"),
+        ("DELETE FROM sessions", "transcript-without-session"),
+        ("PRAGMA foreign_keys = off; DELETE FROM transcripts WHERE id = 1", "lines-without-transcript"),
+    ],
+    ids=lambda value: value if "-" in value and " " not in value else "",
+)
+def test_rows_that_contradict_each_other_are_found(state: Path, statement: str, code: str):
+    write(state, statement)
+    assert code in codes(state)
+
+
+def test_changed_missing_and_longer_mirror_files_are_found_by_their_content(state: Path):
+    first, second = sorted((state / "agents" / "main" / "sessions").glob("*.jsonl*"))
+    stat = first.stat()
+    content = first.read_bytes()
+    first.write_bytes(content.replace(b"first words", b"other words"))
+    os.utime(first, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert codes(state) == {"mirror-differs": 1}
+    first.write_bytes(content + b"{}\n")
+    assert codes(state) == {"mirror-differs": 1}
+    first.write_bytes(content)
+    assert codes(state) == {}
+    second.unlink()
+    assert codes(state) == {"mirror-missing": 1}
+
+
+@pytest.mark.parametrize("page", [1, 2, 4])
+def test_a_damaged_database_is_critical_and_names_the_newest_backup(state: Path, page: int):
+    (state / "backups").mkdir()
+    (state / "backups" / "old.tar.zst").touch()
+    os.utime(state / "backups" / "old.tar.zst", (1, 1))
+    (state / "backups" / "newest.tar.zst").touch()
+    with (state / "instar.db").open("r+b") as file:
+        file.seek(4096 * (page - 1) + (100 if page == 1 else 0))
+        file.write(b"\x5a" * 3000)
+    found = [one for one in examine(config_of(state)) if one.severity == "critical"]
+    assert found[0].code == "database-damaged"
+    assert "newest.tar.zst" in found[0].fix
+
+
+def test_a_file_that_is_no_database_is_critical(state: Path):
+    (state / "instar.db").write_bytes(b"not a database at all" * 500)
+    assert "database-damaged" in codes(state)
+
+
+def test_replies_in_doubt_and_waiting_messages_are_told(state: Path):
+    async def owe():
+        async with file_store(state / "instar.db")() as store:
+            await accept(store)
+            await SessionTalk(store).change(SessionChange(deliveries=(build_delivery(1), build_delivery(2))))
+            await store.claim_deliveries(ChannelName("telegram"), limit=2, now=NOW, again=False)
+            await store.recover(NOW)
+            await store.settle_delivery("d2", channel=ChannelName("telegram"), state="failed", now=NOW)
+
+    asyncio.run(owe())
+    found = codes(state)
+    assert {name: found[name] for name in ("delivery-unknown", "delivery-failed", "messages-waiting")} == {
+        "delivery-unknown": 1,
+        "delivery-failed": 1,
+        "messages-waiting": 1,
+    }
+
+
+def test_a_lock_that_a_dead_gateway_left_is_told_and_one_that_is_held_is_not(state: Path):
+    (state / "instar.db.lock").write_text("999999\n")
+    assert codes(state) == {"lock-stale": 1}
+
+    async def beside():
+        async with file_store(state / "instar.db")() as store:
+            await SessionTalk(store, session_id="22222222-2222-4222-8222-222222222222").append(build_message(4, 3))
+            return {one.code for one in examine(config_of(state))}
+
+    assert asyncio.run(beside()) == set()
+
+
+def test_a_state_that_others_can_read_and_files_set_aside_are_told(state: Path):
+    state.chmod(0o755)
+    folder = state / "agents" / "main" / "sessions"
+    (folder / "x.jsonl.conflict.2026-03-10T12-00-00.000Z").write_text("mine")
+    (folder / "y.jsonl.deleted.2026-03-10T12-00-00.000Z.zst").touch()
+    assert codes(state) == {"state-readable": 1, "conflict-kept": 1, "archive-empty": 1}
+
+
+def test_an_empty_state_says_that_there_is_no_database(tmp_path: Path):
+    assert [one.code for one in examine(config_of(tmp_path / "absent"))] == ["no-database"]
