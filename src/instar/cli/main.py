@@ -48,11 +48,15 @@ def run(args: Sequence[str] | None = None) -> int:
     """Run one command line and give its exit code; errors are told in words, never as a traceback."""
     given = list(sys.argv[1:] if args is None else args)
     prepare_streams()
+    stdout = sys.stdout
     try:
         outcome = cli.main(given, prog_name="instar", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as exit_:
         return int(exit_.exit_code)
+    except SystemExit as exit_:
+        # When the reader of the output has left, click wraps the stream and fails; but that is no failure.
+        return int(exit_.code or 0) if sys.stdout is stdout else _leave_quietly()
     except click.Abort:
         warn("Stopped.")
         return FAILURE
@@ -95,5 +99,5 @@ def _leave_quietly() -> int:
 
     Python would complain when it flushes what is left at exit, so that goes nowhere.
     """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0

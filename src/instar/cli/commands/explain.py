@@ -18,7 +18,9 @@ __all__ = ["command", "find_rows"]
 
 @click.command("explain")
 @click.argument("what", metavar="SESSION|MESSAGE|TURN")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), metavar="N", default=50, show_default=True, help="At most so many."
+)
 @json_option
 @gateway_options
 def command(*, flags: GatewayFlags, what: str, limit: int, as_json: bool) -> None:

@@ -34,7 +34,9 @@ WORDS_CHARS: Final = 2000
 
 @click.command("show")
 @click.argument("session")
-@click.option("--messages", type=click.IntRange(0, 1000), default=MESSAGES, show_default=True, help="Last messages.")
+@click.option(
+    "--messages", type=click.IntRange(0, 1000), metavar="N", default=MESSAGES, show_default=True, help="Last messages."
+)
 @click.option("--history", is_flag=True, help="Also the transcripts that were closed by resets.")
 @click.option("--verbose", is_flag=True, help="Also what holds for it, and every field of its entry.")
 @json_option
