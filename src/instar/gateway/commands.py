@@ -29,6 +29,7 @@ from instar.core.turn.steps import touch_updated
 from instar.errors import InvalidRequest, InvariantBroken, NotFound, Unavailable
 from instar.gateway.compaction_run import CompactionRun
 from instar.gateway.compactor import describe_outcome
+from instar.gateway.docking import dock_session
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
@@ -130,6 +131,8 @@ class Commands:
                 return await self._resume(command, item)
             case kinds.Pin():
                 return await self._pin(command, item)
+            case kinds.Dock():
+                return await dock_session(self._parts, self._services, item, command.channel)
             case kinds.Name():
                 return await self._name(command, item)
             case _:
