@@ -118,6 +118,7 @@ class Mirror:
         self._wake, self._wake_index = asyncio.Event(), asyncio.Event()
         self._following, self._writing = asyncio.Lock(), asyncio.Lock()
         self._is_woken = False
+        self._has_looked = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -142,6 +143,7 @@ class Mirror:
 
     async def flush(self) -> None:
         """Bring every file level with what is committed, now. Raises OSError, `StoreError`."""
+        await self._look_once()
         await self._follow_now()
         await self._write_now()
         await self._save_marks()
@@ -185,11 +187,16 @@ class Mirror:
             await self._until_it_works(self._save_marks)
 
     async def _start_up(self) -> None:
-        """Look at every file once, and bring level those that are not."""
-        async with self._following:
-            await self._look_at_all(self._is_level)
+        await self._look_once()
         await self._follow_now()
         await self._save_marks()
+
+    async def _look_once(self) -> None:
+        """Look at every file, the first time, and note those that are not level."""
+        async with self._following:
+            if not self._has_looked:
+                await self._look_at_all(self._is_level)
+                self._has_looked = True
 
     async def _look_at_all(self, is_level: Callable[[Listed], bool]) -> None:
         after = 0

@@ -8,6 +8,7 @@ a crash in between, either the old or the new one is recognised as ours.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -32,7 +33,7 @@ async def write_index(store: SessionStore, path: Path, agents: Sequence[AgentId]
             await asyncio.to_thread(_append, temporary, chunk)
         return await _take_place(store, temporary, path, now=now)
     finally:
-        await asyncio.to_thread(temporary.unlink, missing_ok=True)
+        await asyncio.to_thread(_remove, temporary)
 
 
 async def _chunks(store: SessionStore, agents: Sequence[AgentId]) -> AsyncIterator[bytes]:
@@ -77,6 +78,12 @@ def _meant(path: Path) -> str:
 def _create(path: Path) -> None:
     make_private_folder(path.parent)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+
+
+def _remove(path: Path) -> None:
+    """Leave no part behind. An error here must not take the place of what ended the rewrite, a cancellation least."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _append(path: Path, chunk: bytes) -> None:
