@@ -1,0 +1,75 @@
+-- fragment: message_columns
+-- Every column of a message at the door.
+inbound_id, channel, account_id, message_id, session_key, state, turn_id, reason, received_at, ended_at,
+    acknowledgement, acceptance, submission, attachments
+
+-- fragment: reply_columns
+-- Every column of a reply.
+delivery_id, session_key, channel, target, text, turn_id, state, reason, hand_outs, created_at, next_at, ended_at,
+    platform_id
+
+-- fragment: decision_columns
+-- Every column of a decision.
+at, session_key, inbound_id, turn_id, kind, outcome, rule, inputs, who
+
+-- fragment: usage_columns
+-- Every column of the ledger.
+at, session_key, turn_id, agent_id, principal, provider, model, purpose, input_tokens, output_tokens,
+    cache_read_tokens, cache_write_tokens, cost_usd
+
+-- name: list_keys
+-- The next keys that have a session or a transcript.
+SELECT key FROM sessions WHERE key > :after UNION SELECT key FROM transcripts WHERE key > :after
+ORDER BY key LIMIT :limit;
+
+-- name: count_all
+-- Whether there is anything at all.
+SELECT (SELECT COUNT(*) FROM sessions) + (SELECT COUNT(*) FROM transcripts) + (SELECT COUNT(*) FROM inbox);
+
+-- name: settle_transcript
+-- When a transcript that came from elsewhere began and ended.
+UPDATE transcripts SET began_at = :began_at, closed_at = :closed_at, close_reason = :close_reason
+WHERE id = :transcript;
+
+-- name: dump_inbox
+-- The next messages in the order of their arrival.
+SELECT seq, {message_columns} FROM inbox WHERE seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: dump_outbox
+-- The next replies in the order in which they came to be owed.
+SELECT seq, {reply_columns} FROM outbox WHERE seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: dump_decisions
+-- The next decisions in order.
+SELECT id, {decision_columns} FROM decisions WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: dump_usage
+-- The next lines of the ledger in order.
+SELECT id, {usage_columns} FROM usage WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: restore_inbox
+-- A message as it was.
+INSERT INTO inbox ({message_columns}) VALUES (
+    :inbound_id, :channel, :account_id, :message_id, :session_key, :state, :turn_id, :reason, :received_at, :ended_at,
+    :acknowledgement, :acceptance, :submission, :attachments
+) ON CONFLICT DO NOTHING;
+
+-- name: restore_outbox
+-- A reply as it was.
+INSERT INTO outbox ({reply_columns}) VALUES (
+    :delivery_id, :session_key, :channel, :target, :text, :turn_id, :state, :reason, :hand_outs, :created_at,
+    :next_at, :ended_at, :platform_id
+) ON CONFLICT DO NOTHING;
+
+-- name: restore_decisions
+-- A decision as it was.
+INSERT INTO decisions ({decision_columns}) VALUES (
+    :at, :session_key, :inbound_id, :turn_id, :kind, :outcome, :rule, :inputs, :who
+);
+
+-- name: restore_usage
+-- A line of the ledger as it was.
+INSERT INTO usage ({usage_columns}) VALUES (
+    :at, :session_key, :turn_id, :agent_id, :principal, :provider, :model, :purpose, :input_tokens, :output_tokens,
+    :cache_read_tokens, :cache_write_tokens, :cost_usd
+);
