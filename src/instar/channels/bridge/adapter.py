@@ -131,6 +131,11 @@ class BridgeChannel:
             except StoreError as error:
                 log.warning("bridge_store_failed", channel=self._name, code=error.code)
                 return _busy(str(error), retry_after_ms=None)
+            except HTTPException:
+                raise  # an answer, not a failure
+            except Exception:
+                log.exception("bridge_request_failed", channel=self._name)
+                return _error(500, "internal error; the gateway's log has it")
 
         return guarded
 

@@ -2,6 +2,7 @@ import asyncio
 import json
 
 import pytest
+from structlog.testing import capture_logs
 
 from instar.channels.bridge.adapter import BODY_MAX_BYTES, POLLS_MAX, BridgeChannel, build_bridge
 from instar.config.sections.channels import ChannelSettings
@@ -104,6 +105,20 @@ def test_what_could_not_be_stored_is_503_and_says_when_to_repeat(error, seconds)
         bridge.world.fail = error
         answer = await bridge.call("POST", "/inbound", BODY)
         assert (answer.status, answer.headers["retry-after"]) == (503, seconds)
+
+    run(story)
+
+
+def test_a_defect_is_500_and_hides_its_inside_and_is_in_the_log():
+    async def story(bridge):
+        bridge.world.fail = ZeroDivisionError("secret inside")
+        with capture_logs() as lines:
+            answer = await bridge.call("POST", "/inbound", BODY)
+        assert answer.status == 500
+        assert answer.json() == {"error": "internal error; the gateway's log has it"}
+        assert [line["event"] for line in lines] == ["bridge_request_failed"]
+        bridge.world.fail = None
+        assert (await bridge.call("POST", "/inbound", BODY)).status == 200
 
     run(story)
 
