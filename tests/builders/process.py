@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import RemoteDisconnected
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +20,9 @@ from typing import Any, Self
 
 from instar.client.blocking import BlockingClient
 from instar.client.discovery import GatewayAddress
+from instar.testing.script import Asked, Reply, echo_script
 
-__all__ = ["TOKEN", "Answer", "GatewayProcess", "build_process_config", "run_instar", "wait_until"]
+__all__ = ["TOKEN", "Answer", "GatewayProcess", "HeldModel", "build_process_config", "run_instar", "wait_until"]
 
 TOKEN = "a-token-for-bridges-of-tests"
 START_S = 20.0
@@ -75,6 +78,28 @@ def wait_until(is_so: Callable[[], bool], *, timeout_s: float = 10.0) -> None:
     while not is_so():
         assert time.monotonic() < deadline, f"it did not happen within {timeout_s:g} s"
         time.sleep(0.02)
+
+
+class HeldModel:
+    """A script that echoes, and stands still in the middle of its first answer to `word`; `reached` says that it does.
+
+    As a process that is to be killed needs it: the answer is half out, and will never be whole.
+    """
+
+    def __init__(self, word: str) -> None:
+        self.reached = threading.Event()
+        self._word = word
+
+    def __call__(self, asked: Asked) -> Reply:
+        """What it says."""
+        reply = echo_script(asked)
+        is_held = asked.last_user_text == self._word and not self.reached.is_set()
+        return replace(reply, chunks=8, before_chunk=self._hold) if is_held else reply
+
+    async def _hold(self, index: int) -> None:
+        if index == 3:
+            self.reached.set()
+            await asyncio.get_running_loop().create_future()
 
 
 class GatewayProcess:
