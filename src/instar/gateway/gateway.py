@@ -206,18 +206,19 @@ class Gateway:
             names=self._services.model_names(address.agent_id),
             is_group=inbound.chat.type != "direct",
         )
-        acknowledgement, item = await parts.store.accept(
-            submission,
-            inbound_id=inbound_id,
-            now=now,
-            key=address.session_key,
-            decide=lambda facts: decide_acceptance(facts, submission, address, settings),
-        )
+        async with self._services.doors.passing(address.session_key):
+            acknowledgement, item = await parts.store.accept(
+                submission,
+                inbound_id=inbound_id,
+                now=now,
+                key=address.session_key,
+                decide=lambda facts: decide_acceptance(facts, submission, address, settings),
+            )
+            if item is not None and not self._is_draining:
+                self.lanes.get(item.acceptance.session_key).offer(item)
         if acknowledgement.status == "refused":
             # A refusal may owe its sender a sentence.
             self.outbox.wake(inbound.channel)
-        if item is not None and not self._is_draining:
-            self.lanes.get(item.acceptance.session_key).offer(item)
         return acknowledgement
 
     async def run_state(self, run_id: TurnId) -> RunState | None:

@@ -121,9 +121,14 @@ class Maintenance:
 
     async def _carry_out(self, step: PlannedStep) -> int:
         """One step; 0 when the session is at work by now."""
-        lane = self._lanes.find(step.key)
-        if lane is not None and not lane.is_idle:
-            return 0
+        async with self._services.doors.shut(step.key):
+            lane = self._lanes.find(step.key)
+            if lane is not None and not lane.is_idle:
+                return 0
+            return await self._lanes.get(step.key).perform(lambda: self._carry_out_now(step))
+
+    async def _carry_out_now(self, step: PlannedStep) -> int:
+        """One step, while nothing runs in the session and no message can come."""
         if step.action == "archive-dashboard":
             await self._services.change("archive_session", step.key, lambda facts: _archive(facts, step))
             return 1

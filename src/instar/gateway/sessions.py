@@ -198,9 +198,10 @@ class Sessions:
             )
         if await self._parts.store.load_session(key) is None:
             return DeletedSession(key=key, deleted=False)
-        archived = await self._lanes.get(key).perform(
-            lambda: self._delete_now(key, delete_transcript=delete_transcript, who=who), cause="delete"
-        )
+        async with self._services.doors.shut(key):
+            archived = await self._lanes.get(key).perform(
+                lambda: self._delete_now(key, delete_transcript=delete_transcript, who=who), cause="delete"
+            )
         self._services.tell_deleted(key, parse_key(key).agent_id or config.agents.default_id)
         return DeletedSession(key=key, deleted=True, archived=archived)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from instar.core.turn.begin import BeginDraws, BeginSettings
 from instar.core.turn.entries import build_group_context
 from instar.core.turn.reply import ReplySettings
 from instar.errors import FenceLost, InvariantBroken, StoreError
+from instar.gateway.doors import Doors
 from instar.gateway.events import EventHub
 from instar.gateway.outbox import Outbox
 from instar.gateway.parts import GatewayParts
@@ -62,6 +63,7 @@ class TurnServices:
     outbox: Outbox
     fence: int | None = None
     group: asyncio.TaskGroup | None = None
+    doors: Doors = field(default_factory=Doors)
     _tool_tokens: int | None = None
 
     @property
