@@ -28,6 +28,10 @@ COMMANDS: Final[Mapping[str, str]] = {
     "explain": "instar.cli.commands.explain",
     "import": "instar.cli.commands.imports",
     "config": "instar.cli.commands.config",
+    "backup": "instar.cli.commands.backup",
+    "doctor": "instar.cli.commands.doctor",
+    "outbox": "instar.cli.commands.outbox",
+    "export": "instar.cli.commands.exports",
 }
 """Each command's module; the click command in it is called `command`."""
 

@@ -14,6 +14,7 @@ __all__ = ["IMPORT_COMMANDS", "command"]
 IMPORT_COMMANDS: Final[Mapping[str, str]] = {
     "transcript": "instar.cli.commands.import_transcript",
     "openclaw": "instar.cli.commands.import_openclaw",
+    "export": "instar.cli.commands.import_export",
 }
 """Each source's module."""
 

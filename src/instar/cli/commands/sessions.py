@@ -17,10 +17,11 @@ SESSION_COMMANDS: Final[Mapping[str, str]] = {
     "export": "instar.cli.commands.sessions_export",
     "reset": "instar.cli.commands.sessions_reset",
     "delete": "instar.cli.commands.sessions_delete",
+    "restore": "instar.cli.commands.sessions_restore",
 }
 """Each subcommand's module."""
 
 
 @click.group("sessions", cls=LazyGroup, lazy=SESSION_COMMANDS, default="list")
 def command() -> None:
-    """List, show, export, reset and delete sessions; without a word more, list."""
+    """List, show, export, reset, delete and restore sessions; without a word more, list."""
