@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from instar.cli.connect import open_gateway
-from instar.cli.options import GatewayFlags, gateway_options, json_option
+from instar.cli.options import GatewayFlags, config_option, gateway_options, json_option
 from instar.cli.terminal import print_json, say, warn
 
 if TYPE_CHECKING:
@@ -54,8 +54,10 @@ def create(*, flags: GatewayFlags, file: Path | None, as_json: bool) -> None:
 @command.command("verify")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
-def verify(*, file: Path, as_json: bool) -> None:
+@config_option
+def verify(*, file: Path, as_json: bool, config: Path | None) -> None:
     """Read a backup from end to end: checksums, the database's integrity, its counts. Needs no gateway."""
+    del config  # a backup tells everything itself; every command takes the option
     from instar.stores.backup import verify_backup
 
     _tell(verify_backup(file), as_json=as_json)
@@ -67,8 +69,10 @@ def verify(*, file: Path, as_json: bool) -> None:
     "--state-dir", type=click.Path(path_type=Path), required=True, help="A new or empty directory.", metavar="DIR"
 )
 @json_option
-def restore(*, file: Path, state_dir: Path, as_json: bool) -> None:
+@config_option
+def restore(*, file: Path, state_dir: Path, as_json: bool, config: Path | None) -> None:
     """Put a backup into an empty state directory; nothing that is there is ever overwritten."""
+    del config  # the backup brings its own; every command takes the option
     from instar.stores.backup import restore_backup
     from instar.system.clock import SystemClock
 
