@@ -37,9 +37,7 @@ class _Stamp:
 class WorkspaceTexts:
     """System texts by agent. `workspace_of` names the folder of an agent, `prompt_of` its configured prompt."""
 
-    def __init__(
-        self, *, workspace_of: Callable[[AgentId], Path], prompt_of: Callable[[AgentId], str | None]
-    ) -> None:
+    def __init__(self, *, workspace_of: Callable[[AgentId], Path], prompt_of: Callable[[AgentId], str | None]) -> None:
         self._workspace_of = workspace_of
         self._prompt_of = prompt_of
         self._known: dict[AgentId, tuple[_Stamp, SystemText]] = {}

@@ -27,9 +27,7 @@ NOW = Instant(1_800_000_000_000)
 def test_failed_sending_is_tried_again_within_limits(
     attempt: int, permanent: bool, retry_after_ms: int | None, expected: NextStep
 ) -> None:
-    got = decide_after_failure(
-        SETTINGS, attempt=attempt, permanent=permanent, retry_after_ms=retry_after_ms, now=NOW
-    )
+    got = decide_after_failure(SETTINGS, attempt=attempt, permanent=permanent, retry_after_ms=retry_after_ms, now=NOW)
     assert got == expected
 
 
@@ -46,7 +44,5 @@ def test_unknown_reply_is_sent_again_only_where_that_is_safe_or_fresh(
 
 @given(attempt=st.integers(1, 10_000), retry=st.none() | st.integers(0, 10**7))
 def test_every_failure_ends_or_comes_back_later(attempt: int, retry: int | None) -> None:
-    step = decide_after_failure(
-        DeliverySettings(), attempt=attempt, permanent=False, retry_after_ms=retry, now=NOW
-    )
+    step = decide_after_failure(DeliverySettings(), attempt=attempt, permanent=False, retry_after_ms=retry, now=NOW)
     assert step.state == "failed" or (step.state == "pending" and step.next_at is not None and step.next_at > NOW)
