@@ -19,10 +19,7 @@ from instar.core.model.ids import SessionKey
 from instar.core.policy.scopes import READ, has_scope
 from instar.protocol.frames import finish_event
 
-__all__ = ["SLOW_CLIENT", "Connection"]
-
-SLOW_CLIENT = 1008
-"""The close code of a client that does not read (policy violation)."""
+__all__ = ["Connection"]
 
 KEYS_MAX = 10_000
 """Sessions that one connection may follow by key."""

@@ -19,13 +19,14 @@ from instar.protocol.methods import CONNECT, METHODS
 from instar.protocol.params import Params, check_params
 from instar.protocol.version import NEWEST, choose_protocol
 
-__all__ = ["ATTACHMENT_MAX_BYTES", "Accepted", "Rejected", "build_hello", "decide_connect"]
+__all__ = ["ATTACHMENT_MAX_BYTES", "POLICY_VIOLATION", "Accepted", "Rejected", "build_hello", "decide_connect"]
 
 ATTACHMENT_MAX_BYTES = 5 * 1024 * 1024
 """Decoded size of one attachment (RPC-36)."""
 
 POLICY_VIOLATION = 1008
 PROTOCOL_ERROR = 1002
+"""Close codes of RFC 6455, section 7.4.1; ours for who may not come in, and for who speaks another protocol."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

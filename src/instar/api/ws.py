@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from instar.api.call import Services
 from instar.api.connection import Connection
 from instar.api.dispatch import Dispatcher
-from instar.api.handshake import Accepted, Rejected, build_hello, decide_connect
+from instar.api.handshake import POLICY_VIOLATION, Accepted, Rejected, build_hello, decide_connect
 from instar.api.hub import Hub
 from instar.api.origin import is_origin_allowed
 from instar.api.settings import ApiSettings
@@ -34,10 +34,8 @@ from instar.protocol.methods import METHODS
 
 __all__ = ["SocketDoor"]
 
-POLICY_VIOLATION: Final = 1008
 UNSUPPORTED_DATA: Final = 1003
 TOO_BIG: Final = 1009
-TRY_AGAIN_LATER: Final = 1013
 
 BAD_FRAMES_MAX: Final = 32
 """Frames that are no requests, in a row, before a client is closed: it is broken, or tries things out."""
