@@ -50,3 +50,19 @@ def test_what_waited_behind_the_answer_is_answered_after_the_kill_in_its_order(t
             gateway.start()
             texts = [message["text"] for message in gateway.take(3)]
             assert texts == ["You said: first", "You said: more 2", "You said: more 3"]
+
+
+def test_a_gateway_that_is_told_to_stop_ends_well_and_says_so_in_its_log(tmp_path):
+    with GatewayProcess(tmp_path, build_process_config()) as gateway:
+        gateway.post("hello", message_id=1)
+        token = gateway.token
+        assert gateway.stop() == 0
+        assert not gateway.is_alive()
+        log = [
+            json.loads(line)["event"] for line in (gateway.state_dir / "logs" / "gateway.log").read_text().splitlines()
+        ]
+        assert log[0] == "gateway_ready"
+        assert log[-1] == "gateway_stopped"
+        gateway.start()
+        assert gateway.token == token
+        assert [reply["text"].endswith("You wrote: hello") for reply in gateway.take(1)] == [True]
