@@ -16,7 +16,7 @@ from instar.core.model.ids import AgentId, EntryId, SessionKey
 from instar.core.policy.redaction import build_redactor
 from instar.errors import InvalidRequest, StoreUnreadable
 from instar.stores.importer import import_transcript_file
-from instar.stores.sqlite import SqliteStore
+from instar.stores.sqlite import open_memory_store
 from instar.stores.transfer import export_store, import_store
 from instar.testing.gateway import GatewayInMemory
 from tests.builders.store import (
@@ -65,21 +65,23 @@ def round_trip(database: Path, tmp_path: Path, *, clean: Callable[[object], obje
 
 
 async def play(database: Path, seed: int) -> None:
-    """A gateway with people, a group, resets, steering, deletes and failing replies, on a store in a file."""
+    """A gateway with people, a group, resets, steering, deletes and failing replies, its store put into a file."""
     draw = random.Random(seed)
     config = {
         "channels": {"chat": {"type": "bridge", "token": "t" * 8, "dmPolicy": "open", "allowFrom": ["*"]}},
         "session": {"dmScope": "per-channel-peer"},
         "gateway": {"allowUnsafe": True},
     }
-    async with GatewayInMemory(config, store=SqliteStore(database, reserve_bytes=0)) as world:
+    store = open_memory_store()
+    async with GatewayInMemory(config, store=store) as world:
         channel = world.channel("chat")
         for _ in range(25):
             text = draw.choice(["hello", "/new", "/reset", "how are you? 北京 🙂", "/status", "x" * 300, "/compact"])
             await channel.post(text, sender=draw.choice(["ann", "bo", "cy"]), name="Ann")
             if draw.random() < 0.7:
-                await world.settle()
-        await world.settle()
+                await world.run_for(5)
+        await world.run_for(60)
+        store.engine._connection.execute("VACUUM INTO ?", (str(database),))
 
 
 @pytest.mark.parametrize("seed", range(4))
