@@ -88,14 +88,18 @@ def is_this_machine(url: str) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of that id is there; somebody else's counts."""
+    """Whether a process of that id runs; somebody else's counts, one that only waits to be buried does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):
         return True
-    return True
+    try:
+        # Linux: the state follows the name, which stands in brackets and may hold anything.
+        return not Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].lstrip().startswith("Z")
+    except OSError:
+        return True
 
 
 def _with_secrets(address: GatewayAddress, named: Named, stored: GatewayAddress) -> GatewayAddress:

@@ -171,6 +171,8 @@ def test_a_process_is_alive_until_it_is_gone():
     pid = os.fork()
     if pid == 0:
         os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(pid)  # ended, and not buried yet
     os.waitpid(pid, 0)
     assert not is_alive(pid)
 
