@@ -9,6 +9,7 @@ import pytest
 from instar.core.model.change import InboxChange, NewDelivery, SessionChange
 from instar.core.model.ids import ChannelName, DeliveryId, InboundId, Instant, TurnId
 from instar.core.model.query import DecisionQuery
+from instar.errors import InvalidRequest
 from tests.builders.store import (
     KEY,
     NOW,
@@ -223,3 +224,43 @@ def test_replies_that_were_on_their_way_are_unknown_until_somebody_decides(open_
             assert (await store.recover(NOW)).unknown == ("d1", "d3")
 
     asyncio.run(scenario())
+
+
+def test_a_person_may_change_what_became_of_a_reply_and_it_is_recorded(open_store: OpenStore):
+    async def scenario():
+        async with open_store() as store:
+            await owe(store, build_delivery(1))
+            await claim(store)
+            await settle(store, 1, "failed", reason="blocked")
+            row = await store.redo_delivery(
+                DeliveryId("d1"), now=Instant(NOW + 5), decide=lambda _: ("pending", build_decision("send_again"))
+            )
+            assert (row.state, row.reason, row.hand_outs) == ("failed", "blocked", 1)
+            assert await claim(store, now=NOW + 5) == [("d1", 1)]
+            row = await store.redo_delivery(
+                DeliveryId("d1"), now=Instant(NOW + 6), decide=lambda _: ("dropped", build_decision("dropped"))
+            )
+            (ended,) = await store.load_deliveries()
+            assert (ended.state, ended.reason, ended.ended_at) == ("dropped", "dropped", NOW + 6)
+            outcomes = [one.decision.outcome for one in await store.load_decisions(DecisionQuery(session_key=KEY))]
+            assert outcomes[:2] == ["dropped", "send_again"]
+            absent = await store.redo_delivery(DeliveryId("d9"), now=Instant(NOW), decide=lambda _: _refuse())
+            assert absent is None
+
+    asyncio.run(scenario())
+
+
+def test_a_refusal_changes_nothing(open_store: OpenStore):
+    async def scenario():
+        async with open_store() as store:
+            await owe(store, build_delivery(1))
+            with pytest.raises(InvalidRequest):
+                await store.redo_delivery(DeliveryId("d1"), now=Instant(NOW), decide=lambda _: _refuse())
+            (row,) = await store.load_deliveries()
+            assert row.state == "pending"
+
+    asyncio.run(scenario())
+
+
+def _refuse():
+    raise InvalidRequest("no")
