@@ -25,11 +25,11 @@ from instar.config.config import Config
 from instar.config.load import Loaded, load_config
 from instar.config.paths import find_foreign_states
 from instar.config.sections.gateway import parse_bind
-from instar.core.model.ids import AgentId
 from instar.core.policy.redaction import Redactor, build_redactor
 from instar.errors import ConfigError, InstarError
 from instar.gateway.gateway import Gateway
 from instar.gateway.parts import GatewayParts
+from instar.ports.clock import Clock
 from instar.ports.http_channel import HttpChannel
 from instar.ports.log import Log
 from instar.runners.book import ConfiguredModels
@@ -44,8 +44,10 @@ from instar.stores.sqlite import SqliteStore
 from instar.system.clock import SystemClock
 from instar.system.files import make_private_folder
 from instar.system.ids import SystemIds
-from instar.system.log import LogSettings, open_log
+from instar.system.live_config import ConfigSource, LiveConfig, follow_config
+from instar.system.log import LogHandle, LogSettings, open_log
 from instar.system.log_events import GATEWAY_READY, GATEWAY_STOPPED
+from instar.system.log_tail import FileLog
 from instar.system.running import RunningGateway, read_running, write_running
 from instar.system.workspace import WorkspaceTexts
 from instar.tools.session_status import SessionStatusTool
@@ -122,11 +124,18 @@ async def open_app(options: GatewayOptions, *, env: Mapping[str, str], home: Pat
     loaded = load_config(options.config_path, env=env, home=home)
     config = _with_options(loaded.config, options)
     async with AsyncExitStack() as stack:
-        yield await _open(config, loaded, stack=stack, options=options, home=home)
+        source = ConfigSource(
+            named=options.config_path,
+            env=env,
+            home=home,
+            finish=lambda changed: _with_options(changed, options),
+            allow_unsafe=options.allow_unsafe,
+        )
+        yield await _open(config, loaded, source, stack=stack, options=options)
 
 
 async def _open(
-    config: Config, loaded: Loaded, *, stack: AsyncExitStack, options: GatewayOptions, home: Path
+    config: Config, loaded: Loaded, source: ConfigSource, *, stack: AsyncExitStack, options: GatewayOptions
 ) -> RunningApp:
     """Build from the bottom up; what is built is closed by `stack`, in reverse."""
     is_new = not config.state_dir.exists()
@@ -134,37 +143,33 @@ async def _open(
     clock, ids = SystemClock(), SystemIds()
     secret = _choose_secret(config, ids.token)
     redactor = build_redactor((*config.secrets, secret))
-    log_settings = LogSettings(
-        level="debug" if options.verbose else "info",
-        console="text" if options.verbose else "off",
-        file=config.state_dir / "logs" / "gateway.log",
-    )
-    make_private_folder(config.state_dir / "logs")
-    handle = open_log(log_settings, clock=clock, redactor=redactor, is_default=True)
+    log_file = config.state_dir / "logs" / "gateway.log"
+    handle = _open_log(log_file, clock=clock, redactor=redactor, is_verbose=options.verbose)
     stack.callback(handle.close)
     is_meant = options.allow_unsafe or config.gateway.allow_unsafe
-    _tell_start(handle.log, loaded, is_new=is_new, is_meant=is_meant, home=home)
+    _tell_start(handle.log, loaded, is_new=is_new, is_meant=is_meant, home=source.home)
+    live = LiveConfig(config, loaded, source, clock=clock, log=handle.log, redactor=redactor)
 
     store = SqliteStore(_store_path(config))
     await store.open()
     stack.callback(handle.log.info, GATEWAY_STOPPED)
     stack.push_async_callback(store.close)
     mirror = await stack.enter_async_context(open_mirror(store, config, clock=clock))
-    models = ConfiguredModels(lambda: config)
+    models = ConfiguredModels(live)
     built = build_runner(config.models, clock=clock, log=handle.log)
     channels = build_channels(config)
     status = SessionStatusTool()
     parts = GatewayParts(
         version=__version__,
-        config=lambda: config,
+        config=live,
         store=store,
         clock=clock,
         ids=ids,
         runner=built.runner,
         models=models,
         texts=WorkspaceTexts(
-            workspace_of=lambda agent_id: Path(config.workspace(agent_id)),
-            prompt_of=lambda agent_id: _prompt_of(config, agent_id),
+            workspace_of=lambda agent_id: Path(live().workspace(agent_id)),
+            prompt_of=lambda agent_id: live().agents.get(agent_id).system_prompt,
         ),
         archiver=TranscriptArchiver(store, config, clock=clock),
         tools={status.spec.name: status},
@@ -186,13 +191,15 @@ async def _open(
         gateway,
         clock=clock,
         ids=ids,
-        config_view=lambda: _redacted(config, redactor),
+        config=live,
+        logs=FileLog(log_file),
         mounts={name: channel.http_app for name, channel in channels.items() if isinstance(channel, HttpChannel)},
     )
     await stack.enter_async_context(server)
     _publish_address(config, server, secret, stack=stack)
     handle.log.info(GATEWAY_READY, version=__version__, url=server.url)
     await stack.enter_async_context(follow_index(store.search_index, clock=clock))
+    await stack.enter_async_context(follow_config(live, clock=clock))
     warming = asyncio.create_task(_warm_up(built.warm_up, handle.log))
     stack.push_async_callback(_end_task, warming)
     return RunningApp(config=config, gateway=gateway, server=server, token=secret)
@@ -226,6 +233,13 @@ def _choose_secret(config: Config, draw: Callable[[], str]) -> str:
     return known.token if known is not None and known.token else draw()
 
 
+def _open_log(file: Path, *, clock: Clock, redactor: Redactor, is_verbose: bool) -> LogHandle:
+    """The gateway's log: a file in the state directory, and standard error for whoever wants to watch."""
+    make_private_folder(file.parent)
+    settings = LogSettings(level="debug" if is_verbose else "info", console="text" if is_verbose else "off", file=file)
+    return open_log(settings, clock=clock, redactor=redactor, is_default=True)
+
+
 def _tell_start(log: Log, loaded: Loaded, *, is_new: bool, is_meant: bool, home: Path) -> None:
     """What was noticed about the configuration, and at the first start how to bring old sessions along (COMPAT-2).
 
@@ -253,15 +267,6 @@ def _store_path(config: Config) -> Path:
             path="session.store",
         )
     return config.store.path
-
-
-def _prompt_of(config: Config, agent_id: AgentId) -> str | None:
-    return config.agents.get(agent_id).system_prompt
-
-
-def _redacted(config: Config, redactor: Redactor) -> Mapping[str, object]:
-    """The configuration as callers may see it: without secrets (LEAK-12)."""
-    return redactor.fields(config.root)
 
 
 def _api_settings(config: Config, secret: str) -> ApiSettings:

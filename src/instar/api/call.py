@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from instar.api.connection import Connection
 from instar.api.port import GatewayPort
@@ -11,6 +11,7 @@ from instar.core.model.caller import Caller
 from instar.core.model.ids import AgentId, SessionKey
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
+from instar.ports.operator import ConfigKeeper, LogReader, NoConfig, NoLog
 from instar.protocol.params import Params
 
 __all__ = ["Call", "Handler", "Services"]
@@ -20,13 +21,14 @@ __all__ = ["Call", "Handler", "Services"]
 class Services:
     """What handlers work with, the same for every request of a server.
 
-    `config_view` gives the configuration as it holds, without secrets, in the shape of ``config.get``.
+    `config` and `logs` are what an operator may look at beside sessions.
     """
 
     gateway: GatewayPort
     clock: Clock
     ids: IdSource
-    config_view: Callable[[], Mapping[str, object]] = dict
+    config: ConfigKeeper = field(default_factory=NoConfig)
+    logs: LogReader = field(default_factory=NoLog)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from instar.errors import ConfigError
 from instar.ports.clock import Clock
 from instar.ports.http_channel import AsgiApp
 from instar.ports.ids import IdSource
+from instar.ports.operator import ConfigKeeper, LogReader, NoConfig, NoLog
 
 __all__ = ["ApiServer", "build_app"]
 
@@ -52,14 +53,15 @@ class ApiServer:
         *,
         clock: Clock,
         ids: IdSource,
-        config_view: Callable[[], Mapping[str, object]] = dict,
+        config: ConfigKeeper | None = None,
+        logs: LogReader | None = None,
         mounts: Mapping[str, AsgiApp] | None = None,
     ) -> None:
         check_bind(settings)
         self._settings = settings
         self._gateway = gateway
         self.hub = Hub(clock, settings.limits)
-        services = Services(gateway=gateway, clock=clock, ids=ids, config_view=config_view)
+        services = Services(gateway=gateway, clock=clock, ids=ids, config=config or NoConfig(), logs=logs or NoLog())
         door = SocketDoor(settings=settings, services=services, dispatcher=Dispatcher(services), hub=self.hub)
         self._app = build_app(door, mounts or {})
         self._group = asyncio.TaskGroup()

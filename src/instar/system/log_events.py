@@ -17,6 +17,7 @@ GATEWAY_RECOVERED: Final = "gateway_recovered"
 CONFIG_LOADED: Final = "config_loaded"
 CONFIG_WARNING: Final = "config_warning"
 CONFIG_REFUSED: Final = "config_refused"
+CONFIG_WRITTEN: Final = "config_written"
 JOB_FAILED: Final = "job_failed"
 
 # --- messages, lanes, turns

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from instar.api.call import Handler
-from instar.api.handlers import agents, chat, gateway, keeping, records, sessions, subscriptions, upkeep
+from instar.api.handlers import agents, chat, gateway, keeping, operator, records, sessions, subscriptions, upkeep
 from instar.errors import InvariantBroken
 from instar.protocol.methods import METHODS
 
@@ -25,6 +25,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **gateway.HANDLERS,
     **records.HANDLERS,
     **keeping.HANDLERS,
+    **operator.HANDLERS,
 }
 """Every method's handler by the method's name."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,7 +9,6 @@ from instar.api.call import Call, Handler
 from instar.api.rows import build_defaults, build_view_row
 from instar.core.model.ids import Instant
 from instar.core.model.view import ChannelFacts, GatewayFacts, GatewayStatus
-from instar.protocol.frames import encode_json
 
 __all__ = ["HANDLERS"]
 
@@ -61,6 +59,7 @@ async def load_status(call: Call) -> object:
     """`status`."""
     status = await call.gateway.status(recent=RECENT)
     facts, now = call.gateway.facts(), call.services.clock.now()
+    config = call.services.config.state()
     return {
         "runtimeVersion": facts.version,
         "ts": now,
@@ -76,6 +75,13 @@ async def load_status(call: Call) -> object:
         },
         "channels": [{"name": channel.name, **_channel(channel)} for channel in status.channels],
         "agents": [agent.id for agent in facts.agents],
+        "config": {
+            "path": config.path,
+            "valid": config.problem is None,
+            "problem": config.problem,
+            "waiting": list(config.waiting),
+            "loadedAt": config.loaded_at,
+        },
         "store": dict(status.store),
         "sessions": {
             "paths": [facts.store_path],
@@ -86,22 +92,7 @@ async def load_status(call: Call) -> object:
     }
 
 
-async def load_config(call: Call) -> object:
-    """`config.get`: the configuration as it holds; `hash` changes whenever it does."""
-    facts = call.gateway.facts()
-    view = dict(call.services.config_view())
-    return {
-        "path": facts.config_path,
-        "exists": bool(facts.config_path),
-        "valid": True,
-        "issues": [],
-        "hash": hashlib.sha256(encode_json(view)).hexdigest(),
-        "config": view,
-    }
-
-
 HANDLERS: Final[Mapping[str, Handler]] = {
     "health": load_health,
     "status": load_status,
-    "config.get": load_config,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from instar.protocol.methods.row import (
-    ADMIN,
     AGENT,
     ATTACHMENTS,
     IDEMPOTENCY_REQUIRED,
@@ -110,15 +109,8 @@ GATEWAY: Final = (
         name="status",
         scope=READ,
         summary="gateway, channels, session store, newest sessions",
-        result="`{runtimeVersion, gateway, channels, sessions, store}`",
+        result="`{runtimeVersion, gateway, channels, config, sessions, store}`",
         rule="RPC-21",
         fields=ignored("includeChannelSummary"),
-    ),
-    Method(
-        name="config.get",
-        scope=ADMIN,
-        summary="the configuration as it holds, without secrets",
-        result="`{path, exists, valid, issues, hash, config}`",
-        rule="RPC-22",
     ),
 )
