@@ -103,7 +103,7 @@ def plan_begin(
     session = _use(session, items, settings, now=now)
     told = _add_dropped(contexts, queued, count=len(items))
     entries = _build_entries(items, draws.entry_ids, command=command, settings=settings, now=now, contexts=told)
-    if facts.session is None or is_new:
+    if is_new:
         session = replace(session, naming=replace(session.naming, first_words=build_first_words(entries)))
     head = None if is_new else facts.transcript
     change = SessionChange(

@@ -1,0 +1,248 @@
+"""The first transaction of a turn: whose life of the session it is, and what is written (LOSS-3, RESET-*, CMD-1…8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC
+
+import pytest
+
+from instar.core.context.envelope import read_envelope
+from instar.core.lifecycle.reset import NOTICE_FIELD, ResetPolicy
+from instar.core.model.change import TurnOptions
+from instar.core.model.entry import CustomMessageEntry
+from instar.core.model.ids import AgentId, ChannelName, EntryId, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.session import Counters, Overrides
+from instar.core.policy.command_kinds import Reset
+from instar.core.queue.mode import Next
+from instar.core.turn.begin import GREETING_TYPE, BeginDraws, BeginSettings, plan_begin
+from tests.builders.turns import NOW, SESSION_ID, build_facts, build_item, build_session
+
+HOUR = 3_600_000
+T1 = TurnId("t1")
+NEW = SessionId("22222222-2222-4222-8222-222222222222")
+POLICY = ResetPolicy(mode="idle", at_hour=4, at_minute=0, idle_s=3600, quiet_s=0, notify=True, explicit=True)
+SETTINGS = BeginSettings(
+    agent_id=AgentId("main"), policy=POLICY, zone=UTC, cwd="/home/agent", default_model="test/small"
+)
+DRAWS = BeginDraws(session_id=NEW, entry_ids=(EntryId("e1"), EntryId("e2"), EntryId("e3")))
+
+
+def begin(facts, *items, settings=SETTINGS, **more):
+    items = items or (build_item(),)
+    draws = replace(DRAWS, entry_ids=DRAWS.entry_ids[: len(items)])
+    return plan_begin(facts, items, turn_id=T1, settings=settings, draws=draws, **more)
+
+
+def aged(hours, **fields):
+    """A session that was last used so long ago."""
+    return replace(build_session(started_at=Instant(NOW - hours * HOUR)), **fields)
+
+
+def decided(begun):
+    return [(noted.decision.kind, noted.decision.outcome, noted.decision.rule) for noted in begun.change.decisions]
+
+
+# --- a session's first message ----------------------------------------------------------------------------------------
+
+
+def test_the_first_message_of_a_key_makes_its_session():
+    begun = begin(build_facts(), build_item("hello there"))
+    change = begun.change
+    assert begun.reason == "create"
+    assert (change.close, change.open.id, change.open.cwd, change.open.timestamp) == (None, NEW, "/home/agent", NOW)
+    session = change.session
+    assert (session.session_id, session.agent_id, session.owner) == (NEW, "main", "telegram:42")
+    assert (session.lifecycle.started_at, session.lifecycle.created_at, session.lifecycle.revision) == (NOW, NOW, 0)
+    assert (session.naming.first_words, session.delivery.to, session.origin.label) == ("hello there", "42", "Ann")
+    assert [(entry.id, entry.parent_id) for entry in change.entries] == [("e1", None)]
+    assert [(move.inbound_id, move.state, move.turn_id) for move in change.inbox] == [("in1", "running", "t1")]
+    assert decided(begun) == [("freshness", "new", "RESET-17")]
+    assert change.decisions[0].turn_id == "t1"
+
+
+def test_a_first_message_that_asks_for_a_reset_has_the_model_it_names():
+    begun = begin(build_facts(), command=Reset(trigger="/new", model="test/large", remainder="hi"))
+    assert begun.change.session.overrides.model_override == "large"
+    assert decided(begun) == [("freshness", "new", "RESET-17")]
+
+
+# --- a session that goes on -------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_session_goes_on_below_its_leaf():
+    facts = build_facts(build_session(), leaf="e9", now=Instant(NOW + 5))
+    begun = begin(facts, build_item(), build_item(number=2))
+    change = begun.change
+    assert (begun.reason, change.open, change.close) == (None, None, None)
+    assert [entry.parent_id for entry in change.entries] == ["e9", "e1"]
+    assert change.session.session_id == SESSION_ID
+    assert change.session.lifecycle.last_interaction_at == NOW + 5
+    assert change.session.naming.first_words is None
+    (decision,) = change.decisions
+    assert decision.decision.outcome == "fresh"
+    assert decision.decision.inputs["idle_expires_at"] == NOW + HOUR
+
+
+def test_a_session_without_a_transcript_gets_one_of_its_own_id():
+    facts = replace(build_facts(build_session()), transcript=None)
+    change = begin(facts).change
+    assert (change.open.id, change.close, change.entries[0].parent_id) == (SESSION_ID, None, None)
+
+
+def test_input_that_no_person_wrote_is_no_interaction():
+    facts = build_facts(build_session(), leaf="e9", now=Instant(NOW + 5))
+    system = build_item(options=TurnOptions(system=True))
+    assert begin(facts, system).change.session.lifecycle.last_interaction_at == NOW
+    assert begin(facts, system, build_item(number=2)).change.session.lifecycle.last_interaction_at == NOW + 5
+    assert begin(facts, system).change.session.lifecycle.updated_at == NOW + 5
+
+
+def test_messages_of_others_leave_the_route_of_a_session_alone_that_belongs_to_one():
+    settings = replace(SETTINGS, pinned_sender="42")
+    facts = build_facts(build_session(), leaf="e9")
+    assert begin(facts, build_item(sender="7", chat_id="7"), settings=settings).change.session.delivery.to is None
+    assert begin(facts, build_item(), settings=settings).change.session.delivery.to == "42"
+
+
+# --- a session that has become stale ----------------------------------------------------------------------------------
+
+
+def test_a_stale_session_starts_over_and_owes_its_person_a_notice():
+    old = aged(2, counters=Counters(input_tokens=9), overrides=Overrides(thinking_level="high"))
+    begun = begin(build_facts(old, leaf="e9"))
+    change = begun.change
+    assert (begun.reason, change.close, change.open.id) == ("idle", "idle", NEW)
+    session = change.session
+    assert (session.session_id, session.counters.input_tokens) == (NEW, 0)
+    assert session.overrides.thinking_level == "high"
+    assert session.extra == {NOTICE_FIELD: "idle"}
+    assert session.naming.first_words == "hello"
+    assert change.entries[0].parent_id is None
+    (decision,) = change.decisions
+    assert (decision.decision.outcome, decision.decision.rule) == ("idle", "RESET-15")
+    assert decision.decision.inputs["idle_s"] == 3600
+
+
+def test_a_stale_session_without_a_transcript_has_nothing_to_close():
+    facts = replace(build_facts(aged(2)), transcript=None)
+    begun = begin(facts)
+    assert (begun.reason, begun.change.close, begun.change.open.id) == ("idle", None, NEW)
+
+
+def test_no_session_is_rolled_under_the_feet_of_a_turn_that_runs():
+    begun = begin(build_facts(aged(2), leaf="e9"), alone=False)
+    assert (begun.reason, begun.change.session.session_id) == (None, SESSION_ID)
+    assert decided(begun) == [("freshness", "fresh", "QUEUE-9")]
+
+
+@pytest.mark.parametrize("shown", [SESSION_ID, "another"])
+def test_a_client_keeps_the_session_it_was_showing(shown):
+    item = build_item()
+    item = replace(item, submission=replace(item.submission, shown_session_id=shown))
+    begun = begin(build_facts(aged(2), leaf="e9"), item)
+    assert (begun.reason is None) == (shown == SESSION_ID)
+
+
+def test_a_session_that_a_provider_keeps_is_not_cut_by_the_default():
+    old = aged(2, extra={"cliSessionIds": {"claude": "x"}})
+    facts = build_facts(old, leaf="e9")
+    assert begin(facts, settings=replace(SETTINGS, policy=replace(POLICY, explicit=False))).reason is None
+    assert begin(facts).reason == "idle"
+
+
+# --- resets by command ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trigger", "reason"), [("/new", "new"), ("/NEW", "new"), ("/reset", "reset"), ("/go", "reset")]
+)
+def test_a_command_starts_over_whatever_the_age(trigger, reason):
+    old = replace(build_session(), extra={NOTICE_FIELD: "daily"})
+    begun = begin(build_facts(old, leaf="e9"), command=Reset(trigger=trigger, remainder="tell me"))
+    change = begun.change
+    assert (begun.reason, change.close, change.open.id) == (reason, reason, NEW)
+    assert change.entries[0].message.content == "tell me"
+    assert change.session.extra == {}
+    assert change.session.naming.first_words == "tell me"
+    assert decided(begun) == [("reset", reason, "CMD-8")]
+
+
+def test_a_bare_reset_is_a_prompt_for_a_greeting_that_people_do_not_see():
+    begun = begin(build_facts(build_session(), leaf="e9"), command=Reset(trigger="/new"))
+    (entry,) = begun.change.entries
+    assert isinstance(entry, CustomMessageEntry)
+    assert (entry.custom_type, entry.display) == (GREETING_TYPE, False)
+    assert "fresh start" in str(entry.content)
+    assert "now run as" not in str(entry.content)
+    assert begun.change.session.naming.first_words is None
+
+
+def test_a_greeting_names_a_model_that_is_not_the_default():
+    def prompt(model):
+        begun = begin(build_facts(build_session(), leaf="e9"), command=Reset(trigger="/new", model=model))
+        return str(begun.change.entries[0].content)
+
+    assert "now run as test/large" in prompt("test/large")
+    assert "now run as" not in prompt("test/small")
+
+
+def test_choosing_the_default_model_clears_the_choice():
+    old = replace(build_session(), overrides=Overrides(provider_override="test", model_override="large"))
+    facts = build_facts(old, leaf="e9")
+    chosen = begin(facts, command=Reset(trigger="/new", model="test/small", remainder="x")).change.session
+    kept = begin(facts, command=Reset(trigger="/new", remainder="x")).change.session
+    assert (chosen.overrides.model_override, kept.overrides.model_override) == (None, "large")
+
+
+def test_a_soft_reset_keeps_id_and_transcript():
+    old = replace(build_session(), counters=Counters(system_sent=True), extra={"cliSessionIds": {}})
+    begun = begin(build_facts(old, leaf="e9"), command=Reset(trigger="/reset", mode="soft", remainder="go on"))
+    change = begun.change
+    assert (begun.reason, change.close, change.open) == (None, None, None)
+    assert (change.session.session_id, change.session.counters.system_sent, change.session.extra) == (
+        SESSION_ID,
+        False,
+        {},
+    )
+    assert change.entries[0].parent_id == "e9"
+    assert decided(begun) == [("reset", "soft", "CMD-8")]
+
+
+# --- what stands before the words -------------------------------------------------------------------------------------
+
+
+def context_of(entry):
+    envelope = read_envelope(entry.message)
+    return envelope.context if envelope else ""
+
+
+def test_what_was_said_in_the_group_goes_with_the_message():
+    group = {"chat_type": "group", "chat_id": "club"}
+    items = build_item(**group), build_item(number=2, **group)
+    entries = begin(build_facts(), *items, contexts=("Bob: a", "Bob: b")).change.entries
+    assert [context_of(entry) for entry in entries] == ["Bob: a", "Bob: b"]
+    remainder = begin(
+        build_facts(), build_item(**group), contexts=("Bob: a",), command=Reset(trigger="/new", remainder="x")
+    )
+    assert context_of(remainder.change.entries[0]) == "Bob: a"
+
+
+def test_what_fell_to_a_full_queue_is_told_before_the_first_message_and_on_record():
+    queued = Next(action="run", rule="QUEUE-4", dropped_count=1, dropped_lines=("lost",))
+    items = build_item(), build_item(number=2)
+    begun = begin(build_facts(), *items, queued=queued)
+    first, second = (context_of(entry) for entry in begun.change.entries)
+    assert first.startswith("1 earlier message was left out")
+    assert second == ""
+    assert decided(begun)[1] == ("queue", "run", "QUEUE-4")
+    both = begin(build_facts(), build_item(), queued=queued, contexts=("Bob: a",))
+    assert context_of(both.change.entries[0]).endswith("- lost\n\nBob: a")
+
+
+def test_a_message_for_a_named_session_leaves_its_route_alone():
+    item = build_item(channel="webchat")
+    item = replace(item, submission=replace(item.submission, session_key=SessionKey("agent:main:main")))
+    session = begin(build_facts(build_session(), leaf="e9"), item).change.session
+    assert session.delivery.channel is None
+    assert session.origin.channel != ChannelName("webchat")
