@@ -31,7 +31,7 @@ def command(*, path: str | None, config: Path | None, as_json: bool) -> None:
     else:
         value = read_setting(value, path)
         if value is None:
-            raise NotFound(f"{path} is not set in {file}", fix="docs/reference/config.md tells every default.")
+            raise NotFound(f"{path} is not set in {file}", fix="docs/reference/configuration.md tells every default.")
     if as_json or isinstance(value, dict | list):
         print_json(value)
     else:
