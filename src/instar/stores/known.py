@@ -2,6 +2,9 @@
 
 An engine whose connection is the only one that writes may keep what it wrote; then most turns read nothing before
 they write. It forgets everything as soon as anything is taken back. Engines with other writers keep nothing.
+
+Whatever writes a session or one of its transcripts forgets it here (`sessions`, `transcripts`); only the one
+transaction that knows all of a session afterwards (`change`) puts it back.
 """
 
 from __future__ import annotations

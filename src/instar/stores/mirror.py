@@ -12,45 +12,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 import structlog
 
 from instar.config.config import Config
-from instar.core.model.ids import AgentId, Instant, SessionId
+from instar.core.model.ids import AgentId, SessionId
 from instar.core.routing.grammar import parse_key
 from instar.errors import StoreError
 from instar.ports.clock import Clock
-from instar.stores.known import TranscriptRow
-from instar.stores.mirror_files import (
-    Comparison,
-    Mark,
-    append_lines,
-    delete_transcript_file,
-    is_as_left,
-    rename_transcript_file,
-    set_aside,
-)
+from instar.stores.mirror_files import Mark, is_as_left
 from instar.stores.mirror_index import write_index
+from instar.stores.mirror_level import Leveller
 from instar.stores.mirror_places import MirrorPlaces
-from instar.stores.mirror_rows import (
-    Listed,
-    Mirrored,
-    list_agents,
-    list_mirrored,
-    load_lost,
-    load_mirrored,
-    load_slice,
-    save_marks,
-)
+from instar.stores.mirror_rows import Listed, list_agents, list_mirrored, load_lost, save_marks
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Touched
-from instar.system.log_events import MIRROR_FAILED
+from instar.system.log_events import MIRROR_CONFLICT, MIRROR_FAILED
 
 __all__ = ["Flushable", "Mirror", "open_mirror"]
 
@@ -68,10 +49,6 @@ _ROUND: Final = 64
 """Transcripts brought level at once."""
 
 log = structlog.get_logger(__name__)
-
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 class Flushable(Protocol):
@@ -110,6 +87,7 @@ class Mirror:
         self._store = store
         self._places = places
         self._clock = clock
+        self._leveller = Leveller(store, places, clock=clock)
         self._told: deque[Touched] = deque()
         self._transcripts: set[SessionId] = set()
         self._agents: set[AgentId] = set()
@@ -201,7 +179,7 @@ class Mirror:
     async def _look_at_all(self, is_level: Callable[[Listed], bool]) -> None:
         after = 0
         while rows := await self._store.engine.read(partial(list_mirrored, after=after)):
-            level = await asyncio.to_thread(_each, is_level, rows)
+            level = await asyncio.to_thread(lambda seen: [is_level(row) for row in seen], rows)
             self._transcripts |= {row.session_id for row, fine in zip(rows, level, strict=True) if not fine}
             after = rows[-1].place
         self._transcripts |= set(await self._store.engine.read(load_lost))
@@ -214,97 +192,37 @@ class Mirror:
         return mark is not None and mark.path == path and mark.seq == row.last_seq and is_as_left(mark)
 
     async def _follow_now(self) -> None:
-        """Bring the files of all touched transcripts level. Raises OSError; what is not done stays noted."""
+        """Bring the files of all touched transcripts level.
+
+        Raises OSError for the first file that could not be written, after all others were; it stays noted.
+        """
         async with self._following:
             self._take_in()
-            while self._transcripts:
-                some = [*self._transcripts][:_ROUND]
-                wanted = [(session_id, self._marks.get(session_id)) for session_id in some]
-                found = await self._store.engine.read(partial(load_mirrored, wanted=wanted))
-                marks = await asyncio.to_thread(_each, partial(self._write, now=self._clock.now()), found)
-                for one, mark in zip(found, marks, strict=True):
-                    await self._finish(one, mark)
-
-    def _write(self, one: Mirrored, *, now: Instant) -> Mark | None:
-        """Do what can be done without reading more: append, rename, delete. None leaves the rest to `_compare`."""
-        if one.transcript is None:
-            if one.mark is not None:
-                delete_transcript_file(one.mark.path, now)
-            return None
-        path, mark = self._path(one.transcript), one.mark
-        if mark is not None and mark.path != path and rename_transcript_file(mark.path, path, now):
-            mark = replace(mark, path=path)
-        if path.exists() if mark is None else not is_as_left(mark):
-            return None
-        if not one.lines:
-            return mark
-        return append_lines(path, [line for _, line in one.lines], seq=one.lines[-1][0])
-
-    async def _finish(self, one: Mirrored, mark: Mark | None) -> None:
-        """Write what is left of a transcript, and note how its file is now."""
-        transcript = one.transcript
-        if transcript is None:
-            self._marks.pop(one.session_id, None)
-            self._unsaved[one.session_id] = None
-        else:
-            if mark is None:
-                mark = await self._compare(transcript)
-            while mark.seq < transcript.head.next_seq - 1:
-                mark = await self._append_more(transcript, mark)
-            self._marks[one.session_id] = self._unsaved[one.session_id] = mark
-        self._transcripts.discard(one.session_id)
-
-    async def _append_more(self, transcript: TranscriptRow, mark: Mark) -> Mark:
-        lines = await self._slice(transcript, seq=mark.seq, size=mark.size)
-        return await asyncio.to_thread(append_lines, mark.path, [line for _, line in lines], seq=lines[-1][0])
-
-    async def _compare(self, transcript: TranscriptRow) -> Mark:
-        """Find out what a file holds that is not as it was left; its mark once it is a part of what it should be."""
-        path = self._path(transcript)
-        try:
-            comparison = await asyncio.to_thread(Comparison, path)
-        except FileNotFoundError:
-            return await self._begin(transcript, path)
-        try:
-            seq = await self._match(transcript, comparison)
-            if seq is not None:
-                mark = await asyncio.to_thread(comparison.cut, seq=seq)
-                return mark if seq >= 0 else await self._begin(transcript, path)
-        finally:
-            comparison.close()
-        kept = await asyncio.to_thread(set_aside, path, self._clock.now())
-        log.warning("mirror_conflict", path=str(path), kept=str(kept))
-        return await self._begin(transcript, path)
-
-    async def _match(self, transcript: TranscriptRow, comparison: Comparison) -> int | None:
-        """The place of the last line that a file holds whole, -1 for none; None when it holds something else."""
-        seq, size = -1, 0
-        while lines := await self._slice(transcript, seq=seq, size=size):
-            count = await asyncio.to_thread(comparison.take, [line for _, line in lines])
-            if count is None:
-                return None
-            if count < len(lines):
-                return lines[count - 1][0] if count else seq
-            seq = lines[-1][0]
-            size += sum(len(line) for _, line in lines)
-        return None if await asyncio.to_thread(comparison.has_more) else seq
-
-    async def _begin(self, transcript: TranscriptRow, path: Path) -> Mark:
-        lines = await self._slice(transcript, seq=-1, size=0)
-        return await asyncio.to_thread(append_lines, path, [line for _, line in lines], seq=lines[-1][0])
-
-    async def _slice(self, transcript: TranscriptRow, *, seq: int, size: int) -> Sequence[tuple[int, str]]:
-        return await self._store.engine.read(lambda tx: load_slice(tx, transcript, seq=seq, size=size))
-
-    def _path(self, transcript: TranscriptRow) -> Path:
-        head = transcript.head
-        return self._places.transcript(head.key, head.session_id, closed_at=head.closed_at)
+            failed: dict[SessionId, OSError] = {}
+            while some := [*(self._transcripts - failed.keys())][:_ROUND]:
+                found = await self._leveller.level({session_id: self._marks.get(session_id) for session_id in some})
+                for session_id, outcome in found.items():
+                    if isinstance(outcome, OSError):
+                        failed[session_id] = outcome
+                        continue
+                    self._transcripts.discard(session_id)
+                    self._unsaved[session_id] = outcome
+                    if outcome is None:
+                        self._marks.pop(session_id, None)
+                    else:
+                        self._marks[session_id] = outcome
+            for error in failed.values():
+                raise error
 
     async def _save_marks(self) -> None:
         """Keep how files were left; whatever a crash loses of it is found by comparing."""
         if self._unsaved:
             marks, self._unsaved = self._unsaved, {}
-            await self._store.engine.write(lambda tx: save_marks(tx, marks))
+            try:
+                await self._store.engine.write(lambda tx: save_marks(tx, marks))
+            except StoreError:
+                self._unsaved = marks | self._unsaved
+                raise
 
     # --- sessions.json ------------------------------------------------------------------------------------------------
 
@@ -333,7 +251,7 @@ class Mirror:
                     self._agents |= set(sharing)
                     raise
                 if kept is not None:
-                    log.warning("mirror_conflict", path=str(path), kept=str(kept))
+                    log.warning(MIRROR_CONFLICT, path=str(path), kept=str(kept))
 
     async def _until_it_works(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do work of the mirror, again after a rest when the disk or the store refuses it."""
@@ -345,7 +263,3 @@ class Mirror:
             except Exception:
                 log.exception(MIRROR_FAILED)
             await self._clock.sleep(_RETRY_S)
-
-
-def _each(work: Callable[[A], B], items: Sequence[A]) -> list[B]:
-    return [work(item) for item in items]

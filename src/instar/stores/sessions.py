@@ -68,6 +68,7 @@ def save_session(tx: Transaction, old: Session | None, new: Session) -> Session:
             tx.run("update_session", columns)
             _count(tx, before, -1)
             _count(tx, columns, 1)
+    tx.known.forget(new.key)
     tx.touched.keys.add(new.key)
     return new
 

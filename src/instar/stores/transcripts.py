@@ -51,7 +51,7 @@ def open_transcript(
     `closed_as` is a reason to start it closed, beside the current one.
     """
     known = find_transcript(tx, header.id)
-    tx.touched.transcripts.add(header.id)
+    _touch(tx, key, header.id)
     if known is not None:
         if known.head.key != key:
             raise InvariantBroken("a transcript belongs to one session key", why=f"{header.id} is not of {key}")
@@ -86,7 +86,7 @@ def open_transcript(
 def close_transcript(tx: Transaction, transcript: TranscriptRow, *, reason: str, now: Instant) -> None:
     """End this life of the session; its lines stay (LOSS-6)."""
     tx.run("close_transcript", {"transcript": transcript.id, "at": now, "reason": reason})
-    tx.touched.transcripts.add(transcript.head.session_id)
+    _touch(tx, transcript.head.key, transcript.head.session_id)
 
 
 def remove_transcript(tx: Transaction, transcript: TranscriptRow) -> None:
@@ -94,7 +94,13 @@ def remove_transcript(tx: Transaction, transcript: TranscriptRow) -> None:
     unindex_transcript(tx, transcript.id)
     tx.run("delete_entries", {"transcript": transcript.id})
     tx.run("delete_transcript", {"transcript": transcript.id})
-    tx.touched.transcripts.add(transcript.head.session_id)
+    _touch(tx, transcript.head.key, transcript.head.session_id)
+
+
+def _touch(tx: Transaction, key: SessionKey, session_id: SessionId) -> None:
+    """Say that a transcript changed; what was remembered of its session is not so any more."""
+    tx.known.forget(key)
+    tx.touched.transcripts.add(session_id)
 
 
 # --- growth -----------------------------------------------------------------------------------------------------------
@@ -192,7 +198,7 @@ class _Growth:
             close_reason=before.close_reason,
         )
         self._save_marks(head)
-        self._tx.touched.transcripts.add(head.session_id)
+        _touch(self._tx, head.key, head.session_id)
         return TranscriptRow(id=self._row.id, leaf_seq=self._leaf_seq, head=head)
 
     def _save_marks(self, head: TranscriptHead) -> None:

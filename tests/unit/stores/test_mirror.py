@@ -20,6 +20,7 @@ from instar.core.model.ids import AgentId, EntryId, SessionId, SessionKey
 from instar.core.model.session import Naming
 from instar.core.transcript.codec import format_entry, format_header
 from instar.stores import mirror as mirror_module
+from instar.stores import mirror_level
 from instar.stores.mirror import Mirror, open_mirror
 from instar.stores.mirror_places import MirrorPlaces
 from instar.system.clock import SystemClock
@@ -233,7 +234,7 @@ def test_deleted_files_of_one_moment_are_told_apart(world):
             for _ in range(2):
                 await world.talk.begin(build_message(1, None))
                 await world.mirror.flush()
-                world.mirror._clock = ManualClock(NOW)
+                world.mirror._leveller._clock = ManualClock(NOW)
                 await world.store.delete_session(KEY, now=NOW, decisions=[])
                 await world.mirror.flush()
             assert world.names() == [f"{SID}.jsonl-1.deleted.{TIME}", f"{SID}.jsonl.deleted.{TIME}"]
@@ -449,7 +450,7 @@ def test_a_long_transcript_is_written_in_slices(world):
 
 def test_a_disk_that_refuses_is_tried_again_and_fails_no_turn(world, monkeypatch):
     tries = []
-    append = mirror_module.append_lines
+    append = mirror_level.append_lines
 
     def refuse(*arguments, **options):
         tries.append(1)
@@ -457,7 +458,7 @@ def test_a_disk_that_refuses_is_tried_again_and_fails_no_turn(world, monkeypatch
             raise OSError(28, "No space left on device")
         return append(*arguments, **options)
 
-    monkeypatch.setattr(mirror_module, "append_lines", refuse)
+    monkeypatch.setattr(mirror_level, "append_lines", refuse)
 
     async def scenario():
         async with world.run():
@@ -467,6 +468,26 @@ def test_a_disk_that_refuses_is_tried_again_and_fails_no_turn(world, monkeypatch
             await world.mirror.flush()
             assert world.file().read_text() == await world.lines()
             assert len(tries) >= 4
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_cannot_be_written_keeps_no_other_from_being_level(world):
+    async def scenario():
+        async with world.run():
+            await world.talk.begin(build_message(1, None))
+            await world.mirror.flush()
+            (world.folder / "bad.jsonl").mkdir()
+            await SessionTalk(world.store, "agent:main:bad", "bad").begin(build_message(1, None))
+            for number in range(5):
+                await SessionTalk(world.store, f"agent:main:{number}", f"s{number}").begin(build_message(1, None))
+            with pytest.raises(IsADirectoryError):
+                await world.mirror.flush()
+            for number in range(5):
+                assert world.file(f"s{number}").read_text() == await world.lines(f"s{number}")
+            (world.folder / "bad.jsonl").rmdir()
+            await world.mirror.flush()
+            assert world.file("bad").read_text() == await world.lines("bad")
 
     asyncio.run(scenario())
 
