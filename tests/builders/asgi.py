@@ -33,8 +33,9 @@ async def call_asgi(
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
     hang_up: asyncio.Event | None = None,
+    stalls: bool = False,
 ) -> Answer:
-    """One request; `hang_up` makes the client go away when it is set."""
+    """One request; `hang_up` makes the client go away when it is set, `stalls` lets its body never end."""
     path, _, query = path.partition("?")
     scope: dict[str, Any] = {
         "type": "http",
@@ -56,7 +57,7 @@ async def call_asgi(
     async def receive() -> dict[str, Any]:
         if parts:
             part = parts.pop(0)
-            return {"type": "http.request", "body": part, "more_body": bool(parts)}
+            return {"type": "http.request", "body": part, "more_body": stalls or bool(parts)}
         if hang_up is not None:
             await hang_up.wait()
             return {"type": "http.disconnect"}

@@ -35,6 +35,9 @@ __all__ = ["BridgeChannel", "build_bridge"]
 BODY_MAX_BYTES: Final = 25 * 1024 * 1024
 """As for a frame of the WebSocket (GW-7): three attachments of 5 MB fit."""
 
+BODY_WAIT_S: Final = 60.0
+"""A body that is not there by then belongs to a bridge that hangs."""
+
 WAIT_MAX_S: Final = 60.0
 """Longest long poll; proxies cut connections that are quiet for longer."""
 
@@ -190,15 +193,18 @@ class BridgeChannel:
 
 
 async def _read_body(request: Request) -> bytes:
-    """The whole body. Raises `HTTPException` 413 as soon as it is too long, not when it is all there."""
+    """The whole body. Raises `HTTPException` 413 as soon as it is too long, not when it is all there; 408, 400."""
     body = bytearray()
     try:
-        async for part in request.stream():
-            body += part
-            if len(body) > BODY_MAX_BYTES:
-                raise HTTPException(413, f"the body is longer than {BODY_MAX_BYTES} bytes")
+        async with asyncio.timeout(BODY_WAIT_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > BODY_MAX_BYTES:
+                    raise HTTPException(413, f"the body is longer than {BODY_MAX_BYTES} bytes")
     except ClientDisconnect:
         raise HTTPException(400, "the body ended early") from None
+    except TimeoutError:
+        raise HTTPException(408, f"the body was not there within {BODY_WAIT_S:g} s") from None
     return bytes(body)
 
 

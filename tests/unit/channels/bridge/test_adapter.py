@@ -4,6 +4,7 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
+from instar.channels.bridge import adapter
 from instar.channels.bridge.adapter import BODY_MAX_BYTES, POLLS_MAX, BridgeChannel, build_bridge
 from instar.config.sections.channels import ChannelSettings
 from instar.core.model.ids import ChannelName
@@ -22,10 +23,10 @@ class Bridge:
         self.channel = BridgeChannel(ChannelName("telegram"), token=TOKEN)
         self.world = MemoryContext()
 
-    async def call(self, method, path, body=None, *, token=TOKEN, hang_up=None):
+    async def call(self, method, path, body=None, *, token=TOKEN, **client):
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return await call_asgi(self.channel.http_app, method, path, body=data, headers=headers, hang_up=hang_up)
+        return await call_asgi(self.channel.http_app, method, path, body=data, headers=headers, **client)
 
     def owe(self, number=1, text="hi"):
         self.world.owe(build_outbound(self, number=number, text=text))
@@ -127,6 +128,17 @@ def test_a_body_without_end_is_refused_before_it_is_all_there():
     async def story(bridge):
         answer = await bridge.call("POST", "/inbound", b" " * (BODY_MAX_BYTES + 1))
         assert answer.status == 413
+
+    run(story)
+
+
+def test_a_body_that_never_ends_is_given_up(monkeypatch):
+    monkeypatch.setattr(adapter, "BODY_WAIT_S", 0.01)
+
+    async def story(bridge):
+        answer = await bridge.call("POST", "/inbound", b'{"messageId":', stalls=True)
+        assert answer.status == 408
+        assert bridge.world.accepted == []
 
     run(story)
 
