@@ -91,6 +91,9 @@ def test_replies_are_listed_sent_again_and_dropped(gateway: GatewayProcess):
     run(gateway, "outbox", "drop", row["deliveryId"])
     assert run(gateway, "outbox", "list")["count"] == 0
     assert run(gateway, "outbox", "send", row["deliveryId"], "nothing", code=1)["results"][1]["ok"] is False
+    gateway.stop()
+    (row,) = run(gateway, "outbox", "list", "--state", "dropped")["deliveries"]
+    assert row["deliveryId"] == message["deliveryId"]
 
 
 def test_an_import_waits_for_the_gateway_to_stop_and_then_is_answered_from(gateway: GatewayProcess, tmp_path: Path):
