@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -17,15 +16,18 @@ F = TypeVar("F", bound=Callable[..., Any])  # Any: click calls a command with wh
 _TIMEOUT_MS = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayFlags:
+class GatewayFlags(NamedTuple):
     """Which gateway a command asks, as its options say; None leaves it to the configuration."""
 
     url: str | None = None
-    token: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
+    token: str | None = None
+    password: str | None = None
     timeout_ms: int = _TIMEOUT_MS
     config: Path | None = None
+
+    def __repr__(self) -> str:
+        """Without secrets."""
+        return f"GatewayFlags(url={self.url!r}, timeout_ms={self.timeout_ms}, config={self.config!r})"
 
     @property
     def timeout_s(self) -> float:

@@ -13,9 +13,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from instar.config.paths import find_config_file, resolve_state_dir
@@ -32,25 +31,31 @@ RUNNING_NAME: Final = "gateway.json"
 _SCHEMES: Final = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class Named(NamedTuple):
     """What was named by hand; None for what was not."""
 
     url: str | None = None
-    token: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
+    token: str | None = None
+    password: str | None = None
     config: Path | None = None
 
+    def __repr__(self) -> str:
+        """Without secrets."""
+        return f"Named(url={self.url!r}, config={self.config!r})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayAddress:
+
+class GatewayAddress(NamedTuple):
     """A gateway that may be there. `origin` is who says so; `pid` its process where its own file tells."""
 
     url: str
-    token: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
+    token: str | None = None
+    password: str | None = None
     origin: Literal["flag", "configuration", "running", "default"] = "default"
     pid: int | None = None
+
+    def __repr__(self) -> str:
+        """Without secrets."""
+        return f"GatewayAddress(url={self.url!r}, origin={self.origin!r}, pid={self.pid!r})"
 
 
 def find_addresses(named: Named, *, env: Mapping[str, str], home: Path) -> tuple[GatewayAddress, ...]:

@@ -6,12 +6,16 @@ what it sends, joins the pieces of what it gets, and knows no extensions, since 
 
 from __future__ import annotations
 
-import hashlib
 from binascii import b2a_base64
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from instar.errors import Unavailable
+
+try:
+    # The whole of hashlib brings OpenSSL along, which takes longer to load than the rest of this client together.
+    from _sha1 import sha1  # type: ignore[import-not-found]  # CPython's own, without stubs
+except ImportError:
+    from hashlib import sha1
 
 __all__ = ["CLOSE", "PING", "PONG", "TEXT", "FrameReader", "Message", "build_upgrade", "check_upgrade", "encode_frame"]
 
@@ -29,8 +33,7 @@ MESSAGE_MAX_BYTES: Final = 64 * 1024 * 1024
 """More than a gateway keeps for a client; what is larger is not a gateway."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One whole message: `kind` is TEXT, PING, PONG or CLOSE."""
 
     kind: int
@@ -56,7 +59,7 @@ def check_upgrade(head: bytes, nonce: bytes) -> None:
     if status.split(" ")[1:2] != ["101"]:
         raise _no_gateway(f"it answered {status[:80]!r}")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    expected = _base64(hashlib.sha1(_base64(nonce) + _GUID, usedforsecurity=False).digest())
+    expected = _base64(sha1(_base64(nonce) + _GUID, usedforsecurity=False).digest())
     if headers.get("sec-websocket-accept", "").encode("latin-1") != expected:
         raise _no_gateway("it did not confirm the handshake")
 
@@ -75,12 +78,12 @@ def encode_frame(kind: int, data: bytes, mask: bytes) -> bytes:
     return head + mask + masked.to_bytes(size, "big")
 
 
-@dataclass(slots=True)
 class FrameReader:
     """Takes bytes as they come and gives whole messages."""
 
-    _buffer: bytearray = field(default_factory=bytearray)
-    _parts: bytearray = field(default_factory=bytearray)
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._parts = bytearray()
 
     def feed(self, data: bytes) -> None:
         """Take what arrived."""

@@ -8,7 +8,6 @@ meant for, whatever it holds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -106,6 +105,8 @@ def encode_name(text: str) -> str:
     if name.startswith("."):
         name = f"%2E{name[1:]}"
     if len(name) > _NAME_MAX_BYTES:
+        from hashlib import sha256  # seldom needed, and heavy to load for commands that only look for the gateway
+
         digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         name = f"{name[:_KEPT_CHARS]}%~{digest}"
     return name or "%"
