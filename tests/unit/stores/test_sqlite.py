@@ -15,6 +15,7 @@ import pytest
 from instar.core.model.change import SessionChange
 from instar.core.model.query import SessionQuery
 from instar.errors import InvariantBroken, StoreError, StoreFull, StoreLocked, StoreReadOnly
+from instar.stores import sqlite as sqlite_module
 from instar.stores.sqlite import SqliteEngine, SqliteStore
 from instar.stores.sqlite.reserve import Reserve
 from tests.builders.disk import needs_small_disk, set_read_only, small_disk
@@ -298,6 +299,32 @@ def test_a_disk_that_is_read_only_is_told_and_nothing_is_lost(tmp_path):
         assert "read-only" in str(refused.value)
         set_read_only(path.parent, is_read_only=False)
         assert asyncio.run(look()) == [1]
+
+
+def test_a_disk_too_full_to_make_the_file_is_told_as_full(tmp_path, monkeypatch):
+    def refuse(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sqlite_module, "create_private_file", refuse)
+    with pytest.raises(StoreFull, match="no space left"):
+        asyncio.run(SqliteStore(tmp_path / "instar.db").open())
+
+
+def test_a_loop_that_is_gone_harms_nobody(tmp_path):
+    store, left = SqliteStore(tmp_path / "instar.db", reserve_bytes=0), []
+
+    async def leave():
+        await store.open()
+        work = [SessionTalk(store, f"agent:main:{number}", f"s{number}").begin() for number in range(50)]
+        left.extend(map(asyncio.ensure_future, work))
+        await asyncio.sleep(0)
+
+    async def come_back():
+        await SessionTalk(store, "agent:main:back", "back").begin()
+        await store.close()
+
+    asyncio.run(leave())
+    asyncio.run(come_back())
 
 
 def test_another_program_that_holds_the_file_is_waited_for_and_then_told(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,7 +16,7 @@ from typing import Final, TypeVar, cast
 
 import apsw
 
-from instar.errors import InstarError, StoreError, StoreReadOnly
+from instar.errors import InstarError, StoreError, StoreFull, StoreReadOnly
 from instar.stores.known import Known
 from instar.stores.migrate import load_steps
 from instar.stores.sqlite.commit import Committer, Outcome, Unit
@@ -73,7 +74,8 @@ class SqliteEngine:
             create_private_file(self._path)
             self._lock.acquire()
         except OSError as error:
-            raise StoreReadOnly(
+            kind = StoreFull if error.errno == errno.ENOSPC else StoreReadOnly
+            raise kind(
                 f"{self._path} cannot be opened for writing",
                 why=(error.strerror or str(error)).lower(),
                 fix="Check who owns the folder, and whether the disk is mounted read-only or full.",

@@ -7,6 +7,7 @@ A caller on an event loop puts its work into a queue and awaits a future. The wr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -88,7 +89,8 @@ def _settle(settled: Iterable[Settled]) -> None:
     for future, outcome in settled:
         by_loop.setdefault(future.get_loop(), []).append((future, outcome))
     for loop, share in by_loop.items():
-        if not loop.is_closed():
+        # A loop that was closed meanwhile has nobody left who waits; the thread goes on for the others.
+        with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_tell, share)
 
 
