@@ -1,4 +1,4 @@
-"""A log, as the rooms that act see it. Events are constant names (`instar.system.log_events`) plus fields."""
+"""A log, as the rooms that act see it. Events are constant names plus fields."""
 
 from __future__ import annotations
 

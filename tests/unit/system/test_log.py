@@ -15,7 +15,7 @@ import pytest
 from instar.core.policy.redaction import build_redactor
 from instar.system import log_events
 from instar.system.log import ConsoleSink, FileSink, LogSettings, build_log, open_log
-from instar.system.log_events import LOG_LINES_LOST, TURN_FAILED, TURN_STARTED
+from instar.system.log_events import LOG_LINES_LOST
 from instar.testing.clock import ManualClock
 from instar.testing.log import build_memory_log
 
@@ -26,7 +26,7 @@ def read(path: Path) -> list[dict[str, object]]:
 
 def test_an_event_has_a_time_a_level_a_name_and_its_fields() -> None:
     log, sink = build_memory_log(clock=ManualClock(5_000))
-    log.bind(session_key="agent:main:main").info(TURN_STARTED, turn_id="t1", ms=12)
+    log.bind(session_key="agent:main:main").info("turn_started", turn_id="t1", ms=12)
     assert sink.events == [
         {
             "at": 5_000,
@@ -41,17 +41,17 @@ def test_an_event_has_a_time_a_level_a_name_and_its_fields() -> None:
 
 def test_a_field_cannot_pass_for_the_time_or_the_level() -> None:
     log, sink = build_memory_log(clock=ManualClock(5_000))
-    log.info(TURN_STARTED, at=1, level="critical")
+    log.info("turn_started", at=1, level="critical")
     assert (sink.events[0]["at"], sink.events[0]["level"]) == (5_000, "info")
 
 
 def test_secrets_are_gone_before_anything_is_written() -> None:
     log, sink = build_memory_log(secrets=["configured-value"])
-    log.info(TURN_STARTED, api_key="k", note="the configured-value", url="https://me:pw123@host/")
+    log.info("turn_started", api_key="k", note="the configured-value", url="https://me:pw123@host/")
     try:
         raise ValueError("Authorization: Bearer abcdefgh12345678")
     except ValueError:
-        log.exception(TURN_FAILED)
+        log.exception("turn_failed")
     told = json.dumps(sink.events)
     assert "configured-value" not in told
     assert "pw123" not in told
@@ -65,8 +65,8 @@ def test_an_exception_comes_with_its_traceback() -> None:
     try:
         raise ValueError("no luck")
     except ValueError as error:
-        log.exception(TURN_FAILED, turn_id="t1")
-        log.warning(TURN_FAILED, exc_info=error)
+        log.exception("turn_failed", turn_id="t1")
+        log.warning("turn_failed", exc_info=error)
     first, second = sink.events
     assert first["level"] == "error"
     for event in (first, second):
@@ -90,7 +90,7 @@ def test_the_console_shows_local_time_and_quotes_what_needs_it() -> None:
     stream = io.StringIO()
     clock = ManualClock(1_767_225_600_120, zone=ZoneInfo("Europe/Berlin"))
     log = build_log([ConsoleSink(stream, clock=clock)], level="info", clock=clock, redactor=build_redactor())
-    log.warning(TURN_FAILED, key="agent:main:main", why="two words", empty="", evil="\x1b[2Jx\ny", n=3)
+    log.warning("turn_failed", key="agent:main:main", why="two words", empty="", evil="\x1b[2Jx\ny", n=3)
     assert stream.getvalue() == (
         '01:00:00.120 warning  turn_failed key=agent:main:main why="two words" empty="" evil="\\u001b[2Jx\\ny" n=3\n'
     )
@@ -103,8 +103,8 @@ def test_the_console_has_colours_only_on_a_terminal() -> None:
 
     stream, clock = Terminal(), ManualClock()
     log = build_log([ConsoleSink(stream, clock=clock)], level="info", clock=clock, redactor=build_redactor())
-    log.error(TURN_FAILED)
-    log.info(TURN_STARTED)
+    log.error("turn_failed")
+    log.info("turn_started")
     red, plain = stream.getvalue().splitlines()
     assert red.startswith("\x1b[31m")
     assert red.endswith("\x1b[0m")
@@ -117,21 +117,21 @@ def test_the_console_prints_a_traceback_below_its_line() -> None:
     try:
         raise ValueError("no luck")
     except ValueError:
-        log.exception(TURN_FAILED)
+        log.exception("turn_failed")
     assert stream.getvalue().splitlines()[1] == "Traceback (most recent call last):"
 
 
 def test_json_on_the_console_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     handle = open_log(LogSettings(console="json"), clock=ManualClock(7), redactor=build_redactor())
-    handle.log.info(TURN_STARTED, name="ü\n")
+    handle.log.info("turn_started", name="ü\n")
     handle.close()
-    assert json.loads(capsys.readouterr().err) == {"at": 7, "level": "info", "event": TURN_STARTED, "name": "ü\n"}
+    assert json.loads(capsys.readouterr().err) == {"at": 7, "level": "info", "event": "turn_started", "name": "ü\n"}
 
 
 def test_the_file_is_private_and_holds_json_lines(tmp_path: Path) -> None:
     path = tmp_path / "new" / "gateway.log"
     handle = open_log(LogSettings(console="off", file=path), clock=ManualClock(7), redactor=build_redactor())
-    handle.log.info(TURN_STARTED, name="ü", odd=Path("/x"), lone="\ud800")
+    handle.log.info("turn_started", name="ü", odd=Path("/x"), lone="\ud800")
     handle.close()
     handle.close()
     assert read(path)[0]["name"] == "ü"
