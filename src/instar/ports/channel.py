@@ -26,7 +26,6 @@ class Capabilities:
     tells_repeats: bool = False
     pulls: bool = False
     native_commands: bool = False
-    knows_mentions: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
