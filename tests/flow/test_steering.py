@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from instar.core.model.change import InboxChange, SessionChange
 from instar.core.model.entry import TextBlock
 from instar.core.model.event import RunEnded
 from instar.core.turn.recover import SKIPPED_TEXT
 from instar.ports.tool import ToolOutput, ToolSpec
+from instar.testing.fuse import Fuse
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply, call, play
@@ -242,3 +244,56 @@ async def test_a_dropped_backlog_message_ends_as_merged_into_the_turn_that_took_
             ("/stop", "command"),
         ]
         assert sent_texts(world) == ["Stopped."]
+
+
+@story
+async def test_an_answer_that_was_given_before_a_crash_is_not_asked_for_again():
+    """The turn had answered and was about to take the message that came meanwhile (LOSS-4)."""
+    gate = Gate()
+    runner = ScriptedRunner(play(Reply(text="first answer", before_chunk=gate), "second answer"))
+    async with GatewayInMemory(build_config(), runner=runner) as world:
+        await world.channel("telegram").post("one", sender="ann")
+        await gate.reached.wait()
+        await world.channel("telegram").post("two", sender="ann")
+        await until(lambda: world.gateway.lanes.get(DIRECT).waiting_count == 1)
+        world.fuse.on = "after change append_answer"
+        gate.open()
+        await world.fuse.blown.wait()
+        await world.restart(kill=True)
+        await world.settle()
+        assert await read_lines(world) == [
+            "user: one",
+            "assistant: first answer",
+            "user: two",
+            "assistant: second answer",
+        ]
+        assert sent_texts(world) == ["first answer", "second answer"]
+        assert len(runner.requests) == 2
+
+
+@story
+async def test_such_an_answer_ends_its_turn_when_nothing_steers_it_any_more():
+    gate = Gate()
+    runner = ScriptedRunner(play(Reply(text="first answer", before_chunk=gate)))
+    async with GatewayInMemory(build_config(), runner=runner) as world:
+        await world.channel("telegram").post("one", sender="ann")
+        await gate.reached.wait()
+        await world.channel("telegram").post("two", sender="ann")
+        await until(lambda: world.gateway.lanes.get(DIRECT).waiting_count == 1)
+        world.fuse.on = "after change append_answer"
+        gate.open()
+        await world.fuse.blown.wait()
+        world.fuse.kill()
+        await world.gateway.drop()
+        rows = await world.store.load_inbox(session_key=DIRECT)
+        end = InboxChange(inbound_id=rows[1].inbound_id, state="expired", reason="stopped")
+        await world.store.change(
+            "expire", DIRECT, now=world.clock.now(), fence=None, decide=lambda _: SessionChange(inbox=(end,))
+        )
+        world.fuse = Fuse()
+        await world.__aenter__()
+        await world.settle()
+        assert await read_lines(world) == ["user: one", "assistant: first answer"]
+        assert [state for _, state, _ in await read_inbox(world)] == ["answered", "expired"]
+        assert sent_texts(world) == ["first answer"]
+        assert len(runner.requests) == 1
