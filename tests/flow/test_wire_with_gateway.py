@@ -9,7 +9,8 @@ from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
-from instar.testing.script import Reply, play
+from instar.testing.script import Reply, call, play
+from tests.builders.stories import Gate
 from tests.builders.wire import TOKEN, open_client, run_story
 
 KEY = "agent:main:main"
@@ -204,5 +205,26 @@ def test_what_was_spent_is_summed_and_stays_when_its_session_goes():
             assert usage["totals"]["calls"] == 1
             await client.ask("sessions.delete", {"key": "agent:main:dashboard:x"})
             assert (await client.ask("sessions.usage"))["totals"] == usage["totals"]
+
+    run_story(story)
+
+
+def test_a_message_steers_the_running_turn_whatever_the_sessions_queue_mode():
+    async def story():
+        gate = Gate()
+        queue = {"messages": {"queue": {"mode": "followup", "debounceMs": 0}}}
+        replies = (Reply(text="Let me look.", calls=(call("none"),), before_chunk=gate), "Together.")
+        async with open_world(*replies, config=queue) as world, listen(world) as client:
+            await client.ask("chat.send", {"sessionKey": "main", "message": "one", "idempotencyKey": "run-1"})
+            await gate.reached.wait()
+            wish = {"key": "main", "message": "two", "idempotencyKey": "run-2"}
+            assert await client.ask("sessions.steer", wish) == {"runId": "run-2", "status": "started"}
+            gate.open()
+            await client.event("chat", runId="run-1", state="final")
+            await client.event("chat", runId="run-2", state="final")
+            history = await client.ask("chat.history", {"sessionKey": "main"})
+            assert [message["role"] for message in history["messages"]].count("user") == 2
+            assert len(world.runner.requests) == 2
+            assert (await client.ask("sessions.steer", wish))["status"] == "ok"
 
     run_story(story)

@@ -15,6 +15,8 @@ from instar.core.model.view import (
     ModelFacts,
 )
 from instar.core.policy.command_help import COMMAND_HELP
+from instar.core.policy.levels import THINKING_LEVELS
+from instar.core.policy.model_choice import ModelNames
 from instar.core.routing.key import main_session_key
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
@@ -30,6 +32,9 @@ def build_facts(parts: GatewayParts, *, started_at: Instant) -> GatewayFacts:
     agents = config.agents
     default = parts.models.default_of(agents.default_id)
     keys = config.routing.keys
+    names = parts.models.names(agents.default_id)
+    # Without any model the echo answers; pages need one model that is there.
+    chosen = [spec for ref in names.allowed if (spec := parts.models.resolve(ref)) is not None] or [default]
     return GatewayFacts(
         version=parts.version,
         started_at=started_at,
@@ -40,14 +45,16 @@ def build_facts(parts: GatewayParts, *, started_at: Instant) -> GatewayFacts:
         store_path=parts.store_path,
         state_dir=parts.state_dir,
         config_path=parts.config_path,
-        model=_describe_model(default, parts, is_default=True),
-        models=tuple(_describe_model(spec, parts, is_default=spec.ref == default.ref) for spec in parts.models.all()),
+        model=_describe_model(default, parts, names, is_default=True),
+        models=tuple(_describe_model(spec, parts, names, is_default=spec.ref == default.ref) for spec in chosen),
         agents=tuple(
             AgentFacts(
                 id=agent.id,
                 name=agent.name or "",
                 is_default=agent.id == agents.default_id,
+                emoji=agent.emoji,
                 model=parts.models.default_of(agent.id).ref,
+                fallbacks=tuple(spec.ref for spec in parts.models.fallbacks_of(agent.id)),
                 workspace=config.workspace(agent.id),
             )
             for agent in agents.all
@@ -92,9 +99,9 @@ async def load_status(
     )
 
 
-def _describe_model(spec: ModelSpec, parts: GatewayParts, *, is_default: bool) -> ModelFacts:
-    aliases = parts.models.names(parts.config().agents.default_id).aliases
-    alias = next((name for name, ref in aliases.items() if ref == spec.ref), None)
+def _describe_model(spec: ModelSpec, parts: GatewayParts, names: ModelNames, *, is_default: bool) -> ModelFacts:
+    alias = next((name for name, ref in names.aliases.items() if ref == spec.ref), None)
+    levels = [level for level in THINKING_LEVELS if level != "xhigh" or spec.ref in parts.models.xhigh_models()]
     return ModelFacts(
         provider=spec.provider,
         id=spec.id,
@@ -103,4 +110,6 @@ def _describe_model(spec: ModelSpec, parts: GatewayParts, *, is_default: bool) -
         reasoning=spec.reasoning,
         is_default=is_default,
         alias=alias,
+        input_kinds=spec.input_kinds,
+        thinking_levels=tuple(levels) if spec.reasoning else (),
     )

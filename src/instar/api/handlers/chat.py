@@ -40,9 +40,17 @@ async def send_to_session(call: Call) -> object:
     return await send_message(call, call.key("key"), idempotency_key=idempotency_key)
 
 
-async def send_message(call: Call, key: SessionKey, *, idempotency_key: str) -> dict[str, object]:
+async def steer_session(call: Call) -> object:
+    """`sessions.steer`: as `sessions.send`, into the running turn whatever the session's queue mode (QUEUE-3)."""
+    idempotency_key = call.params.text("idempotencyKey") or call.services.ids.turn_id()
+    return await send_message(call, call.key("key"), idempotency_key=idempotency_key, queue_mode="steer")
+
+
+async def send_message(
+    call: Call, key: SessionKey, *, idempotency_key: str, queue_mode: str | None = None
+) -> dict[str, object]:
     """Commit a message to a session; answers when it is safe, not when it is answered (LOSS-1)."""
-    submission = _submission(call, key, idempotency_key=idempotency_key)
+    submission = _submission(call, key, idempotency_key=idempotency_key, queue_mode=queue_mode)
     acknowledgement = await call.gateway.submit(submission)
     if acknowledgement.status == "refused":
         raise _refused(acknowledgement)
@@ -51,7 +59,7 @@ async def send_message(call: Call, key: SessionKey, *, idempotency_key: str) -> 
     return {"runId": run_id, "status": _status(state) if acknowledgement.repeated else "started"}
 
 
-def _submission(call: Call, key: SessionKey, *, idempotency_key: str) -> Submission:
+def _submission(call: Call, key: SessionKey, *, idempotency_key: str, queue_mode: str | None) -> Submission:
     params, caller = call.params, call.caller
     text = params.text("message")
     check_text(text)
@@ -80,7 +88,7 @@ def _submission(call: Call, key: SessionKey, *, idempotency_key: str) -> Submiss
             thinking=params.maybe_text("thinking") or None,
             model=params.maybe_text("model") or None,
             timeout_ms=params.maybe_whole("timeoutMs") or params.whole("timeout", 0) * 1000 or None,
-            queue_mode=params.maybe_text("queueMode"),
+            queue_mode=queue_mode or params.maybe_text("queueMode"),
         ),
         run_id=TurnId(idempotency_key),
     )
@@ -189,6 +197,7 @@ async def inject_message(call: Call) -> object:
 HANDLERS: Final[Mapping[str, Handler]] = {
     "chat.send": send_chat,
     "sessions.send": send_to_session,
+    "sessions.steer": steer_session,
     "chat.history": load_history,
     "chat.startup": load_startup,
     "chat.metadata": load_metadata,

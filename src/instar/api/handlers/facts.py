@@ -20,6 +20,7 @@ def _model(model: ModelFacts) -> dict[str, object]:
         "provider": model.provider,
         "reasoning": model.reasoning,
         "available": model.available,
+        "input": list(model.input_kinds),
     }
     if model.context_window:
         row["contextWindow"] = model.context_window
@@ -27,6 +28,8 @@ def _model(model: ModelFacts) -> dict[str, object]:
         row["alias"] = model.alias
     if model.is_default:
         row["tags"] = ["default"]
+    if model.thinking_levels:
+        row["thinkingLevels"] = [{"id": level, "label": level} for level in model.thinking_levels]
     return row
 
 
@@ -46,8 +49,12 @@ def _agent(agent: AgentFacts) -> dict[str, object]:
         row["name"] = agent.name
     if agent.workspace:
         row["workspace"] = agent.workspace
+    if agent.emoji:
+        row["identity"] = {"name": agent.name or agent.id, "emoji": agent.emoji}
     if agent.model:
         row["model"] = {"primary": agent.model}
+        if agent.fallbacks:
+            row["model"] = {"primary": agent.model, "fallbacks": list(agent.fallbacks)}
     return row
 
 

@@ -127,7 +127,10 @@ class RunState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """A model that may be chosen. `available` says that its provider has what it needs (a key, an address)."""
+    """A model that may be chosen. `available` says that its provider has what it needs (a key, an address).
+
+    `thinking_levels` are those it knows, from none to most; empty for one that does not think.
+    """
 
     provider: str
     id: str
@@ -137,16 +140,20 @@ class ModelFacts:
     is_default: bool = False
     available: bool = True
     alias: str | None = None
+    input_kinds: tuple[str, ...] = ("text",)
+    thinking_levels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentFacts:
-    """An agent as it is configured. `model` is ``provider/id`` or empty."""
+    """An agent as it is configured. `model` is ``provider/id`` or empty, `fallbacks` those that stand in, in order."""
 
     id: AgentId
     name: str = ""
     is_default: bool = False
     model: str = ""
+    fallbacks: tuple[str, ...] = ()
+    emoji: str | None = None
     workspace: str = ""
 
 

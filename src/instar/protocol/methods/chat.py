@@ -11,6 +11,7 @@ from instar.protocol.methods.row import (
     LIMIT_200,
     MESSAGE,
     OFFSET_MAX,
+    QUEUE_MODE,
     READ,
     SESSION_KEY,
     TIMEOUT_MAX_MS,
@@ -77,7 +78,7 @@ CHAT: Final = (
             flag("deliver", note="send the answer to the session's channel as well"),
             ATTACHMENTS,
             whole("timeoutMs", most=TIMEOUT_MAX_MS),
-            Field(name="queueMode", choices=("steer", "followup", "collect", "interrupt")),
+            QUEUE_MODE,
             text("replyToId", most=512),
             *ignored(
                 "agentId sessionId intent fastMode fastAutoOnSeconds originatingChannel originatingTo "

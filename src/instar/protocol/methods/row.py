@@ -18,6 +18,7 @@ __all__ = [
     "LIMIT_200",
     "MESSAGE",
     "OFFSET_MAX",
+    "QUEUE_MODE",
     "READ",
     "SESSION_KEY",
     "SESSION_KEY_MAX_CHARS",
@@ -87,6 +88,11 @@ LIMIT_200 = whole("limit", least=1, most=1000, note="default 200")
 IDEMPOTENCY = text("idempotencyKey", most=IDEMPOTENCY_KEY_MAX_CHARS)
 IDEMPOTENCY_REQUIRED = text("idempotencyKey", required=True, most=IDEMPOTENCY_KEY_MAX_CHARS)
 MESSAGE = Field(name="message", required=True, note="at most 1 MiB of UTF-8")
+QUEUE_MODE = Field(
+    name="queueMode",
+    choices=("steer", "followup", "collect", "interrupt", "steer-backlog", "fanout"),
+    note="for this message, whatever the session's is (QUEUE-11)",
+)
 ATTACHMENTS = Field(
     name="attachments",
     kinds=("array",),
