@@ -259,53 +259,63 @@ def _check_mirror(connection: apsw.Connection, config: Config, *, is_running: bo
         return
     places = MirrorPlaces.of(config)
     tx = SqliteTransaction(connection, load_queries("sqlite"), Known(0))
-    missing, differing, after = [], [], 0
+    found: dict[_Level, list[str]] = {"level": [], "behind": [], "missing": [], "differs": []}
+    after = 0
     while listed := list_mirrored(tx, after=after):
         after = listed[-1].place
         for one in listed:
             path = one.mark.path if one.mark is not None else places.transcript(one.key, one.session_id)
-            if not path.is_file():
-                missing.append(str(path))
-            elif not _is_level(tx, one, path, is_running=is_running):
-                differing.append(str(path))
-    if missing:
-        yield DoctorFinding(
-            code="mirror-missing",
-            severity="note",
-            what=f"{len(missing)} files of the mirror are missing",
-            why=_some(missing),
-            fix="The next start writes them anew; nothing is lost, since the database holds every word.",
-            count=len(missing),
-        )
-    if differing:
+            found[_compare(tx, one, path, is_running=is_running)].append(str(path))
+    yield from _tell_mirror(found, is_running=is_running)
+
+
+_Level = Literal["level", "behind", "missing", "differs"]
+"""How a file of the mirror stands: as its rows, a beginning of them, not there, something else."""
+
+
+def _tell_mirror(found: dict[_Level, list[str]], *, is_running: bool) -> Iterator[DoctorFinding]:
+    late = "The gateway writes them in a moment" if is_running else "The next start writes what they lack"
+    lagging: tuple[tuple[_Level, str], ...] = (("missing", "are missing"), ("behind", "lack their last lines"))
+    for level, words in lagging:
+        names = found[level]
+        if names and not (is_running and level == "behind"):
+            yield DoctorFinding(
+                code=f"mirror-{level}",
+                severity="note",
+                what=f"{len(names)} files of the mirror {words}",
+                why=_some(names),
+                fix=f"{late}; nothing is lost, since the database holds every word.",
+                count=len(names),
+            )
+    if found["differs"]:
         yield DoctorFinding(
             code="mirror-differs",
             severity="warning",
-            what=f"{len(differing)} files of the mirror do not hold what the database says",
-            why=_some(differing),
+            what=f"{len(found['differs'])} files of the mirror do not hold what the database says",
+            why=_some(found["differs"]),
             fix="If you changed them by hand, copy your changes away. The next start keeps such a file as "
             "`<name>.conflict.<time>` and writes it anew.",
-            count=len(differing),
+            count=len(found["differs"]),
         )
 
 
-def _is_level(tx: SqliteTransaction, one: Listed, path: Path, *, is_running: bool) -> bool:
-    """Whether a file holds its transcript; beside a running gateway it may lag behind."""
+def _compare(tx: SqliteTransaction, one: Listed, path: Path, *, is_running: bool) -> _Level:
+    """How a file stands to its transcript; beside a running gateway it may hold lines that came after our snapshot."""
     transcript = find_transcript(tx, one.session_id)
     if transcript is None:
-        return True
+        return "level"
+    if not path.is_file():
+        return "missing"
     comparison = Comparison(path)
     try:
         seq, size = -1, 0
         while lines := load_slice(tx, transcript, seq=seq, size=size):
             texts = [text for _, text in lines]
             taken = comparison.take(texts)
-            if taken is None or (taken < len(texts) and not is_running):
-                return False
-            if taken < len(texts):
-                return True
+            if taken is None or taken < len(texts):
+                return "differs" if taken is None else "behind"
             seq, size = lines[-1][0], size + sum(len(text.encode()) + 1 for text in texts)
-        return is_running or not comparison.has_more()
+        return "differs" if comparison.has_more() and not is_running else "level"
     finally:
         comparison.close()
 

@@ -90,6 +90,8 @@ def test_changed_missing_and_longer_mirror_files_are_found_by_their_content(stat
     assert codes(state) == {"mirror-differs": 1}
     first.write_bytes(content + b"{}\n")
     assert codes(state) == {"mirror-differs": 1}
+    first.write_bytes(content[:-20])
+    assert codes(state) == {"mirror-behind": 1}
     first.write_bytes(content)
     assert codes(state) == {}
     second.unlink()
