@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.harness import Options
+from instar.config.config import parse_config
 from instar.config.sections.store import DATABASE_NAME
 from instar.core.model.change import SessionChange
 from instar.core.model.entry import (
@@ -27,11 +28,13 @@ from instar.core.model.entry import (
 from instar.core.model.ids import AccountId, AgentId, ChannelName, EntryId, Instant, SessionId, SessionKey
 from instar.core.model.session import Counters, Delivery, Lifecycle, Naming, Origin, Session
 from instar.stores.change import change_session
+from instar.stores.mirror import Mirror
+from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.sqlite import SqliteStore
 from instar.stores.transaction import Transaction
 from instar.system.clock import SystemClock
 
-__all__ = ["DATABASE", "build_entries", "build_session", "copy_store", "fill_transcript", "seed_key"]
+__all__ = ["DATABASE", "build_entries", "build_session", "copy_store", "fill_transcript", "open_state", "seed_key"]
 
 DATABASE = DATABASE_NAME
 """The name of the database in a state directory."""
@@ -176,3 +179,28 @@ async def fill_transcript(store: SqliteStore, key: SessionKey, *, session_id: Se
     for first in range(0, entries, 1_000):
         grown = SessionChange(entries=tuple(build_entries(min(1_000, entries - first), first=first)))
         await store.change("seed", key, now=at, fence=None, decide=lambda _, grown=grown: grown)
+
+
+async def open_state(options: Options, sessions: int) -> Path:
+    """A state directory with so many sessions, as a gateway that ran on it left it: files and search index are level.
+
+    Made once per run and shared by tables; what they do to it adds a few sessions.
+    """
+    state = options.folder / f"state-{sessions}"
+    if not state.exists():
+        path = await copy_store(options, sessions, state)
+        await _bring_level(path, state)
+    return state
+
+
+async def _bring_level(path: Path, state: Path) -> None:
+    store = SqliteStore(path, reserve_bytes=0)
+    await store.open()
+    while not await store.search_index.catch_up():
+        pass
+    config = parse_config({}, env={}, state_dir=state, home=state)
+    mirror = Mirror(store, MirrorPlaces.of(config), clock=SystemClock())
+    mirror.start()
+    await mirror.rebuild()
+    await mirror.close()
+    await store.close()
