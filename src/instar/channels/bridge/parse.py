@@ -29,13 +29,6 @@ _CHAT_TYPES: Final[tuple[ChatType, ...]] = ("direct", "group", "channel")
 _DEFAULT_ACCOUNT: Final = "default"
 
 
-def _id(name: str, *, required: bool = False) -> Field:
-    """An id of the platform: text, or a whole number, as many platforms have it."""
-    return Field(
-        name=name, kinds=("string", "integer"), required=required, nullable=not required, least=1, most=ID_MAX_CHARS
-    )
-
-
 _CHAT: Final = (
     Field(name="type", required=True, choices=_CHAT_TYPES),
     Field(name="id", kinds=("string", "integer"), nullable=True, most=ID_MAX_CHARS),
