@@ -73,10 +73,7 @@ async def patch_session(
 def _patched(change: SessionChange, patch: Patch, facts: SessionFacts, *, who: str) -> SessionChange:
     if change.session is None:
         raise InvariantBroken("a patch has a session to patch", why=facts.key)
-    inputs = {
-        name: value if isinstance(value, str | int | bool | None) else "set" for name, value in patch.fields.items()
-    }
-    decision = Decision(kind="patch", outcome="patched", rule=patch.rule, inputs=inputs)
+    decision = Decision(kind="patch", outcome="patched", rule=patch.rule, inputs=_tell(patch))
     return replace(
         change,
         session=apply_patch(change.session, patch, now=facts.now),
@@ -87,8 +84,7 @@ def _patched(change: SessionChange, patch: Patch, facts: SessionFacts, *, who: s
 def _tell(patch: Patch) -> dict[str, InputValue]:
     """What was set to what, for the record; values that are no plain words are only named."""
     return {
-        name: value if value is None or isinstance(value, str | int | bool) else "set"
-        for name, value in patch.fields.items()
+        name: value if isinstance(value, str | int | bool | None) else "set" for name, value in patch.fields.items()
     }
 
 
