@@ -149,6 +149,15 @@ def test_verbose_tells_what_holds_for_a_session(instar):
     assert "you: third" not in out
 
 
+def test_the_file_that_mirrors_a_session_is_told(instar, gateway):
+    document = ask(instar, "sessions", "show", ANN)
+    folder = gateway.state_dir / "agents" / "main" / "sessions"
+    wait_until((folder / f"{document['sessionId']}.jsonl").is_file)
+    code, out, _ = instar("sessions", "show", ANN)
+    assert code == 0
+    assert str(folder / f"{document['sessionId']}.jsonl") in out
+
+
 def test_an_unknown_session_is_told_with_a_way_on(instar):
     code, out, err = instar("sessions", "show", "nobody")
     assert (code, out) == (1, "")

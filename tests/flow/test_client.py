@@ -183,6 +183,10 @@ def test_every_typed_method_reaches_its_namesake():
             assert (await client.chat_inject(key, "a note"))["ok"]
             assert len((await client.chat_history(key))["messages"]) == 1
             assert (await client.chat_abort(key))["runIds"] == []
+            assert await client.explain(key=key) == []
+            assert (await client.agent_wait("never-heard-of", timeout_s=0))["status"] == "timeout"
+            with pytest.raises(Unavailable, match="no upkeep here"):
+                await client.sessions_export(key)
             assert (await client.sessions_delete(key))["deleted"]
             assert gateway.rows == {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -21,6 +22,8 @@ from instar.cli.render import (
 from instar.cli.terminal import clean, paint, print_json, say, shows_colour
 from instar.client.talk import message_text
 from instar.client.wire import Payload
+from instar.config.paths import mirror_sessions_dir, transcript_file_name
+from instar.core.model.ids import AgentId, SessionId
 from instar.errors import GatewayUnreachable, NotFound
 
 __all__ = ["command", "list_facts", "list_lines"]
@@ -46,11 +49,12 @@ def command(*, flags: GatewayFlags, session: str, messages: int, history: bool, 
     with open_source(flags) as source:
         key = find_session(source, session)
         found = load(source, key, messages=messages, with_history=history, is_verbose=verbose)
-        now = source.call("sessions.list", {"limit": 1})["ts"]
+        status = source.call("status")
+    found["transcriptPath"] = find_mirror(status, found)
     if as_json:
         print_json(found)
     else:
-        tell(found, now=now, is_verbose=verbose)
+        tell(found, now=status["ts"], is_verbose=verbose)
 
 
 def load(
@@ -73,6 +77,19 @@ def load(
         except GatewayUnreachable:
             found["effective"] = None
     return found
+
+
+def find_mirror(status: Payload, found: Payload) -> str | None:
+    """The file on this machine in which the transcript can be read (STORE-2); None where there is none."""
+    state_dir, agent_id = status["gateway"].get("stateDir"), found.get("agentId")
+    if not state_dir or not agent_id:
+        return None
+    folder = mirror_sessions_dir(Path(state_dir), AgentId(str(agent_id)))
+    name = transcript_file_name(SessionId(str(found["sessionId"])))
+    stem = name.removesuffix(".jsonl")
+    # That of a topic ends in its id.
+    paths = [folder / name, *(path for path in folder.glob("*.jsonl") if path.name.startswith(f"{stem}-topic-"))]
+    return next((str(path) for path in paths if path.is_file()), None)
 
 
 # --- for people -------------------------------------------------------------------------------------------------------
@@ -135,7 +152,7 @@ def list_facts(found: Payload, *, now: int) -> Iterator[tuple[str, str]]:
     yield "Compactions", str(found.get("compactionCount") or "")
     yield "Set here", clean(format_overrides(found))
     yield "Running", ", ".join(str(run_id) for run_id in found.get("activeRunIds") or ())
-    yield "Transcript", text("sessionFile")
+    yield "Transcript", text("transcriptPath")
 
 
 def _model(facts: Payload) -> str:
@@ -154,7 +171,7 @@ def _transcript_columns(one: Payload) -> tuple[str, ...]:
     )
 
 
-_OWN: Final = frozenset({"messages", "totalMessages", "defaults", "transcripts", "effective", "key"})
+_OWN: Final = frozenset({"messages", "totalMessages", "defaults", "transcripts", "effective", "key", "transcriptPath"})
 
 
 def _entry_facts(found: Payload) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.render import format_moment, format_span, list_columns, render_facts, render_table
 from instar.cli.terminal import clean, paint, print_json, say, shows_colour
 from instar.client.blocking import BlockingClient
-from instar.client.discovery import RUNNING_NAME
+from instar.client.discovery import RUNNING_NAME, is_this_machine
 from instar.client.wire import Payload
 from instar.config.paths import resolve_state_dir
 
@@ -55,6 +55,13 @@ def load(source: Source, *, is_deep: bool) -> dict[str, Any]:  # Any: JSON
     return found
 
 
+def _secret_place(found: Payload) -> str:
+    """Where the secret of a gateway of this machine is kept; never the secret itself."""
+    if not found["running"] or not is_this_machine(str(found.get("url"))):
+        return ""
+    return str(resolve_state_dir(os.environ, home=Path.home()) / RUNNING_NAME)
+
+
 def list_facts(found: Payload) -> Iterator[tuple[str, str]]:
     """The status, name by name."""
     gateway = found.get("gateway") or {}
@@ -80,7 +87,7 @@ def list_facts(found: Payload) -> Iterator[tuple[str, str]]:
     for channel in found.get("channels") or ():
         state = "runs" if channel.get("running") else f"does not run: {channel.get('error') or 'no gateway'}"
         yield f"Channel {clean(str(channel.get('name')))}", f"{channel.get('type')}, {clean(state)}"
-    yield "Secret", str(resolve_state_dir(os.environ, home=Path.home()) / RUNNING_NAME) if found["running"] else ""
+    yield "Secret", _secret_place(found)
     spent = (found.get("usage") or {}).get("totals") or {}
     if spent:
         cost = "" if spent.get("totalCost") is None else f", ${spent['totalCost']:.4f}"
