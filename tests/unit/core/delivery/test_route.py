@@ -14,12 +14,14 @@ from instar.core.delivery.route import (
     decide_reply_route,
     is_pinned_to_another,
     resolve_last_target,
+    resolve_route,
 )
 from instar.core.model.change import Submission
 from instar.core.model.ids import AccountId, AgentId, ChannelName, SessionId, SessionKey
 from instar.core.model.message import Chat, Inbound, Sender, Target
 from instar.core.model.session import Delivery, Naming, Origin, Session
 from instar.core.routing.identity import IdentityGroup, build_links
+from tests.builders.turns import build_item
 
 TELEGRAM, DISCORD, SLACK = (ChannelName(name) for name in ("telegram", "discord", "slack"))
 DEFAULT = AccountId("default")
@@ -50,6 +52,13 @@ ROOM = Chat(type="channel", id="C1", title="general", space_id="S1")
 
 
 # --- the place of a message -------------------------------------------------------------------------------------------
+
+
+def test_a_message_is_answered_where_it_came_from_unless_its_source_named_the_session():
+    row = build_item()
+    named = replace(row, submission=replace(row.submission, session_key=SessionKey("agent:main:main")))
+    assert resolve_route(row) == build_reply_target(row.submission.inbound)
+    assert resolve_route(named) is None
 
 
 def test_an_answer_goes_to_the_chat_and_thread_of_its_message():
