@@ -1,4 +1,4 @@
-"""Operations on sessions through the socket, beside a call on the same server that asks for nothing (`health`).
+"""Operations on sessions through the socket, beside the emptiest call on the same server (`sessions.messages.unsubscribe`).
 
 The gateway is a process of its own on a state as a gateway left it; one client calls one operation after the other, the
 operations and the bare call in turns. Patches and resets go to another session each time. The history has 10,000
@@ -21,6 +21,8 @@ TITLE = "Operations through the socket"
 
 LONG, LONG_ID = SessionKey("agent:main:bench:long"), SessionId("ffffffff-0000-4000-8000-000000000000")
 LONG_MESSAGES = 10_000
+
+EMPTIEST = "sessions.messages.unsubscribe"
 
 OWN = 50
 """Sessions of the bench's own where the state has none."""
@@ -52,13 +54,13 @@ async def measure_size(options: Options, sessions: int) -> list[Row]:
         async with open_client(gateway.url) as client:
             keys = await choose_keys(client, sessions)
             taken = await await_in_turns(build_ways(client, keys), options.times(250), warm_up=30)
-    echo = timed(taken.pop("health"))
+    echo = timed(taken.pop(EMPTIEST))
     aims = AIMS if sessions == 20_000 else {}
     return [
         Row(
             name=f"{name}, {sessions:,} sessions",
             ours=timed(values),
-            against="health",
+            against="an empty call",
             theirs=echo,
             aim=aims.get(name),
         )
@@ -92,6 +94,7 @@ def build_ways(client: WireClient, keys: list[str]) -> dict[str, Callable[[int],
         return client.call("sessions.describe", {"key": key_of(number)})
 
     return {
+        EMPTIEST: lambda _: client.call(EMPTIEST, {"key": "main"}),
         "health": lambda _: client.call("health"),
         "sessions.list 50": lambda _: client.call("sessions.list", {"limit": 50}),
         "sessions.describe": describe,

@@ -1,0 +1,84 @@
+"""Decisions that every message needs: where it goes, and whether the session is still fresh.
+
+Both are pure functions; the time is that of one call, taken over a thousand at a time. The routing has bindings,
+identity links and a direct message; the freshness has a daily and an idle rule in a zone with summer time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from bench.harness import Aim, Options, Row, Table, timed
+from instar.config.config import Config, parse_config
+from instar.core.lifecycle.freshness import decide_freshness
+from instar.core.lifecycle.reset import resolve_reset_policy, resolve_reset_type
+from instar.core.model.ids import AccountId, ChannelName, Instant
+from instar.core.model.message import Chat, Inbound, Sender
+from instar.core.model.session import Lifecycle
+from instar.core.routing.route import route
+
+TITLE = "Decisions"
+
+CALLS = 1_000
+NOW = Instant(1_773_144_000_000)  # 2026-03-10T12:00:00Z
+
+_CONFIG = {
+    "session": {
+        "dmScope": "per-channel-peer",
+        "identityLinks": {f"person{n}": [f"telegram:{n}", f"discord:{n + 100}"] for n in range(50)},
+        "reset": {"mode": "daily", "atHour": 4, "idleMinutes": 240},
+    },
+    "agents": {"list": [{"id": "main", "default": True}, {"id": "work"}]},
+    "bindings": [{"agentId": "work", "match": {"channel": "slack", "accountId": f"team{n}"}} for n in range(10)],
+}
+
+
+async def measure(options: Options) -> Table:
+    """Every row of the table."""
+    config = parse_config(_CONFIG, env={}, state_dir=options.folder, home=options.folder)
+    inbound = Inbound(
+        channel=ChannelName("telegram"),
+        account_id=AccountId("default"),
+        message_id="m1",
+        chat=Chat(type="direct", id="4711"),
+        sender=Sender(id="4711", name="Ann"),
+        text="hello",
+        at=NOW,
+    )
+    rounds = options.times(200)
+
+    def derive() -> object:
+        return route(config.routing, inbound)
+
+    def decide() -> object:
+        return judge(config)
+
+    both = [first + second for first, second in zip(take(derive, rounds), take(decide, rounds), strict=True)]
+    rows = (
+        Row(name="derive the key of a direct message", ours=timed(take(derive, rounds), "us")),
+        Row(name="decide whether a session is fresh", ours=timed(take(decide, rounds), "us")),
+        Row(name="both", ours=timed(both, "us"), aim=Aim(text="≤ 20 µs", most=20.0)),
+    )
+    return Table(title=TITLE, text=__doc__.partition("\n\n")[2], rows=rows)
+
+
+def judge(config: Config) -> object:
+    """Whether a session that was used an hour ago is fresh."""
+    key = "agent:main:telegram:direct:4711"
+    policy = resolve_reset_policy(config.reset, resolve_reset_type(key), ChannelName("telegram"))
+    used = Instant(NOW - 3_600_000)
+    lifecycle = Lifecycle(started_at=used, last_interaction_at=used, updated_at=used)
+    return decide_freshness(lifecycle, header_at=None, policy=policy, now=NOW, zone=ZoneInfo("Europe/Berlin"))
+
+
+def take(work: Callable[[], object], rounds: int) -> list[float]:
+    """The seconds of one call, a value for each round."""
+    taken = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        for _ in range(CALLS):
+            work()
+        taken.append((time.perf_counter() - started) / CALLS)
+    return taken
