@@ -1,5 +1,6 @@
 """A real process and everything that can be wrong around it: each a clear error, and nothing lost."""
 
+import asyncio
 import hashlib
 import socket
 import time
@@ -9,6 +10,7 @@ import apsw
 import pytest
 
 from instar.errors import InvalidRequest
+from instar.stores.sqlite import SqliteStore
 from tests.builders.disk import needs_small_disk, set_read_only, small_disk
 from tests.builders.process import GatewayProcess, build_process_config, run_instar
 
@@ -192,17 +194,22 @@ def test_a_port_in_use_is_told(tmp_path):
 
 
 def test_a_database_of_a_newer_build_is_refused_and_left_as_it_was(tmp_path):
-    with GatewayProcess(tmp_path, build_process_config()) as gateway:
-        gateway.stop()
-        database = gateway.state_dir / "instar.db"
-        connection = apsw.Connection(str(database))
-        connection.execute("UPDATE meta SET value = '99' WHERE name IN ('schema_version', 'oldest_build')")
-        connection.close()
-        before = hashlib.sha256(database.read_bytes()).hexdigest()
-        done = run_instar("gateway", "--port", "0", state_dir=gateway.state_dir)
-        assert done.returncode == 1
-        assert "its schema is 99, which needs build 99 or newer" in done.stderr
-        assert hashlib.sha256(database.read_bytes()).hexdigest() == before
+    database = tmp_path / "state" / "instar.db"
+    asyncio.run(make_store(database))
+    connection = apsw.Connection(str(database))
+    connection.execute("UPDATE meta SET value = '99' WHERE name IN ('schema_version', 'oldest_build')")
+    connection.close()
+    before = hashlib.sha256(database.read_bytes()).hexdigest()
+    done = run_instar("gateway", "--port", "0", state_dir=database.parent)
+    assert done.returncode == 1
+    assert "its schema is 99, which needs build 99 or newer" in done.stderr
+    assert hashlib.sha256(database.read_bytes()).hexdigest() == before
+
+
+async def make_store(path):
+    store = SqliteStore(path, reserve_bytes=0)
+    await store.open()
+    await store.close()
 
 
 # --- disks ------------------------------------------------------------------------------------------------------------
