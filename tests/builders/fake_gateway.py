@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from instar.core.context.outcome import Compacted
 from instar.core.delivery.redo import RedoAction
+from instar.core.explain.replay import ReplayRules
+from instar.core.explain.simulate import SimulationReport
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
@@ -435,6 +437,9 @@ class _NoUpkeep:
 
     async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
         return ()
+
+    async def simulate(self, rules: ReplayRules, **wish: object) -> SimulationReport:
+        raise Unavailable("no upkeep here")
 
     async def clean(self, agent_id: AgentId | None, **wish: object) -> tuple[MaintenanceReport, ...]:
         raise Unavailable("no upkeep here")

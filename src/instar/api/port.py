@@ -12,7 +12,10 @@ from typing import Literal, Protocol
 
 from instar.core.context.outcome import Compacted
 from instar.core.delivery.redo import RedoAction
+from instar.core.explain.replay import ReplayRules
+from instar.core.explain.simulate import SimulationReport
 from instar.core.explain.status import StatusFacts
+from instar.core.explain.traffic import TrafficRecord
 from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
@@ -148,6 +151,12 @@ class UpkeepPort(Protocol):
 
     async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
         """What was spent (RPC-12)."""
+        ...
+
+    async def simulate(
+        self, rules: ReplayRules, *, since: Instant, traffic: Sequence[TrafficRecord] | None
+    ) -> SimulationReport:
+        """What other rules would have made of the traffic on record since a moment, or of `traffic` (WHY-4)."""
         ...
 
     async def clean(

@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "sessions": "instar.cli.commands.sessions",
     "status": "instar.cli.commands.status",
     "explain": "instar.cli.commands.explain",
+    "simulate": "instar.cli.commands.simulate",
     "import": "instar.cli.commands.imports",
     "config": "instar.cli.commands.config",
     "backup": "instar.cli.commands.backup",

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
 from instar.core.context.outcome import Compacted
+from instar.core.explain.replay import ReplayRules
+from instar.core.explain.simulate import SimulationReport, simulate_change
+from instar.core.explain.traffic import TrafficRecord
 from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
@@ -13,6 +20,7 @@ from instar.gateway.lane import LaneBook
 from instar.gateway.maintenance import Maintenance
 from instar.gateway.parts import GatewayParts
 from instar.gateway.revival import resume_session
+from instar.gateway.traffic import load_traffic
 from instar.gateway.turn_services import TurnServices
 
 __all__ = ["Upkeep"]
@@ -100,6 +108,16 @@ class Upkeep:
                 for one in chosen
             ]
         )
+
+    async def simulate(
+        self, rules: ReplayRules, *, since: Instant, traffic: Sequence[TrafficRecord] | None
+    ) -> SimulationReport:
+        """What other rules would have made of the traffic: of what is on record since a moment, or of `traffic`
+        (WHY-4). Nothing is sent, nothing stored.
+        """
+        records = await load_traffic(self._parts, since=since) if traffic is None else traffic
+        today, zone = self._parts.config(), self._parts.clock.zone()
+        return await asyncio.to_thread(partial(simulate_change, records, today, rules, zone=zone))
 
     async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
         """What was spent, by agent, provider and model (RPC-12); a deleted session's share stays (LOSS-11)."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from instar.core.explain.replay import ReplayRules
 from instar.core.model.ids import Instant
 from instar.errors import Unavailable
 
@@ -42,6 +43,12 @@ class ConfigKeeper(Protocol):
 
         Raises `InvalidRequest` when `base_hash` is not that of the file, and ConfigError for a text that cannot be
         used or is never meant (WHY-5). The file is then as it was.
+        """
+        ...
+
+    def propose(self, change: Callable[[str], str]) -> ReplayRules:
+        """What would hold if the file were changed so; nothing is written. Raises ConfigError for a text that cannot
+        be used; what is never meant may be tried.
         """
         ...
 
@@ -87,6 +94,10 @@ class NoConfig:
     async def write(self, change: Callable[[str], str], *, base_hash: str | None, who: str) -> ConfigState:  # noqa: ARG002 - nothing is written
         """Refuse."""
         raise Unavailable("This gateway has no configuration file", fix="Change it where the gateway is built.")
+
+    def propose(self, change: Callable[[str], str]) -> ReplayRules:  # noqa: ARG002 - there is nothing to change
+        """Refuse."""
+        raise Unavailable("This gateway has no configuration file", fix="Ask a gateway that has one.")
 
     def schema(self) -> Mapping[str, object]:
         """Nothing."""

@@ -10,7 +10,7 @@ Every method may raise `StoreFull`, `StoreReadOnly` or `StoreUnreadable`; then n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from instar.core.model.change import (
@@ -229,6 +229,14 @@ class Store(Protocol):
 
     async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:
         """Channels that owe replies, with the moment the first of them is due."""
+        ...
+
+    async def load_arrivals(self, *, since: Instant, limit: int) -> tuple[InboxItem, ...]:
+        """The messages of all sessions that came since a moment, at most the newest `limit`, in arrival order."""
+        ...
+
+    async def load_turn_outputs(self, since: Instant) -> Mapping[TurnId, int]:
+        """The tokens that models wrote in each turn since a moment."""
         ...
 
     async def search(self, query: SearchQuery) -> SearchPage:

@@ -31,6 +31,7 @@ __all__ = [
     "accept",
     "expire_inbox",
     "find_message",
+    "load_arrivals",
     "load_inbox",
     "load_observed",
     "load_open_inbox",
@@ -38,6 +39,9 @@ __all__ = [
 ]
 
 _OPEN: Final = ("waiting", "running")
+
+_SLICE: Final = 500
+"""Messages read at once on the way back in time."""
 
 
 def accept(
@@ -159,6 +163,21 @@ def load_inbox(
     else:
         rows = []
     return tuple(read_inbox_item(row) for row in reversed(rows))
+
+
+def load_arrivals(tx: Transaction, *, since: Instant, limit: int) -> tuple[InboxItem, ...]:
+    """The messages that came since a moment, at most the newest `limit`, in arrival order."""
+    found: list[InboxItem] = []
+    before = 1 << 62
+    while len(found) < limit:
+        rows = tx.all("load_arrivals", {"before": before, "limit": min(_SLICE, limit - len(found))})
+        items = [read_inbox_item(row) for row in rows]
+        new = [item for item in items if item.received_at >= since]
+        found += new
+        if not items or len(new) < len(items):
+            break
+        before = items[-1].seq
+    return tuple(reversed(found))
 
 
 def find_message(tx: Transaction, *, channel: ChannelName, account_id: AccountId, message_id: str) -> InboxItem | None:

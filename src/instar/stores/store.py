@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -264,6 +264,14 @@ class SessionStore:
     async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:  # noqa: ARG002 - the port
         """Channels that owe replies, with the moment the first of them is due."""
         return await self._engine.read(outbox.due_channels)
+
+    async def load_arrivals(self, *, since: Instant, limit: int) -> tuple[InboxItem, ...]:
+        """The messages of all sessions since a moment."""
+        return await self._engine.read(lambda tx: inbox.load_arrivals(tx, since=since, limit=limit))
+
+    async def load_turn_outputs(self, since: Instant) -> Mapping[TurnId, int]:
+        """The tokens that models wrote in each turn since a moment."""
+        return await self._engine.read(lambda tx: usage.sum_turn_outputs(tx, since=since))
 
     async def search(self, query: SearchQuery) -> SearchPage:
         """Messages in which all words of a query occur; what was written until now is indexed first."""

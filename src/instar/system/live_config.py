@@ -124,6 +124,13 @@ class LiveConfig:
             self._adopt(loaded, changed)
             return self.state()
 
+    def propose(self, change: Callable[[str], str]) -> Config:
+        """What would hold if the file were changed so. Raises ConfigError."""
+        source = self._source
+        text = change(source.read_text())
+        loaded = parse_text(text, file="the proposed configuration", env=source.env, home=source.home)
+        return source.finish(loaded.config)
+
     def schema(self) -> Mapping[str, object]:
         """Every setting as JSON Schema, with help."""
         return {"schema": build_schema(), "uiHints": build_hints()}

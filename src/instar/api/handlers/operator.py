@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from instar.api.call import Call, Handler
 from instar.config.document import parse_document
 from instar.config.edit import remove_setting, write_setting
 from instar.config.merge import merge_settings, restore_hidden
+from instar.core.explain.report import build_report_fields, tell_report
+from instar.core.explain.traffic import TrafficRecord, parse_record
+from instar.core.model.ids import Instant
 from instar.core.policy.redaction import MARK
 from instar.errors import ConfigError, InstarError, InvalidRequest
 from instar.ports.operator import ConfigState
@@ -17,6 +21,7 @@ __all__ = ["HANDLERS"]
 
 LOG_DEFAULT_LINES: Final = 500
 LOG_DEFAULT_BYTES: Final = 250_000
+SIMULATE_DEFAULT_MS: Final = 7 * 86_400_000
 
 
 async def load_config(call: Call) -> object:
@@ -88,6 +93,35 @@ async def load_schema(call: Call) -> object:
     }
 
 
+async def simulate(call: Call) -> object:
+    """`sessions.simulate`: what is never meant may be tried here, since nothing comes of it."""
+    params = call.params
+    raw, patch = params.maybe_text("raw"), params.maybe_text("patch")
+    if (raw is None) == (patch is None):
+        raise InvalidRequest("invalid sessions.simulate params: provide exactly one of raw, patch", field="raw")
+    try:
+        rules = await asyncio.to_thread(
+            call.services.config.propose,
+            lambda text: raw if raw is not None else merge_settings(text, parse_document(patch or "").value),
+        )
+    except ConfigError as error:
+        raise InvalidRequest(f"invalid config: {error}", field="raw") from error
+    since = Instant(call.services.clock.now() - params.whole("sinceMs", SIMULATE_DEFAULT_MS))
+    traffic = _read_traffic(params.list("traffic")) if params.has("traffic") else None
+    report = await call.gateway.upkeep.simulate(rules, since=since, traffic=traffic)
+    return {**build_report_fields(report), "text": list(tell_report(report))}
+
+
+def _read_traffic(given: Sequence[object]) -> tuple[TrafficRecord, ...]:
+    records: list[TrafficRecord] = []
+    for place, each in enumerate(given):
+        record = parse_record(each) if isinstance(each, dict) else "record"
+        if isinstance(record, str):
+            raise InvalidRequest(f"invalid sessions.simulate params: at /traffic/{place}: {record}", field="traffic")
+        records.append(record)
+    return tuple(records)
+
+
 async def tail_log(call: Call) -> object:
     """`logs.tail`."""
     params = call.params
@@ -126,5 +160,6 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "config.set": set_config,
     "config.patch": patch_config,
     "config.schema": load_schema,
+    "sessions.simulate": simulate,
     "logs.tail": tail_log,
 }

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from instar.core.model.change import InboxItem
 from instar.core.model.ids import AccountId, ChannelName, Instant, SessionKey
 from instar.core.model.message import Chat, ChatType, Inbound, Sender
 from instar.core.routing.normalize import DEFAULT_ACCOUNT, normalize_channel, normalize_chat_type
 
-__all__ = ["TrafficRecord", "build_inbound", "format_record", "parse_record"]
+__all__ = ["TrafficRecord", "build_inbound", "format_record", "parse_record", "record_message"]
+
+_CHARS_PER_TOKEN = 4
+"""The estimate of TRANS-18, the other way round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,37 @@ def build_inbound(record: TrafficRecord, *, message_id: str) -> Inbound:
         text="",
         mentioned=record.is_addressed,
         at=record.at,
+    )
+
+
+def record_message(item: InboxItem, *, reply_tokens: int = 0, resets: bool = False) -> TrafficRecord:
+    """What an accepted message leaves on record: who, where, when and how much, but no word of it (WHY-4).
+
+    `resets` says that it asked for a new session. Whether it was meant for the agent was decided at the door, when its
+    text was at hand; a source that names the session always means it.
+    """
+    submission, inbound = item.submission, item.submission.inbound
+    chat, named = inbound.chat, submission.session_key is not None
+    seen = next((one.inputs for one in item.acceptance.decisions if one.kind == "activation"), {})
+    ended_at = item.ended_at if item.state == "answered" else None
+    return TrafficRecord(
+        at=item.received_at,
+        channel=inbound.channel,
+        chat_type=chat.type,
+        chat_id=chat.id,
+        sender_id=inbound.sender.id,
+        account_id=inbound.account_id,
+        thread_id=chat.thread_id,
+        parent_id=chat.parent_id,
+        space_id=chat.space_id,
+        roles=inbound.sender.roles,
+        is_addressed=named or inbound.mentioned is True or seen.get("addressed") is not None,
+        is_command=resets or item.state == "command" or seen.get("command") is True,
+        resets=resets,
+        session_key=submission.session_key,
+        size_chars=len(inbound.text),
+        reply_chars=reply_tokens * _CHARS_PER_TOKEN,
+        turn_ms=0 if ended_at is None else max(0, ended_at - item.received_at),
     )
 
 

@@ -58,6 +58,25 @@ OPERATOR: Final = (
         rule="RPC-22",
     ),
     Method(
+        name="sessions.simulate",
+        scope=ADMIN,
+        summary="what another configuration would have made of the messages on record: nothing is sent or stored",
+        result="`{messages, changesNothing, before, after, merges, splits, resets, silences, voices, renamed, text}`",
+        rule="WHY-4",
+        fields=(
+            text("raw", most=_RAW_MAX_CHARS, note="the proposed configuration as JSON5"),
+            text("patch", most=_RAW_MAX_CHARS, note="instead of `raw`: what would be changed, as for config.patch"),
+            whole("sinceMs", least=1, note="how far back recorded messages count, default 7 days"),
+            Field(
+                name="traffic",
+                kinds=("array",),
+                most=50_000,
+                items=Field(name="record", kinds=("object",)),
+                note="messages to look at instead of those on record",
+            ),
+        ),
+    ),
+    Method(
         name="logs.tail",
         scope=READ,
         summary="lines of the gateway's log, each a JSON object, from a cursor on or the last ones",

@@ -40,6 +40,10 @@ SELECT {item} FROM inbox WHERE turn_id = :turn_id ORDER BY seq DESC LIMIT :limit
 -- The newest messages of a session, newest first.
 SELECT {item} FROM inbox WHERE session_key = :session_key ORDER BY seq DESC LIMIT :limit;
 
+-- name: load_arrivals
+-- Messages before a place in the order of arrival, newest first.
+SELECT {item} FROM inbox WHERE seq < :before ORDER BY seq DESC LIMIT :limit;
+
 -- name: load_observed
 -- The newest messages kept as context of a group that no turn has been shown yet, newest first.
 SELECT {item} FROM inbox

@@ -14,6 +14,11 @@ SELECT agent_id, provider, model, COUNT(*), SUM(input_tokens), SUM(output_tokens
     SUM(cache_write_tokens), SUM(cost_usd)
 FROM usage WHERE at >= :since GROUP BY agent_id, provider, model ORDER BY agent_id, provider, model;
 
+-- name: sum_turn_outputs
+-- What models wrote in each turn since a moment.
+SELECT turn_id, SUM(output_tokens) FROM usage
+WHERE at >= :since AND turn_id IS NOT NULL AND purpose = 'turn' GROUP BY turn_id;
+
 -- name: sum_usage_of_session
 -- Sums over what was booked to a session.
 SELECT agent_id, provider, model, COUNT(*), SUM(input_tokens), SUM(output_tokens), SUM(cache_read_tokens),
