@@ -1,4 +1,4 @@
-"""Operations on sessions through the socket, beside the emptiest call on the same server (`sessions.messages.unsubscribe`).
+"""Operations on sessions through the socket, beside the emptiest call on that server: `sessions.messages.unsubscribe`.
 
 The gateway is a process of its own on a state as a gateway left it; one client calls one operation after the other, the
 operations and the bare call in turns. Patches and resets go to another session each time. The history has 10,000

@@ -166,7 +166,14 @@ def _add(tx: Transaction, numbers: Sequence[int]) -> None:
 
 
 async def fill_transcript(store: SqliteStore, key: SessionKey, *, session_id: SessionId, entries: int) -> None:
-    """Give a session a transcript of so many entries, the session itself if there is none."""
+    """Give a new session a transcript of so many messages."""
+    await store_transcript(store, key, session_id=session_id, entries=list(build_entries(entries)))
+
+
+async def store_transcript(
+    store: SqliteStore, key: SessionKey, *, session_id: SessionId, entries: Sequence[AnyEntry]
+) -> None:
+    """Store a new session with a transcript."""
     at = _NOW
     session = Session(
         key=key,
@@ -176,8 +183,8 @@ async def fill_transcript(store: SqliteStore, key: SessionKey, *, session_id: Se
     )
     start = SessionChange(session=session, open=Header(id=session_id, timestamp=at, cwd="/home"))
     await store.change("seed", key, now=at, fence=None, decide=lambda _: start)
-    for first in range(0, entries, 1_000):
-        grown = SessionChange(entries=tuple(build_entries(min(1_000, entries - first), first=first)))
+    for first in range(0, len(entries), 1_000):
+        grown = SessionChange(entries=tuple(entries[first : first + 1_000]))
         await store.change("seed", key, now=at, fence=None, decide=lambda _, grown=grown: grown)
 
 

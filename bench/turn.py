@@ -9,35 +9,21 @@ and index away, since those work behind the turns; there both sides are ours.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import apsw
 
 from bench.harness import Options, Row, Table, at_most, await_in_turns, flat_aim, timed
+from bench.inside import open_gateway, open_store, take_turn
 from bench.seeds import copy_store, fill_transcript, seed_key
 from instar.app import GatewayOptions, open_app
-from instar.config.config import parse_config
-from instar.core.model.change import Submission
-from instar.core.model.ids import AccountId, ChannelName, SessionId, SessionKey, TurnId
-from instar.core.model.message import Chat, Inbound, Sender
-from instar.gateway.gateway import Gateway
-from instar.gateway.parts import GatewayParts
-from instar.runners.book import ConfiguredModels
-from instar.runners.echo import EchoRunner
-from instar.stores.archive import TranscriptArchiver
+from instar.core.model.ids import SessionId, SessionKey
 from instar.stores.migrate import load_steps
-from instar.stores.sqlite import SqliteStore
 from instar.stores.sqlite.connection import open_writer
-from instar.system.clock import SystemClock
-from instar.system.ids import SystemIds
-from instar.system.workspace import WorkspaceTexts
 
 TITLE = "A whole turn"
 
-WORDS = "Could you tell me what Ann wrote on the list for tomorrow, and whether the two boxes of fruit are on it?"
 KEY = SessionKey("agent:main:bench:1")
 LARGE, LARGE_ID = SessionKey("agent:main:bench:large"), SessionId("ffffffff-0000-4000-8000-000000000000")
 SMALL, SMALL_ID = SessionKey("agent:main:bench:small"), SessionId("eeeeeeee-0000-4000-8000-000000000000")
@@ -45,73 +31,11 @@ SMALL, SMALL_ID = SessionKey("agent:main:bench:small"), SessionId("eeeeeeee-0000
 ACTIVE = 50
 """Sessions that take turns, one after the other, where many are stored."""
 
-ENDLESS = 1_000_000_000
-"""The window of the model, in tokens: it never fills, so no turn compacts."""
-
-_CONFIG = {
-    "models": {
-        "providers": {"bench": {"baseUrl": "http://127.0.0.1:9", "models": [{"id": "echo", "contextWindow": ENDLESS}]}}
-    },
-    "agents": {"defaults": {"model": "bench/echo"}},
-}
-
-_numbers = itertools.count()
-
 
 async def measure(options: Options) -> Table:
     """Every row of the table."""
     rows = [await measure_cost(options), await measure_sessions(options), *await measure_entries(options)]
     return Table(title=TITLE, text=__doc__.partition("\n\n")[2], rows=tuple(rows))
-
-
-async def take_turn(gateway: Gateway, key: SessionKey) -> None:
-    """Send a message and wait until its run has ended."""
-    run_id = TurnId(f"run-{next(_numbers)}")
-    inbound = Inbound(
-        channel=ChannelName("webchat"),
-        account_id=AccountId("default"),
-        message_id=run_id,
-        chat=Chat(type="direct", id="bench"),
-        sender=Sender(id="bench"),
-        text=WORDS,
-    )
-    await gateway.submit(Submission(inbound=inbound, session_key=key, may_command=True, run_id=run_id))
-    state = await gateway.wait_run(run_id, timeout_ms=60_000)
-    if state is None or state.status != "ok":
-        raise RuntimeError(f"the turn ended as {state}")
-
-
-@asynccontextmanager
-async def open_gateway(store: SqliteStore, folder: Path) -> AsyncIterator[Gateway]:
-    """A gateway over an open store on disk, without what follows behind: no files, no index, no socket."""
-    config = parse_config(_CONFIG, env={}, state_dir=folder, home=folder)
-    clock = SystemClock()
-    parts = GatewayParts(
-        version="0",
-        config=lambda: config,
-        store=store,
-        clock=clock,
-        ids=SystemIds(),
-        runner=EchoRunner(),
-        models=ConfiguredModels(lambda: config),
-        texts=WorkspaceTexts(workspace_of=lambda agent_id: Path(config.workspace(agent_id)), prompt_of=lambda _: None),
-        archiver=TranscriptArchiver(store, config, clock=clock),
-        tools={},
-        channels={},
-    )
-    async with Gateway(parts) as gateway:
-        yield gateway
-
-
-@asynccontextmanager
-async def open_store(path: Path) -> AsyncIterator[SqliteStore]:
-    """A store on disk, closed at the end."""
-    store = SqliteStore(path, reserve_bytes=0)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 # --- against bare commits ---------------------------------------------------------------------------------------------
@@ -164,7 +88,7 @@ async def record_turns(path: Path, turns: int) -> list[Commits]:
 
     apsw.connection_hooks.append(watch)
     try:
-        async with open_store(path) as store, open_gateway(store, path.parent) as gateway:
+        async with open_store(path) as store, open_gateway(store) as gateway:
             for _ in range(turns):
                 found.append([])
                 await take_turn(gateway, KEY)
@@ -184,8 +108,8 @@ async def measure_sessions(options: Options) -> Row:
     async with (
         open_store(few_path) as few_store,
         open_store(many_path) as many_store,
-        open_gateway(few_store, few_path.parent) as few_gateway,
-        open_gateway(many_store, many_path.parent) as many_gateway,
+        open_gateway(few_store) as few_gateway,
+        open_gateway(many_store) as many_gateway,
     ):
 
         async def run_few(number: int) -> None:
@@ -212,7 +136,7 @@ async def measure_entries(options: Options) -> list[Row]:
     async with open_store(path) as store:
         await fill_transcript(store, LARGE, session_id=LARGE_ID, entries=many)
         await fill_transcript(store, SMALL, session_id=SMALL_ID, entries=10)
-        async with open_gateway(store, path.parent) as gateway:
+        async with open_gateway(store) as gateway:
 
             async def run_large(_number: int) -> None:
                 await take_turn(gateway, LARGE)
