@@ -81,9 +81,7 @@ class InstarError(Exception):
 
     def __str__(self) -> str:
         """What, why and fix as sentences, without empty parts."""
-        head = (
-            f"{self.what.rstrip('.')}: {self.why.rstrip('.')}." if self.why else f"{self.what.rstrip('.')}."
-        )
+        head = f"{self.what.rstrip('.')}: {self.why.rstrip('.')}." if self.why else f"{self.what.rstrip('.')}."
         return f"{head} {self.fix}" if self.fix else head
 
 

@@ -17,13 +17,13 @@ from instar.core.model.ids import SessionKey, TurnId
 from instar.core.model.message import Target
 from instar.core.model.session import Session
 from instar.core.turn.steps import hang_entries, require_session, touch_updated
-from instar.errors import NotFound
+from instar.errors import NotFound, Unavailable
 from instar.gateway.compactor import compact_session
 from instar.gateway.outside import Outside, Stopped
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 
-__all__ = ["CompactionRun"]
+__all__ = ["CompactionRun", "take_outcome"]
 
 
 class CompactionRun:
@@ -139,7 +139,16 @@ class CompactionRun:
                 session=touch_updated(current, facts.now), entries=hang_entries((entry,), leaf), decisions=(noted,)
             )
 
-        changed = await self._services.change("store_compaction", self.key, decide)
+        services = self._services
+        changed = await services.insist(lambda: services.change("store_compaction", self.key, decide))
         self._warm.forget()
         if changed.session is not None:
             self._services.tell_session(changed.session, "compact", turn_id=self.turn_id)
+
+
+async def take_outcome(run: CompactionRun) -> Compacted:
+    """What came of a compaction. Raises `Unavailable` when the gateway stopped in the middle of it."""
+    await asyncio.wait([run.done])
+    if run.done.cancelled():
+        raise Unavailable("The gateway is stopping", fix="Try again in a moment.", retry_after_ms=2_000)
+    return run.done.result()

@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import structlog
@@ -55,8 +55,20 @@ from instar.core.queue.mode import (
 )
 from instar.core.turn.recover import build_steered_reason
 from instar.errors import FenceLost, StoreError, Unavailable
-from instar.gateway.lane_mail import Abort, Arrived, Compact, Ended, Mail, Perform, Resume, answer, refuse
-from instar.gateway.lane_ports import LaneHost, LaneWork
+from instar.gateway.lane_mail import (
+    Abort,
+    Arrived,
+    Compact,
+    Confirmed,
+    Ended,
+    Mail,
+    Perform,
+    Resume,
+    answer,
+    begin,
+    refuse,
+)
+from instar.gateway.lane_ports import Debt, LaneHost, LaneWork, Running
 from instar.gateway.waiting import end_tasks, wait_first
 from instar.gateway.warm import WarmContext
 
@@ -67,6 +79,9 @@ STOP_WAIT_S = 15.0
 
 STORE_PAUSE_S = 2.0
 """Rest before what the store refused (a full disk) is tried again."""
+
+WAKE_MAX_S = 60.0
+"""The longest sleep before an alarm is looked at again."""
 
 IDLE_S = 120.0
 """An idle lane gives up its place, and the context it kept warm, after this long."""
@@ -100,15 +115,6 @@ class LaneBook(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Running:
-    """Work under way. `stopped` is done once it was told to end, so that it need not wait for a place first."""
-
-    work: LaneWork
-    stopped: asyncio.Future[None]
-    task: asyncio.Task[None] | None = None
-
-
 class Lane:
     """The lane of one session key. `start` once; everything else is mail."""
 
@@ -119,10 +125,12 @@ class Lane:
         self._mail: asyncio.Queue[Mail] = asyncio.Queue()
         self._later: deque[Mail] = deque()
         self._unread = 0
-        self._owed: deque[Callable[[], Awaitable[None]]] = deque()
+        self._owed: deque[Debt] = deque()
+        self._unconfirmed: dict[InboundId, TurnId] = {}
+        self._has_closed_calls = False
         self._state: LaneState = IDLE_LANE
         self._items: dict[InboundId, InboxItem] = {}
-        self._running: dict[TurnId, _Running] = {}
+        self._running: dict[TurnId, Running] = {}
         self._wake_at: Instant | None = None
         self._is_draining = False
         self._task: asyncio.Task[None] | None = None
@@ -167,7 +175,7 @@ class Lane:
         while not self._mail.empty():
             self._later.append(self._mail.get_nowait())
         for mail in self._later:
-            refuse(mail)
+            await refuse(mail)
 
     # --- what others may ask ----------------------------------------------------------------------------------------
 
@@ -223,7 +231,12 @@ class Lane:
         for item in items:
             if item.inbound_id in staying:
                 self._items[item.inbound_id] = replace(item, reason=build_steered_reason(turn_id))
+                self._unconfirmed[item.inbound_id] = turn_id
         return items, staying
+
+    def confirm_steered(self, turn_id: TurnId) -> None:
+        """What the turn took is committed: what became of these messages since may follow."""
+        self._put(Confirmed(turn_id))
 
     # --- the task -----------------------------------------------------------------------------------------------------
 
@@ -264,7 +277,8 @@ class Lane:
         if self._wake_at is None and not self.is_idle:
             return await self._mail.get()
         clock = self._host.clock
-        wait_s = IDLE_S if self._wake_at is None else max(0.0, (self._wake_at - clock.now()) / 1000)
+        # At most so long at once: the wall clock, by which the alarm is set, may be set back meanwhile.
+        wait_s = IDLE_S if self._wake_at is None else min(max(0.0, (self._wake_at - clock.now()) / 1000), WAKE_MAX_S)
         getter = asyncio.ensure_future(self._mail.get())
         if await wait_first(getter, asyncio.ensure_future(clock.sleep(wait_s))):
             return getter.result()
@@ -276,6 +290,9 @@ class Lane:
             case Arrived(item):
                 await self._take_arrival(item)
             case Resume(items):
+                if not self._has_closed_calls:
+                    await self._host.close_cut_calls(self.key)
+                    self._has_closed_calls = True
                 work = self._build_turn(items, None)
                 if work is not None:
                     self._state = apply_started(self._state, LaneRun(turn_id=work.turn_id))
@@ -283,12 +300,15 @@ class Lane:
             case Ended(turn_id):
                 self._running.pop(turn_id, None)
                 self._state = apply_ended(self._state, turn_id)
+                self._confirm(turn_id)
+            case Confirmed(turn_id):
+                self._confirm(turn_id)
             case Abort(cause, run_id, done):
                 await answer(done, self._empty(cause, run_id))
             case Perform(operation, cause, done):
                 await answer(done, self._perform_now(operation, cause))
             case Compact(run):
-                await self.compact_from_inside(run)
+                await begin(run, self.compact_from_inside(run))
 
     async def _take_arrival(self, item: InboxItem) -> None:
         """What may fail first, then the answer in one go."""
@@ -297,7 +317,7 @@ class Lane:
         busy = bool(self._state.running or self._state.waiting)
         message = await self._host.build_lane_message(item, busy=busy)
         if message.is_command:
-            self._owed.append(await self._host.run_command(item))
+            self._owed.append(Debt(await self._host.run_command(item)))
             return
         for turn_id, running in self._running.items():
             self._state = apply_steerable(self._state, turn_id, steerable=running.work.takes(message.route))
@@ -357,11 +377,11 @@ class Lane:
             return None
 
     def _launch(self, work: LaneWork, *, resume: bool) -> None:
-        running = _Running(work, asyncio.get_running_loop().create_future())
+        running = Running(work, asyncio.get_running_loop().create_future())
         self._running[work.turn_id] = running
         running.task = self._group.create_task(self._run(running, resume=resume), name=f"turn:{work.turn_id}")
 
-    async def _run(self, running: _Running, *, resume: bool) -> None:
+    async def _run(self, running: Running, *, resume: bool) -> None:
         """Run a turn to its end, in one of the places that all share (QUEUE-2)."""
         work, slots = running.work, self._host.slots
         has_place = False
@@ -414,7 +434,7 @@ class Lane:
                     retry_after_ms=5_000,
                 )
             mail = getter.result()
-            if isinstance(mail, Ended):
+            if isinstance(mail, Ended | Confirmed):
                 await self._take(mail)
                 self._unread -= 1
             else:
@@ -439,9 +459,9 @@ class Lane:
 
     async def _pay(self) -> None:
         """Write what is owed, in order; what the store refuses stays owed and is tried again after a rest."""
-        while self._owed:
+        while self._owed and not self._owed[0].after & self._unconfirmed.keys():
             try:
-                await self._owed[0]()
+                await self._owed[0].write()
             except StoreError as error:
                 log.error("lane_store_failed", session_key=self.key, owed=len(self._owed), error=str(error))
                 again = Instant(self._host.clock.now() + int(STORE_PAUSE_S * 1000))
@@ -456,15 +476,20 @@ class Lane:
         """Messages that end here, each with its reason."""
         items = [self._items.pop(one.id) for one in dropped]
         if items:
-            self._owed.append(lambda: self._host.end_messages(self.key, items, dropped))
+            after = frozenset(item.inbound_id for item in items)
+            self._owed.append(Debt(lambda: self._host.end_messages(self.key, items, dropped), after))
 
     def _give_up(self, items: Sequence[InboxItem]) -> None:
         """End messages that a defect of ours keeps from being answered."""
         dropped = [Dropped(id=item.inbound_id, reason="internal") for item in items]
-        self._owed.append(lambda: self._host.end_messages(self.key, items, dropped))
+        self._owed.append(Debt(lambda: self._host.end_messages(self.key, items, dropped)))
+
+    def _confirm(self, turn_id: TurnId) -> None:
+        """What a turn took is committed, or never will be: the rows say which."""
+        self._unconfirmed = {one: taker for one, taker in self._unconfirmed.items() if taker != turn_id}
 
     def _owe_note(self, item: InboxItem, message: LaneMessage, arrival: Arrival) -> None:
         """Why a message that met a busy lane starts, waits or steers (WHY-1)."""
         noted = Noted(decision=arrival.as_decision(message.settings), inbound_id=item.inbound_id)
         change = SessionChange(decisions=(noted,))
-        self._owed.append(lambda: self._host.record("note_queue", self.key, change))
+        self._owed.append(Debt(lambda: self._host.record("note_queue", self.key, change)))

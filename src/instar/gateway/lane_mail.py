@@ -13,7 +13,19 @@ from instar.core.queue.mode import AbortCause
 from instar.errors import Unavailable
 from instar.gateway.lane_ports import LaneWork
 
-__all__ = ["Abort", "Arrived", "Compact", "Ended", "Mail", "Perform", "Resume", "answer", "refuse"]
+__all__ = [
+    "Abort",
+    "Arrived",
+    "Compact",
+    "Confirmed",
+    "Ended",
+    "Mail",
+    "Perform",
+    "Resume",
+    "answer",
+    "begin",
+    "refuse",
+]
 
 T = TypeVar("T")
 
@@ -35,6 +47,13 @@ class Resume:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A run has ended."""
+
+    turn_id: TurnId
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What a run took from the lane is committed."""
 
     turn_id: TurnId
 
@@ -64,7 +83,7 @@ class Compact:
     run: LaneWork
 
 
-Mail = Arrived | Resume | Ended | Abort | Perform | Compact
+Mail = Arrived | Resume | Ended | Confirmed | Abort | Perform | Compact
 
 
 async def answer(done: asyncio.Future[T], work: Awaitable[T]) -> None:
@@ -82,10 +101,20 @@ async def answer(done: asyncio.Future[T], work: Awaitable[T]) -> None:
             done.set_result(result)
 
 
-def refuse(mail: Mail) -> None:
+async def begin(run: LaneWork, work: Awaitable[None]) -> None:
+    """Let `work` begin the run; when it cannot, tell whoever waits for the run."""
+    try:
+        await work
+    except Unavailable as error:
+        await run.fail(str(error))
+
+
+async def refuse(mail: Mail) -> None:
     """Tell whoever waits for an answer to a piece of mail that none will come, since the gateway stops."""
     if isinstance(mail, Abort | Perform):
         _fail(mail.done, _stopping())
+    elif isinstance(mail, Compact):
+        await mail.run.fail(str(_stopping()))
 
 
 def _fail(done: asyncio.Future[T], error: Exception) -> None:

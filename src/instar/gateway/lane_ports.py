@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from instar.core.model.change import InboxItem, SessionChange
@@ -13,7 +14,7 @@ from instar.core.queue.lane import Dropped, LaneMessage
 from instar.core.queue.mode import Next
 from instar.ports.clock import Clock
 
-__all__ = ["LaneHost", "LaneWork", "SteeredMail"]
+__all__ = ["Debt", "LaneHost", "LaneWork", "Running", "SteeredMail"]
 
 
 class LaneWork(Protocol):
@@ -68,6 +69,10 @@ class SteeredMail(Protocol):
         """
         ...
 
+    def confirm_steered(self, turn_id: TurnId) -> None:
+        """Say that what the turn took is committed, so that what became of those messages since may be written."""
+        ...
+
 
 class LaneHost(Protocol):
     """What a lane asks of the gateway around it."""
@@ -92,6 +97,12 @@ class LaneHost(Protocol):
         """A turn for these messages, not yet begun; `alone` is False while another one of the session runs."""
         ...
 
+    async def close_cut_calls(self, key: SessionKey) -> None:
+        """Give every tool call that was running when the last gateway ended a result that says so. Raises `StoreError`;
+        then it may be called again.
+        """
+        ...
+
     async def run_command(self, item: InboxItem) -> Callable[[], Awaitable[None]]:
         """Do a chat command that needs no model; what is returned writes its end down. Raises `StoreError`."""
         ...
@@ -111,3 +122,20 @@ class LaneHost(Protocol):
     def retire(self, key: SessionKey) -> None:
         """Forget an idle lane."""
         ...
+
+
+@dataclass(slots=True)
+class Running:
+    """Work under way. `stopped` is done once it was told to end, so that it need not wait for a place first."""
+
+    work: LaneWork
+    stopped: asyncio.Future[None]
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """Rows that must follow. `after` are messages whose last commit by a turn has to be through first."""
+
+    write: Callable[[], Awaitable[None]]
+    after: frozenset[InboundId] = frozenset()

@@ -25,6 +25,7 @@ from instar.gateway.commands import Commands
 from instar.gateway.lane import Lane
 from instar.gateway.lane_ports import LaneWork, SteeredMail
 from instar.gateway.parts import GatewayParts
+from instar.gateway.tool_calls import close_cut_calls
 from instar.gateway.turn import Turn
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
@@ -139,6 +140,11 @@ class Lanes:
             queued=decided,
             alone=alone,
         )
+
+    async def close_cut_calls(self, key: SessionKey) -> None:
+        """Give every tool call that was running when the last gateway ended a result that says so (LOSS-4)."""
+        await close_cut_calls(self._services, key)
+        self.warm(key).forget()
 
     async def run_command(self, item: InboxItem) -> Callable[[], Awaitable[None]]:
         """Do a chat command that needs no model; what is returned writes its end down."""

@@ -17,7 +17,7 @@ import structlog
 
 from instar.core.delivery.owed import DeliverySettings, NextStep, decide_after_failure, decide_unknown
 from instar.core.model.decision import Decision
-from instar.core.model.ids import ChannelName, DeliveryId
+from instar.core.model.ids import ChannelName, DeliveryId, Instant
 from instar.core.model.message import Outbound
 from instar.core.model.query import DeliveryRow
 from instar.errors import ChannelError, StoreError
@@ -34,6 +34,27 @@ STORE_PAUSE_S = 1.0
 log = structlog.get_logger(__name__)
 
 
+class _SteadyTime:
+    """The wall clock as far as it goes forward; when it is set back, time goes on from where it was.
+
+    When a reply is due stands in its row as a moment of the wall clock. Without this, an hour set back would be an
+    hour in which nobody hears anything.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._at, self._since_s = clock.now(), clock.monotonic()
+
+    def now(self) -> Instant:
+        """Now, never before what it was."""
+        wall, elapsed_s = self._clock.now(), self._clock.monotonic() - self._since_s
+        steady = Instant(self._at + int(elapsed_s * 1000))
+        if wall <= steady:
+            return steady
+        self._at, self._since_s = wall, self._clock.monotonic()
+        return wall
+
+
 class Outbox:
     """Sends what is owed. `start` once, `stop` once; `wake` whenever a commit has owed something new."""
 
@@ -42,6 +63,7 @@ class Outbox:
     ) -> None:
         self._store = store
         self._clock = clock
+        self._time = _SteadyTime(clock)
         self._channels = channels
         self._settings = settings
         self._due: dict[ChannelName, asyncio.Event] = {name: asyncio.Event() for name in channels}
@@ -78,7 +100,7 @@ class Outbox:
 
     async def claim(self, channel: ChannelName, limit: int) -> tuple[Outbound, ...]:
         """Hand a fetching channel its replies, those without a receipt again."""
-        return await self._store.claim_deliveries(channel, limit=limit, now=self._clock.now(), again=True)
+        return await self._store.claim_deliveries(channel, limit=limit, now=self._time.now(), again=True)
 
     async def settle(self, channel: ChannelName, delivery_id: DeliveryId, receipt: Receipt) -> bool:
         """Record a receipt; False when this channel owes no such reply. A failure is final: the far side has tried."""
@@ -150,7 +172,7 @@ class Outbox:
         while True:
             due.clear()
             try:
-                claimed = await self._store.claim_deliveries(name, limit=1, now=self._clock.now(), again=False)
+                claimed = await self._store.claim_deliveries(name, limit=1, now=self._time.now(), again=False)
                 if not claimed:
                     await self._sleep_until_due(name)
             except StoreError as error:
@@ -163,7 +185,7 @@ class Outbox:
     async def _sleep_until_due(self, name: ChannelName) -> None:
         """Sleep until `wake`, or until the first retry of the channel is due."""
         first = dict(await self._store.due_channels(self._clock.now())).get(name)
-        now = self._clock.now()
+        now = self._time.now()
         if self._due[name].is_set() or (first is not None and first <= now):
             return
         self._rested[name].set()
@@ -212,7 +234,7 @@ class Outbox:
             attempt=outbound.attempt,
             permanent=permanent,
             retry_after_ms=retry_after_ms,
-            now=self._clock.now(),
+            now=self._time.now(),
         )
         log.warning(
             "delivery_failed",

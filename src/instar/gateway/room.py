@@ -23,13 +23,14 @@ from instar.core.model.entry import AnyMessage, UserMessage
 from instar.core.model.ids import Instant, TurnId
 from instar.core.model.session import Session
 from instar.core.turn.prompt import Prompt, PromptSettings, build_prompt_settings, plan_prompt
+from instar.errors import ModelOverflow
 from instar.gateway.compactor import DEFAULT_WINDOW_TOKENS, Budget, compact_session
 from instar.gateway.outside import Outside
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 from instar.ports.runner import ModelSpec
 
-__all__ = ["LazyPrompt", "Room"]
+__all__ = ["LazyPrompt", "Room", "with_way_out"]
 
 
 class LazyPrompt(Sequence[AnyMessage]):
@@ -163,3 +164,14 @@ class Room:
 
 def _window(model: ModelSpec) -> int:
     return model.context_window or DEFAULT_WINDOW_TOKENS
+
+
+def with_way_out(error: ModelOverflow) -> ModelOverflow:
+    """The same failure, with what a person can do about it (COMPACT-4)."""
+    return ModelOverflow(
+        error.what,
+        why=error.why,
+        fix="Try again, shorten the conversation with /compact, or begin a new one with /new.",
+        provider=error.provider,
+        model=error.model,
+    )

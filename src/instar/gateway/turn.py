@@ -28,16 +28,16 @@ from instar.core.queue.mode import Next
 from instar.core.routing.key import parse_key
 from instar.core.transcript.text import message_text
 from instar.core.turn.begin import Begun, plan_begin
-from instar.core.turn.ends import build_aborted_message, build_error_message, plan_ends
+from instar.core.turn.ends import build_aborted_message, build_error_message, plan_ends, plan_given
 from instar.core.turn.entries import build_user_entries
-from instar.core.turn.recover import INTERRUPTED_TEXT, SKIPPED_TEXT, find_given_answer, find_open_calls, plan_resume
+from instar.core.turn.recover import find_given_answer, plan_resume
 from instar.core.turn.reply import Reply, can_share_reply, plan_reply, read_owed_notice
-from instar.core.turn.steps import ModelCall, plan_answer, plan_finish, plan_steer, plan_tool_result
+from instar.core.turn.steps import ModelCall, plan_answer, plan_finish, plan_steer
 from instar.errors import InvariantBroken, ModelError, ModelOverflow, ModelUnavailable
 from instar.gateway.lane_ports import SteeredMail
 from instar.gateway.outside import Outside, Stopped
-from instar.gateway.room import LazyPrompt, Room
-from instar.gateway.tool_calls import call_tool
+from instar.gateway.room import LazyPrompt, Room, with_way_out
+from instar.gateway.tool_calls import INTERRUPTED, SKIPPED, call_tool, plan_result
 from instar.gateway.turn_news import RunEnd, TurnNews
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
@@ -57,12 +57,6 @@ TURN_TIMEOUT_S = 600.0
 
 RUNNER_GRACE_S = 5.0
 """How much later than its time a runner may end before it is cut: its own error says more than ours would."""
-
-MERGED_MAX = 1_000
-"""The most messages that a turn which goes on after a cut reads back as its own."""
-
-_INTERRUPTED = ToolOutput(content=(TextBlock(text=INTERRUPTED_TEXT),), is_error=True)
-_SKIPPED = ToolOutput(content=(TextBlock(text=SKIPPED_TEXT),), is_error=True)
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +91,10 @@ class Turn:
         self._outside = Outside(services.clock)
         self._taking: tuple[InboxItem, ...] = ()
         self._merged: list[InboxItem] = []
+        self._heard: list[InboxItem] = []
         self._is_open = True
+        self._open_calls: list[ToolCall] = []
+        self._has_answered = False
         self._partial = ""
         self._has_ended = False
         self._bytes = 0
@@ -115,7 +112,7 @@ class Turn:
 
     def takes(self, route: Target | None) -> bool:
         """Whether a message that came by `route` may be put into this turn at its next boundary (QUEUE-3)."""
-        routes = (resolve_route(item) for item in (*self._items, *self._merged))
+        routes = (resolve_route(item) for item in (*self._items, *self._heard))
         return self._is_open and self._outside.cause is None and can_share_reply(tuple(routes), route)
 
     def owns(self, run_id: TurnId) -> bool:
@@ -176,17 +173,19 @@ class Turn:
         self._news.started(self._require_session(), reason=self._begun.reason if self._begun else None)
 
     async def _resume(self) -> AssistantMessage | None:
-        """Go on after a cut: tool calls that were running are told to have been interrupted, never run again.
+        """Go on after a cut; the lane has told the tool calls that were running to have been interrupted.
 
         An answer that was committed before the cut is given back: nobody is asked for it twice.
         """
         services = self._services
         self._news.resumed()
         await self._change("resume_turn", lambda facts: plan_resume(facts, self._items, turn_id=self.turn_id))
-        rows = await services.insist(lambda: services.parts.store.load_inbox(turn_id=self.turn_id, limit=MERGED_MAX))
-        self._merged = [row for row in rows if row.state == "merged"]
-        await self._close_open_calls()
-        return find_given_answer(self._warm.entries)
+        self._merged, self._heard = await services.load_taken(self.key, self.turn_id)
+        session_id = self._require_session().session_id
+        await services.insist(lambda: self._warm.load(session_id))
+        given = find_given_answer(self._warm.entries, self._items)
+        self._has_answered = given is not None
+        return given
 
     async def _loop(self) -> None:
         await self._take_steered()
@@ -196,7 +195,7 @@ class Turn:
             answer = await self._ask_until_it_fits(model)
             calls = [block for block in answer.message.content if isinstance(block, ToolCall)]
             if calls:
-                await self._commit_answer(answer, model)
+                await self._commit_answer(answer, model, calls)
                 await self._run_tools(calls)
             elif self._steered.has_steered(self.turn_id):
                 await self._commit_answer(answer, model)
@@ -255,11 +254,11 @@ class Turn:
                 self._news.phase("compacting")
                 done = await self._room.after_overflow(self._require_session(), model)
                 if done.status != "compacted":
-                    raise _with_way_out(error) from error
+                    raise with_way_out(error) from error
         try:
             return await self._ask(model)
         except ModelOverflow as error:
-            raise _with_way_out(error) from error
+            raise with_way_out(error) from error
 
     def _model(self) -> ModelSpec:
         """The model of this turn's requests as things stand now."""
@@ -300,7 +299,7 @@ class Turn:
         """Run the calls one after the other. When somebody writes meanwhile, those not begun are not run (QUEUE-3)."""
         for place, call in enumerate(calls):
             if place and self._steered.has_steered(self.turn_id):
-                await self._commit_result(call, _SKIPPED)
+                await self._commit_result(call, SKIPPED)
             else:
                 await self._run_tool(call)
 
@@ -317,24 +316,15 @@ class Turn:
         entry_id = self._services.ids.entry_id()
         await self._change(
             "append_tool_result",
-            lambda facts: plan_tool_result(
-                facts,
-                call,
-                session_id=session_id,
-                entry_id=entry_id,
-                content=output.content,
-                is_error=output.is_error,
-                details=output.details,
-            ),
+            lambda facts: plan_result(facts, call, output, session_id=session_id, entry_id=entry_id),
         )
+        self._open_calls.remove(call)
         self._news.tool_ended(call, output)
 
     async def _close_open_calls(self) -> None:
         """Give every call that will not run, or did not come back, a result that says so."""
-        session_id = self._require_session().session_id
-        await self._services.insist(lambda: self._warm.load(session_id))
-        for call in find_open_calls(self._warm.entries):
-            await self._commit_result(call, _INTERRUPTED)
+        for call in tuple(self._open_calls):
+            await self._commit_result(call, INTERRUPTED)
 
     async def _take_steered(self) -> None:
         """Put messages that steer into the turn, in the order they came."""
@@ -346,18 +336,27 @@ class Turn:
         contexts = await self._services.load_contexts(self.key, items)
         entry_ids = [self._services.ids.entry_id() for _ in items]
         entries = build_user_entries(items, entry_ids, now=self._services.clock.now(), contexts=contexts)
+        answered = self._items[:1] if self._has_answered else ()
         await self._change(
             "steer_turn",
             lambda facts: plan_steer(
-                facts, items, entries, session_id=session_id, turn_id=self.turn_id, staying=staying
+                facts,
+                items,
+                entries,
+                session_id=session_id,
+                turn_id=self.turn_id,
+                staying=staying,
+                answered=answered,
             ),
         )
-        self._merged.extend(self._taking)
-        self._taking = ()
+        self._steered.confirm_steered(self.turn_id)
+        # One that also waits for a turn of its own is answered here all the same: a full queue may drop it yet.
+        self._merged, self._heard = [*self._merged, *self._taking], [*self._heard, *items]
+        self._taking, self._has_answered = (), False
 
     # --- committing answers -------------------------------------------------------------------------------------------
 
-    async def _commit_answer(self, answer: Finished, model: ModelSpec) -> None:
+    async def _commit_answer(self, answer: Finished, model: ModelSpec, calls: Sequence[ToolCall] = ()) -> None:
         """Commit an answer after which the turn goes on; its words are owed to the person at once."""
         message, call = self._settle(answer, model)
         reply = self._plan_reply(message)
@@ -374,10 +373,12 @@ class Turn:
                 turn_id=self.turn_id,
                 call=call,
                 deliveries=reply.deliveries,
+                ended=() if calls else plan_given(self._items, self.turn_id, entry_id),
                 decisions=decisions,
                 has_told_reset=reply.will_be_heard,
             ),
         )
+        self._open_calls, self._has_answered = list(calls), not calls
         # What was said is in the transcript now: a stop must not keep it a second time.
         self._partial = ""
 
@@ -459,7 +460,7 @@ class Turn:
         planned = self._prompt.planned if self._prompt is not None else None
         return plan_reply(
             "\n".join(block.text for block in message.content if isinstance(block, TextBlock)),
-            (*self._items, *self._merged),
+            (*self._items, *self._heard),
             session=session,
             turn_id=self.turn_id,
             settings=self._services.reply_settings(
@@ -492,14 +493,3 @@ class Turn:
         if self._session is None:
             raise InvariantBroken("a turn has a session once it has begun", why=self.key)
         return self._session
-
-
-def _with_way_out(error: ModelOverflow) -> ModelOverflow:
-    """The same failure, with what a person can do about it (COMPACT-4)."""
-    return ModelOverflow(
-        error.what,
-        why=error.why,
-        fix="Try again, shorten the conversation with /compact, or begin a new one with /new.",
-        provider=error.provider,
-        model=error.model,
-    )

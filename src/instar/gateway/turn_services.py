@@ -27,6 +27,7 @@ from instar.core.policy.model_choice import ModelNames
 from instar.core.routing.key import is_group_key
 from instar.core.turn.begin import BeginDraws, BeginSettings
 from instar.core.turn.entries import build_group_context
+from instar.core.turn.recover import read_steered
 from instar.core.turn.reply import ReplySettings
 from instar.errors import FenceLost, InvariantBroken, StoreError
 from instar.gateway.doors import Doors
@@ -45,6 +46,9 @@ log = structlog.get_logger(__name__)
 
 STORE_PAUSE_S = 2.0
 """Rest before what the store refused (a full disk) is tried again."""
+
+TAKEN_MAX = 200
+"""The most messages that a turn which goes on after a cut reads back as its own."""
 
 T = TypeVar("T")
 
@@ -125,6 +129,16 @@ class TurnServices:
             contexts.append(build_group_context(await self.insist(question)))
             after_seq = item.seq
         return tuple(contexts)
+
+    async def load_taken(self, key: SessionKey, turn_id: TurnId) -> tuple[list[InboxItem], list[InboxItem]]:
+        """The messages that a turn has taken beside its own: those that were merged into it, and these together with
+        those that also wait for a turn of their own (QUEUE-7).
+        """
+        store = self.parts.store
+        rows = await self.insist(lambda: store.load_inbox(turn_id=turn_id, limit=TAKEN_MAX))
+        newest = await self.insist(lambda: store.load_inbox(session_key=key, limit=TAKEN_MAX))
+        merged = [row for row in rows if row.state == "merged"]
+        return merged, [*merged, *(row for row in newest if row.ended_at is None and read_steered(row) == turn_id)]
 
     def begin_settings(self, key: SessionKey, item: InboxItem) -> BeginSettings:
         """What the begin of a turn depends on."""

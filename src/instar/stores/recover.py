@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instar.core.model.ids import DeliveryId
+from instar.core.model.ids import DeliveryId, Instant
 from instar.core.model.query import Recovered
 from instar.stores.change import FENCE
 from instar.stores.inbox import load_open_inbox
@@ -10,18 +10,23 @@ from instar.stores.transaction import Transaction
 
 __all__ = ["recover"]
 
+PUT_OFF_MAX_MS = 3_600_000
+"""The longest that a platform makes a reply wait; the gateway's own waits are shorter."""
 
-def recover(tx: Transaction) -> Recovered:
+
+def recover(tx: Transaction, *, now: Instant) -> Recovered:
     """Take over: every older gateway's writes are refused from here on.
 
     Replies that were on their way become `unknown`; those that were unknown before are told again, since whoever
-    should have looked after them may have died in between.
+    should have looked after them may have died in between. A reply that is due later than anybody would put it off is
+    due now: the clock was ahead when that was decided, and was set back since.
     """
     row = tx.one("load_meta", {"name": FENCE})
     fence = 1 + (int(row[0]) if row is not None else 0)
     tx.known.forget_all()
     tx.run("save_meta", {"name": FENCE, "value": str(fence)})
     tx.run("doubt_deliveries", {})
+    tx.run("hasten_deliveries", {"now": now, "latest": now + PUT_OFF_MAX_MS})
     unknown = tuple(DeliveryId(delivery_id) for (delivery_id,) in tx.all("list_unknown_deliveries", {}))
     return Recovered(
         fence=fence,

@@ -72,9 +72,9 @@ class SessionStore:
         """Finish what is queued, then close."""
         await self._engine.close()
 
-    async def recover(self, now: Instant) -> Recovered:  # noqa: ARG002 - part of the port
+    async def recover(self, now: Instant) -> Recovered:
         """Take over after a start."""
-        return await self._engine.write(recover.recover)
+        return await self._engine.write(lambda tx: recover.recover(tx, now=now))
 
     # --- transactions -------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Final
 
@@ -76,7 +75,7 @@ async def import_transcript(call: Call) -> object:
     """`sessions.import`."""
     try:
         data = base64.b64decode(call.params.text("content"), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise InvalidRequest("at /content: must be base64", field="content") from None
     key = call.maybe_key("key")
     try:

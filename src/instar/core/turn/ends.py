@@ -6,9 +6,17 @@ from collections.abc import Sequence
 
 from instar.core.model.change import InboxChange, InboxItem
 from instar.core.model.entry import ZERO_USAGE, AssistantMessage, TextBlock
-from instar.core.model.ids import Instant, TurnId
+from instar.core.model.ids import EntryId, Instant, TurnId
+from instar.core.turn.recover import build_given_reason
 
-__all__ = ["INTERNAL_PROVIDER", "build_aborted_message", "build_error_message", "build_expiry_notice", "plan_ends"]
+__all__ = [
+    "INTERNAL_PROVIDER",
+    "build_aborted_message",
+    "build_error_message",
+    "build_expiry_notice",
+    "plan_ends",
+    "plan_given",
+]
 
 INTERNAL_PROVIDER = "instar"
 """The provider of lines that no model wrote."""
@@ -33,6 +41,14 @@ def plan_ends(items: Sequence[InboxItem], turn_id: TurnId, *, reason: str | None
     return (
         InboxChange(inbound_id=first.inbound_id, state="answered", turn_id=turn_id, reason=reason),
         *(InboxChange(inbound_id=item.inbound_id, state="merged", turn_id=turn_id, reason=reason) for item in rest),
+    )
+
+
+def plan_given(items: Sequence[InboxItem], turn_id: TurnId, entry_id: EntryId) -> tuple[InboxChange, ...]:
+    """The note that a turn has answered and goes on with what steers it: cut off now, it asks no model for it again."""
+    reason = build_given_reason(entry_id)
+    return tuple(
+        InboxChange(inbound_id=item.inbound_id, state="running", turn_id=turn_id, reason=reason) for item in items[:1]
     )
 
 

@@ -4,8 +4,8 @@ A tool call that was committed and has no result was running when the process di
 is never run again: it gets a result that says so, and the model decides what to make of it. A turn whose answer was
 committed, and which died before it could take a steered message, is not asked again.
 
-Both questions look at the newest lines only. Lines that nobody asked a model for (injected text, marks) may stand
-among them and are passed over.
+Several turns may share a transcript (fanout), so nothing is concluded from what stands last in it: a call is open when
+it has no result, wherever it stands, and which answer a turn had given is noted in the row of its first message.
 """
 
 from __future__ import annotations
@@ -17,18 +17,16 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import (
     AnyEntry,
     AssistantMessage,
-    CustomMessageEntry,
     MessageEntry,
     ToolCall,
     ToolResultMessage,
-    UserMessage,
 )
-from instar.core.model.ids import TurnId
-from instar.core.transcript.injected import is_model_answer
+from instar.core.model.ids import EntryId, TurnId
 
 __all__ = [
     "INTERRUPTED_TEXT",
     "SKIPPED_TEXT",
+    "build_given_reason",
     "build_steered_reason",
     "find_given_answer",
     "find_open_calls",
@@ -48,47 +46,41 @@ SKIPPED_TEXT = (
 """What the model reads for a call that had not begun when somebody wrote (QUEUE-3)."""
 
 _STEERED = "steered:"
+_GIVEN = "answered:"
 
 
 def find_open_calls(entries: Sequence[AnyEntry]) -> tuple[ToolCall, ...]:
-    """The tool calls of the newest answer that have no result yet, in their order."""
-    answered: set[str] = set()
-    for entry in reversed(entries):
-        if isinstance(entry, CustomMessageEntry):
-            return ()
-        if not isinstance(entry, MessageEntry):
-            continue
-        message = entry.message
-        if isinstance(message, ToolResultMessage):
-            answered.add(message.tool_call_id)
-        elif isinstance(message, AssistantMessage) and is_model_answer(message):
-            return tuple(call for call in _calls(message) if call.id not in answered)
-        elif isinstance(message, UserMessage):
-            # Results of a turn follow its calls at once; a user message in between ends the search for them.
-            return ()
-    return ()
+    """The tool calls that have no result, in their order.
 
-
-def find_given_answer(entries: Sequence[AnyEntry]) -> AssistantMessage | None:
-    """The answer with which the conversation ends; None while a model is still to be asked.
-
-    An answer with tool calls is none: whatever became of them, the model has to hear of it.
+    Some providers number calls anew in each answer, so a result belongs to the newest call of its id before it.
     """
-    for entry in reversed(entries):
-        if isinstance(entry, CustomMessageEntry):
-            return None
+    found: dict[str, ToolCall] = {}
+    for entry in entries:
         if not isinstance(entry, MessageEntry):
             continue
-        message = entry.message
-        if not isinstance(message, AssistantMessage):
-            return None
-        if is_model_answer(message):
-            return None if _calls(message) else message
+        if isinstance(entry.message, ToolResultMessage):
+            found.pop(entry.message.tool_call_id, None)
+        elif isinstance(entry.message, AssistantMessage):
+            found.update((call.id, call) for call in _calls(entry.message))
+    return tuple(found.values())
+
+
+def find_given_answer(entries: Sequence[AnyEntry], items: Sequence[InboxItem]) -> AssistantMessage | None:
+    """The answer that a turn had given when it was cut off before the message that steered it; None without one."""
+    given = {item.reason.removeprefix(_GIVEN) for item in items if item.reason and item.reason.startswith(_GIVEN)}
+    for entry in reversed(entries):
+        if entry.id in given and isinstance(entry, MessageEntry) and isinstance(entry.message, AssistantMessage):
+            return entry.message
     return None
 
 
 def _calls(message: AssistantMessage) -> tuple[ToolCall, ...]:
     return tuple(block for block in message.content if isinstance(block, ToolCall))
+
+
+def build_given_reason(entry_id: EntryId) -> str:
+    """What the row of a running message notes once it was answered and its turn goes on with what steers it."""
+    return f"{_GIVEN}{entry_id}"
 
 
 def build_steered_reason(turn_id: TurnId) -> str:

@@ -155,10 +155,12 @@ def plan_steer(
     session_id: SessionId,
     turn_id: TurnId,
     staying: Collection[InboundId] = (),
+    answered: Sequence[InboxItem] = (),
 ) -> SessionChange:
     """Commit messages that were put into the running turn (QUEUE-3); they end as ``merged`` into it.
 
-    Those of `staying` also wait for a turn of their own (QUEUE-7); their rows note that their words are stored.
+    Those of `staying` also wait for a turn of their own (QUEUE-7); their rows note that their words are stored. Those
+    of `answered` had got their answer before; the turn owes another one now, and their rows say so.
     """
     session = require_session(facts, session_id)
     touched = touch_updated(session, facts.now)
@@ -166,11 +168,14 @@ def plan_steer(
     return SessionChange(
         session=replace(touched, lifecycle=replace(touched.lifecycle, last_interaction_at=facts.now)),
         entries=hang_entries(entries, leaf),
-        inbox=tuple(
-            InboxChange(inbound_id=item.inbound_id, state="waiting", reason=build_steered_reason(turn_id))
-            if item.inbound_id in staying
-            else InboxChange(inbound_id=item.inbound_id, state="merged", turn_id=turn_id)
-            for item in items
+        inbox=(
+            *(InboxChange(inbound_id=item.inbound_id, state="running", turn_id=turn_id) for item in answered),
+            *(
+                InboxChange(inbound_id=item.inbound_id, state="waiting", reason=build_steered_reason(turn_id))
+                if item.inbound_id in staying
+                else InboxChange(inbound_id=item.inbound_id, state="merged", turn_id=turn_id)
+                for item in items
+            ),
         ),
     )
 

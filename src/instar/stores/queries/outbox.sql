@@ -39,6 +39,10 @@ WHERE delivery_id = :delivery_id;
 -- Replies that were on their way when the process died: nobody knows what became of them.
 UPDATE outbox SET state = 'unknown' WHERE state = 'sending' AND ended_at IS NULL;
 
+-- name: hasten_deliveries
+-- Replies that were put off until far in the future are due now: the clock was set back since.
+UPDATE outbox SET next_at = :now WHERE ended_at IS NULL AND next_at > :latest;
+
 -- name: list_unknown_deliveries
 -- Replies whose fate is unknown, oldest first.
 SELECT delivery_id FROM outbox WHERE state = 'unknown' AND ended_at IS NULL ORDER BY seq;

@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from instar.core.model.entry import ZERO_USAGE, TextBlock
-from instar.core.model.ids import TurnId
-from instar.core.turn.ends import build_aborted_message, build_error_message, build_expiry_notice, plan_ends
+from instar.core.model.ids import EntryId, TurnId
+from instar.core.turn.ends import (
+    build_aborted_message,
+    build_error_message,
+    build_expiry_notice,
+    plan_ends,
+    plan_given,
+)
+from instar.core.turn.recover import build_given_reason
 from tests.builders.turns import NOW, build_item
 
 
@@ -23,6 +30,13 @@ def test_an_answer_that_is_none_says_why():
     assert {end.reason for end in plan_ends([build_item(), build_item(number=2)], TurnId("t1"), reason="stop")} == {
         "stop"
     }
+
+
+def test_an_answer_after_which_a_turn_goes_on_is_noted_on_its_first_message():
+    (noted,) = plan_given([build_item(), build_item(number=2)], TurnId("t1"), EntryId("e2"))
+    assert (noted.inbound_id, noted.state, noted.turn_id) == ("in1", "running", "t1")
+    assert noted.reason == build_given_reason(EntryId("e2"))
+    assert plan_given([], TurnId("t1"), EntryId("e2")) == ()
 
 
 def test_what_was_said_before_a_stop_is_kept_and_marked():

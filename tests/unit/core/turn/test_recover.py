@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from instar.core.model.entry import (
     ZERO_USAGE,
     AnyMessage,
@@ -14,7 +16,14 @@ from instar.core.model.entry import (
     UserMessage,
 )
 from instar.core.model.ids import EntryId, TurnId
-from instar.core.turn.recover import find_open_calls, plan_resume
+from instar.core.turn.recover import (
+    build_given_reason,
+    build_steered_reason,
+    find_given_answer,
+    find_open_calls,
+    plan_resume,
+    read_steered,
+)
 from tests.builders.turns import NOW, build_facts, build_item, build_session
 
 
@@ -39,6 +48,7 @@ def result(call_id: str) -> ToolResultMessage:
 
 
 ASK = UserMessage(content="look", timestamp=NOW)
+SAID = calls()
 
 
 def test_calls_without_a_result_are_open_in_their_order() -> None:
@@ -46,18 +56,37 @@ def test_calls_without_a_result_are_open_in_their_order() -> None:
     assert [call.id for call in find_open_calls(entries)] == ["a", "c"]
 
 
-def test_lines_that_are_no_messages_do_not_end_the_search() -> None:
+def test_a_call_is_open_wherever_it_stands() -> None:
+    """Several turns may share a transcript, and people inject lines into it."""
     note = CustomEntry(id=EntryId("e9"), parent_id=None, timestamp=NOW, custom_type="x")
-    assert [call.id for call in find_open_calls([entry(1, ASK), entry(2, calls("a")), note])] == ["a"]
+    entries = [entry(1, ASK), entry(2, calls("a")), note, entry(3, ASK), entry(4, SAID)]
+    assert [call.id for call in find_open_calls(entries)] == ["a"]
 
 
-def test_calls_before_a_newer_user_message_are_history() -> None:
-    assert find_open_calls([entry(1, ASK), entry(2, calls("a")), entry(3, ASK)]) == ()
+def test_a_result_belongs_to_the_newest_call_of_its_id() -> None:
+    entries = [entry(1, calls("a")), entry(2, result("a")), entry(3, calls("a"))]
+    assert [call.id for call in find_open_calls(entries)] == ["a"]
+    assert find_open_calls([*entries, entry(4, result("a"))]) == ()
 
 
 def test_a_transcript_without_calls_has_none_open() -> None:
     assert find_open_calls([]) == ()
-    assert find_open_calls([entry(1, ASK)]) == ()
+    assert find_open_calls([entry(1, ASK), entry(2, result("stray"))]) == ()
+
+
+def test_the_row_of_a_message_notes_which_answer_it_was_given() -> None:
+    given = replace(build_item(), reason=build_given_reason(EntryId("e2")))
+    entries = [entry(1, ASK), entry(2, SAID), entry(3, ASK), entry(4, SAID)]
+    assert find_given_answer(entries, [build_item(), given]) is SAID
+    assert find_given_answer(entries[:1], [given]) is None
+    assert find_given_answer(entries, [build_item()]) is None
+    assert find_given_answer([entry(2, ASK)], [given]) is None
+
+
+def test_the_row_of_a_waiting_message_notes_the_turn_that_has_taken_its_words() -> None:
+    assert read_steered(replace(build_item(), reason=build_steered_reason(TurnId("t1")))) == "t1"
+    assert read_steered(replace(build_item(), reason="stopped")) is None
+    assert read_steered(build_item()) is None
 
 
 def test_going_on_after_a_cut_is_recorded_once_for_the_turn() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from instar.core.lifecycle.reset import NOTICE_FIELD
 from instar.core.model.change import InboxChange
 from instar.core.model.entry import (
     AssistantMessage,
@@ -17,7 +18,16 @@ from instar.core.model.entry import (
     UserMessage,
 )
 from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, TurnId
-from instar.core.turn.steps import ModelCall, hang_entries, plan_answer, plan_steer, plan_tool_result, touch_updated
+from instar.core.turn.recover import build_steered_reason
+from instar.core.turn.steps import (
+    ModelCall,
+    hang_entries,
+    plan_answer,
+    plan_finish,
+    plan_steer,
+    plan_tool_result,
+    touch_updated,
+)
 from instar.errors import InvariantBroken
 from tests.builders.turns import NOW, SESSION_ID, build_facts, build_item, build_session
 
@@ -154,3 +164,38 @@ def test_updated_at_never_goes_back() -> None:
         touch_updated(replace(session, lifecycle=replace(session.lifecycle, updated_at=None)), NOW).lifecycle.updated_at
         == NOW
     )
+
+
+def test_the_line_about_a_reset_is_owed_until_an_answer_has_told_it() -> None:
+    session = replace(build_session(), extra={NOTICE_FIELD: "daily", "other": 1})
+    facts = build_facts(session, leaf="e1")
+    kept, told = answer(facts).session, answer(facts, has_told_reset=True).session
+    assert kept is not None
+    assert told is not None
+    assert (kept.extra, told.extra) == ({NOTICE_FIELD: "daily", "other": 1}, {"other": 1})
+
+
+def test_a_message_that_also_waits_for_a_turn_of_its_own_notes_who_has_taken_its_words() -> None:
+    items = [build_item(number=1), build_item(number=2)]
+    change = plan_steer(
+        build_facts(build_session(), leaf="e2"),
+        items,
+        (),
+        session_id=SESSION_ID,
+        turn_id=TurnId("t1"),
+        staying={items[1].inbound_id},
+        answered=[build_item(number=9)],
+    )
+    assert [(one.inbound_id, one.state, one.turn_id, one.reason) for one in change.inbox] == [
+        ("in9", "running", "t1", None),
+        ("in1", "merged", "t1", None),
+        ("in2", "waiting", None, build_steered_reason(TurnId("t1"))),
+    ]
+
+
+def test_a_turn_whose_answer_is_stored_only_ends_its_messages() -> None:
+    ended = (InboxChange(inbound_id=build_item().inbound_id, state="answered", turn_id=TurnId("t1")),)
+    change = plan_finish(build_facts(build_session(), leaf="e2", now=LATER), session_id=SESSION_ID, ended=ended)
+    assert (change.entries, change.inbox) == ((), ended)
+    assert change.session is not None
+    assert change.session.lifecycle.updated_at == LATER
