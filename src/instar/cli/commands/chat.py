@@ -72,7 +72,13 @@ def command(
                 return await _talk_at_terminal(client, conversation, screen)
             return await _talk_through_pipe(conversation)
 
-    return asyncio.run(talk())
+    try:
+        return asyncio.run(talk())
+    except KeyboardInterrupt:
+        # Between two prompts the terminal makes a signal of Ctrl-C. Who presses it there means to leave.
+        if message is None and sys.stdin.isatty():
+            return 0
+        raise
 
 
 async def find_key(client: GatewayClient, session: str | None, agent: str | None) -> str:
