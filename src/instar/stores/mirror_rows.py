@@ -13,7 +13,7 @@ from instar.core.model.fields import format_session
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.stores.known import TranscriptRow
 from instar.stores.mirror_files import Mark
-from instar.stores.rows import parse_session, write_header
+from instar.stores.rows import parse_session_once, write_header
 from instar.stores.transaction import Row, Transaction
 from instar.stores.transcripts import find_transcript
 
@@ -90,7 +90,7 @@ class IndexSlice:
 def load_index_slice(tx: Transaction, agent_id: AgentId, *, after: str) -> IndexSlice:
     """The next rows of an agent's index, by key; empty with `last` None at the end."""
     rows = tx.all("dump_sessions", {"agent_id": agent_id, "after": after, "limit": _INDEX_ROWS})
-    lines = [_index_line(row[0], format_session(parse_session(row[1]))) for row in rows]
+    lines = [_index_line(row[0], format_session(parse_session_once(row[1]))) for row in rows]
     return IndexSlice(text=b",\n".join(lines), last=rows[-1][0] if rows else None)
 
 

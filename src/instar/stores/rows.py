@@ -36,6 +36,7 @@ __all__ = [
     "format_submission",
     "line_bytes",
     "parse_session",
+    "parse_session_once",
     "read_acknowledgement",
     "read_decision",
     "read_delivery",
@@ -103,6 +104,11 @@ def format_session(session: Session) -> str:
 @lru_cache(maxsize=4096)
 def parse_session(text: str) -> Session:
     """The session that `format_session` wrote. Raises `StoreUnreadable`."""
+    return parse_session_once(text)
+
+
+def parse_session_once(text: str) -> Session:
+    """As `parse_session`, without remembering it: for walks over many sessions, each of which is read once."""
     return _decode(_sessions, text, "session")
 
 
