@@ -57,7 +57,15 @@ def draw_value(rng, depth=0):
             return {rng.choice(TEXTS): draw_value(rng, depth + 1) for _ in range(rng.randrange(3))}
 
 
-NEED_FILES = {"backup.create", "outbox.send", "outbox.drop", "sessions.restore"}
+NEED_FILES = {
+    "backup.create",
+    "config.patch",
+    "config.set",
+    "outbox.drop",
+    "outbox.send",
+    "sessions.restore",
+    "sessions.simulate",
+}
 """Methods that succeed only with files beside the store, or with the id of a reply, which no draw hits."""
 
 

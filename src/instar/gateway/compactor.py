@@ -35,7 +35,7 @@ from instar.core.explain.status import format_count
 from instar.core.model.change import Changed, Ledger, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision
 from instar.core.model.entry import CompactionEntry, TextBlock, UserMessage
-from instar.core.model.ids import AgentId, SessionKey, TurnId
+from instar.core.model.ids import SessionKey, TurnId
 from instar.core.model.session import Session
 from instar.core.turn.steps import require_session
 from instar.errors import ModelError
@@ -68,8 +68,7 @@ class _Asking:
     """The requests of one compaction: who is asked for whom, and what it took."""
 
     services: TurnServices
-    key: SessionKey
-    agent_id: AgentId
+    session: Session
     model: ModelSpec
     turn_id: TurnId
     outside: Outside
@@ -83,7 +82,7 @@ class _Asking:
         finished: Finished | None = None
         events = self.services.parts.runner.run(
             ModelRequest(
-                session_key=self.key,
+                session_key=self.session.key,
                 turn_id=self.turn_id,
                 model=self.model,
                 system=request.system,
@@ -100,7 +99,7 @@ class _Asking:
         self.ledger.append(
             Ledger(
                 turn_id=self.turn_id,
-                agent_id=self.agent_id,
+                agent_id=self.session.agent_id,
                 provider=finished.message.provider,
                 model=finished.message.model,
                 input_tokens=usage.input,
@@ -108,6 +107,8 @@ class _Asking:
                 cache_read_tokens=usage.cache_read,
                 cache_write_tokens=usage.cache_write,
                 cost_usd=finished.cost_usd,
+                principal=self.session.owner,
+                channel=self.session.origin.channel,
                 purpose="compaction",
             )
         )
@@ -143,7 +144,7 @@ async def compact_session(
         await _note(services, session.key, turn_id, _skipped(plan, reason))
         return Compacted(status="skipped", why=plan.sentence, tokens_before=view.context.tokens)
     asked = services.summary_model(settings, model)
-    asking = _Asking(services, session.key, session.agent_id, asked, turn_id, outside)
+    asking = _Asking(services, session, asked, turn_id, outside)
     attempts = [plan, without_oversized(plan, settings, window_tokens=window)]
     why = "The model gave no summary that could be used."
     for attempt in attempts:
