@@ -67,6 +67,7 @@ from instar.core.model.view import (
     SessionView,
     ToldDecision,
 )
+from instar.core.policy.budget import BudgetState
 from instar.core.routing.key import KeySettings, canonical_key
 from instar.errors import InvalidRequest, NotFound, Unavailable
 from instar.testing.ids import SequenceIds
@@ -436,6 +437,9 @@ class _NoUpkeep:
         raise Unavailable("no upkeep here")
 
     async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
+        return ()
+
+    async def budgets(self) -> tuple[BudgetState, ...]:
         return ()
 
     async def simulate(self, rules: ReplayRules, **wish: object) -> SimulationReport:

@@ -65,6 +65,7 @@ NEED_MORE = {
     "outbox.drop",
     "sessions.import",
     "sessions.restore",
+    "sessions.simulate",
 }
 """Methods that succeed only with files beside the store, a whole document or the id of a reply: no draw hits those."""
 

@@ -35,6 +35,7 @@ from instar.core.model.view import (
     SessionView,
     ToldDecision,
 )
+from instar.core.policy.budget import BudgetState
 
 __all__ = ["EventsPort", "ExportFormat", "GatewayPort", "KeepingPort", "SessionsPort", "Unsubscribe", "UpkeepPort"]
 
@@ -151,6 +152,10 @@ class UpkeepPort(Protocol):
 
     async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
         """What was spent (RPC-12)."""
+        ...
+
+    async def budgets(self) -> tuple[BudgetState, ...]:
+        """How each budget stands, with a forecast (COST-2)."""
         ...
 
     async def simulate(

@@ -19,6 +19,7 @@ from instar.config.paths import render_template
 from instar.config.sections.access import parse_access
 from instar.config.sections.activation import parse_activation
 from instar.config.sections.agents import Agents, parse_agents
+from instar.config.sections.budgets import parse_budgets
 from instar.config.sections.channels import ChannelSettings, parse_channels
 from instar.config.sections.commands import parse_commands
 from instar.config.sections.compaction import parse_compaction
@@ -35,6 +36,7 @@ from instar.config.sections.reset import parse_reset
 from instar.config.sections.routing import parse_routing
 from instar.config.sections.send import parse_send
 from instar.config.sections.store import StoreSettings, parse_store
+from instar.config.sections.tools import parse_sandbox, parse_tools
 from instar.core.context.compaction import CompactionSettings
 from instar.core.context.limits import DmHistoryLimits, HistorySettings
 from instar.core.context.pruning import PruningSettings
@@ -44,8 +46,10 @@ from instar.core.lifecycle.reset import ResetSettings
 from instar.core.model.ids import AgentId, ChannelName
 from instar.core.policy.access import AccessSettings
 from instar.core.policy.activation import ActivationSettings
+from instar.core.policy.budget import Budget
 from instar.core.policy.commands import DOCK_CHANNELS
 from instar.core.policy.send import SendPolicy
+from instar.core.policy.tools import SandboxSettings, ToolSettings
 from instar.core.queue.settings import QueueConfig
 from instar.core.routing.normalize import normalize_channel
 from instar.core.routing.route import RoutingSettings
@@ -79,6 +83,7 @@ class Config:
     dm_history: DmHistoryLimits
     maintenance: MaintenanceSettings
     memory: MemorySettings
+    budgets: tuple[Budget, ...]
     reset_triggers: tuple[str, ...]
     agents: Agents
     models: ModelsSettings
@@ -104,6 +109,16 @@ class Config:
             found = parse_activation(self.root, channel=name, agent_id=agent_id)
             self._activation[name, agent_id] = found
         return self._activation[name, agent_id]
+
+    def sandbox(self, agent_id: AgentId, channel: ChannelName | None, group_id: str = "") -> SandboxSettings:
+        """Where the tools of an agent run for a message of a channel and group (TYPE-4, TYPE-5)."""
+        name = normalize_channel(channel) or None
+        return parse_sandbox(self.root, agent_id=agent_id, channel=name, group_id=group_id)
+
+    def tools(self, agent_id: AgentId, channel: ChannelName | None, group_id: str = "") -> ToolSettings:
+        """Which tools an agent may use for a message of a channel and group (TYPE-5, TYPE-9)."""
+        name = normalize_channel(channel) or None
+        return parse_tools(self.root, agent_id=agent_id, channel=name, group_id=group_id)
 
     def mention_patterns(self, agent_id: AgentId) -> tuple[str, ...]:
         """Regular expressions that address an agent (ACT-4)."""
@@ -155,6 +170,7 @@ def parse_config(raw: Mapping[str, object], *, env: Mapping[str, str], state_dir
         dm_history=parse_dm_history(root),
         maintenance=parse_maintenance(root),
         memory=parse_memory(root),
+        budgets=parse_budgets(root),
         reset_triggers=parse_commands(root),
         agents=parse_agents(root),
         models=parse_models(root, environ=env),
@@ -165,6 +181,11 @@ def parse_config(raw: Mapping[str, object], *, env: Mapping[str, str], state_dir
     for channel in config.channels:
         config.access(channel)
         config.activation(channel)
+        config.sandbox(config.agents.default_id, channel)
+        config.tools(config.agents.default_id, channel)
+    for agent in config.agents.all:
+        config.sandbox(agent.id, None)
+        config.tools(agent.id, None)
     return config
 
 

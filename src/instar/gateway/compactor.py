@@ -108,6 +108,7 @@ class _Asking:
                 cache_write_tokens=usage.cache_write,
                 cost_usd=finished.cost_usd,
                 principal=self.session.owner,
+                channel=self.session.origin.channel,
                 purpose="compaction",
             )
         )

@@ -21,6 +21,7 @@ from instar.core.queue.settings import parse_queue_mode, resolve_queue_settings
 from instar.core.turn.recover import read_steered
 from instar.core.turn.reply import plan_expiry
 from instar.errors import InvariantBroken
+from instar.gateway.budgeted import BudgetedTurn
 from instar.gateway.commands import Commands
 from instar.gateway.lane import Lane
 from instar.gateway.lane_ports import LaneWork, SteeredMail
@@ -126,20 +127,22 @@ class Lanes:
 
     def build_turn(
         self, key: SessionKey, items: Sequence[InboxItem], decided: Next | None, *, steered: SteeredMail, alone: bool
-    ) -> Turn:
+    ) -> LaneWork:
         """A turn for these messages. Its id is the one that the first caller was told, else a fresh one."""
         turn_id = next((item.turn_id for item in items if item.turn_id), None) or self._parts.ids.turn_id()
-        return Turn(
+        command = self._open()[1].read_reset(items[0]) if len(items) == 1 else None
+        turn = Turn(
             self._services,
             key,
             items,
             turn_id=turn_id,
             warm=self.warm(key),
             steered=steered,
-            command=self._open()[1].read_reset(items[0]) if len(items) == 1 else None,
+            command=command,
             queued=decided,
             alone=alone,
         )
+        return BudgetedTurn(self._services, turn, items, command=command)
 
     async def close_cut_calls(self, key: SessionKey) -> None:
         """Give every tool call that was running when the last gateway ended a result that says so (LOSS-4)."""

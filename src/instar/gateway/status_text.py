@@ -72,6 +72,7 @@ async def load_status_facts(
         freshness=freshness,
         billed_usd=sum(costs) if costs else None,
         activation=_activation(parts, session, agent_id, key),
+        spendings=await services.spending.list_spendings(facts, agent_id, channel=channel or "", model=model),
     )
 
 

@@ -290,6 +290,7 @@ class Turn:
             window_tokens=model.context_window,
             cost_usd=answer.cost_usd,
             principal=last.submission.principal or last.acceptance.owner,
+            channel=last.submission.inbound.channel,
         )
         return message, call
 

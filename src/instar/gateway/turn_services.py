@@ -35,6 +35,7 @@ from instar.gateway.events import EventHub
 from instar.gateway.outbox import Outbox
 from instar.gateway.parts import GatewayParts
 from instar.gateway.settings import begin_settings, reset_policy
+from instar.gateway.spending import SpendingBook
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
 from instar.ports.runner import ModelSpec
@@ -67,6 +68,7 @@ class TurnServices:
     outbox: Outbox
     fence: int | None = None
     group: asyncio.TaskGroup | None = None
+    spending: SpendingBook = field(init=False)
     doors: Doors = field(default_factory=Doors)
     _tool_tokens: int | None = None
 
@@ -74,6 +76,10 @@ class TurnServices:
     def clock(self) -> Clock:
         """Time."""
         return self.parts.clock
+
+    def __post_init__(self) -> None:
+        """Begin to count what is spent."""
+        self.spending = SpendingBook(self.parts)
 
     @property
     def ids(self) -> IdSource:
@@ -91,6 +97,7 @@ class TurnServices:
         """One transaction under this gateway's fence. Raises `FenceLost` and every other `StoreError`."""
         at = self.clock.now() if now is None else now
         changed = await self.parts.store.change(name, key, now=at, fence=self.fence, decide=decide)
+        self.spending.follow(key, changed.change.ledger)
         for channel in {delivery.target.channel for delivery in changed.change.deliveries}:
             self.outbox.wake(channel)
         return changed

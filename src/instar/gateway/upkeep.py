@@ -14,6 +14,7 @@ from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.model.query import UsageRow
+from instar.core.policy.budget import BudgetState
 from instar.gateway.compaction_run import CompactionRun, take_outcome
 from instar.gateway.export import ExportFormat, export_session
 from instar.gateway.lane import LaneBook
@@ -122,3 +123,7 @@ class Upkeep:
     async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
         """What was spent, by agent, provider and model (RPC-12); a deleted session's share stays (LOSS-11)."""
         return await self._parts.store.sum_usage(session_key=key, since=since)
+
+    async def budgets(self) -> tuple[BudgetState, ...]:
+        """How each budget stands, with a forecast (COST-2)."""
+        return await self._services.spending.list_budgets()

@@ -39,6 +39,7 @@ from instar.core.model.query import (
     SearchQuery,
     SessionPage,
     SessionQuery,
+    SpendingQuery,
     UsageRow,
 )
 from instar.core.model.session import Session
@@ -229,6 +230,10 @@ class Store(Protocol):
 
     async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:
         """Channels that owe replies, with the moment the first of them is due."""
+        ...
+
+    async def sum_spending(self, query: SpendingQuery) -> float:
+        """US dollars that the ledger holds for a budget (COST-2); calls without a price count nothing."""
         ...
 
     async def load_arrivals(self, *, since: Instant, limit: int) -> tuple[InboxItem, ...]:

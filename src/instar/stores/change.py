@@ -125,6 +125,7 @@ def _book(tx: Transaction, ledger: Sequence[Ledger], *, key: SessionKey, now: In
                 "turn_id": line.turn_id,
                 "agent_id": line.agent_id,
                 "principal": line.principal,
+                "channel": line.channel,
                 "provider": line.provider,
                 "model": line.model,
                 "purpose": line.purpose,

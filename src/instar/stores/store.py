@@ -32,6 +32,7 @@ from instar.core.model.query import (
     SearchQuery,
     SessionPage,
     SessionQuery,
+    SpendingQuery,
     UsageRow,
 )
 from instar.core.model.session import Session
@@ -264,6 +265,10 @@ class SessionStore:
     async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:  # noqa: ARG002 - the port
         """Channels that owe replies, with the moment the first of them is due."""
         return await self._engine.read(outbox.due_channels)
+
+    async def sum_spending(self, query: SpendingQuery) -> float:
+        """US dollars that the ledger holds for a budget."""
+        return await self._engine.read(lambda tx: usage.sum_spending(tx, query))
 
     async def load_arrivals(self, *, since: Instant, limit: int) -> tuple[InboxItem, ...]:
         """The messages of all sessions since a moment."""

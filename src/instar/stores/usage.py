@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from instar.core.model.ids import Instant, SessionKey, TurnId
-from instar.core.model.query import UsageRow
+from instar.core.model.query import SpendingQuery, UsageRow
 from instar.stores.rows import read_usage
-from instar.stores.transaction import Transaction
+from instar.stores.transaction import Params, Transaction
 
-__all__ = ["sum_turn_outputs", "sum_usage"]
+__all__ = ["sum_spending", "sum_turn_outputs", "sum_usage"]
+
+_FOREVER = 1 << 62
+"""After every moment."""
 
 
 def sum_usage(tx: Transaction, *, session_key: SessionKey | None, since: Instant | None) -> tuple[UsageRow, ...]:
@@ -17,6 +20,27 @@ def sum_usage(tx: Transaction, *, session_key: SessionKey | None, since: Instant
     else:
         rows = tx.all("sum_usage_of_session", {"session_key": session_key, "since": since or 0})
     return tuple(map(read_usage, rows))
+
+
+def sum_spending(tx: Transaction, query: SpendingQuery) -> float:
+    """US dollars that a budget counts; calls without a price count nothing."""
+    prefix = query.key_prefix
+    params: Params = {
+        "since": query.since,
+        "until": _FOREVER if query.until is None else query.until,
+        "agent": query.agent,
+        "person": query.person,
+        "channel": query.channel,
+        "provider": query.provider,
+        "model": query.model,
+        "key_from": prefix,
+        "key_to": None if prefix is None else f"{prefix}\U0010ffff",
+    }
+    if query.session_key is None:
+        row = tx.one("sum_spending", params)
+    else:
+        row = tx.one("sum_spending_of_session", {**params, "session_key": query.session_key})
+    return float(row[0]) if row is not None else 0.0
 
 
 def sum_turn_outputs(tx: Transaction, *, since: Instant) -> dict[TurnId, int]:

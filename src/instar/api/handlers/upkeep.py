@@ -12,6 +12,7 @@ from instar.core.lifecycle.maintenance import CleanupOptions, MaintenanceAction
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.ids import AgentId, Instant, SessionId
 from instar.core.model.query import UsageRow
+from instar.core.policy.budget import BudgetState
 from instar.core.policy.scopes import ADMIN, has_scope
 from instar.errors import Forbidden
 
@@ -78,7 +79,14 @@ async def load_usage(call: Call) -> object:
     )
     agent = params.maybe_text("agentId")
     shown = [row for row in rows if agent is None or row.agent_id == agent]
-    return {"updatedAt": now, "totals": _sum(shown), "byModel": [_usage_row(row) for row in shown]}
+    answer: dict[str, object] = {
+        "updatedAt": now,
+        "totals": _sum(shown),
+        "byModel": [_usage_row(row) for row in shown],
+    }
+    if not params.text("key"):
+        answer["budgets"] = [_budget(state) for state in await call.gateway.upkeep.budgets()]
+    return answer
 
 
 async def clean_up(call: Call) -> object:
@@ -129,6 +137,20 @@ def _report(report: MaintenanceReport, path: str) -> dict[str, object]:
     if plan.enforced and not report.dry_run:
         answer |= {"applied": True, "appliedCount": report.applied_count}
     return answer
+
+
+def _budget(state: BudgetState) -> dict[str, object]:
+    budget = state.spending.budget
+    return {
+        "name": budget.name,
+        "per": budget.per,
+        "action": budget.action,
+        "limitUsd": budget.limit_usd,
+        "spentUsd": state.spending.spent_usd,
+        "forecastUsd": state.forecast_usd,
+        "startsAt": state.window.start,
+        "endsAt": state.window.end,
+    }
 
 
 def _usage_row(row: UsageRow) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from instar.core.explain.facts import Facts
 
-__all__ = ["tell_freshness", "tell_plainly", "tell_reset", "tell_size", "tell_turn"]
+__all__ = ["tell_budget", "tell_freshness", "tell_plainly", "tell_reset", "tell_size", "tell_turn"]
 
 _SUBJECTS: Final = {
     "prune": "Old tool results were trimmed from what the model saw",
@@ -78,6 +78,17 @@ def tell_size(facts: Facts) -> str:
             rest = facts.details(without=told)
             return f"{sentence} ({facts.outcome}): {before} → {after} {unit}{rest}."
     return tell_plainly(facts)
+
+
+def tell_budget(facts: Facts) -> str:
+    """Why money kept a turn from beginning, and until when."""
+    spent, limit = facts.number("spent_usd"), facts.number("limit_usd")
+    if facts.outcome != "stop" or spent is None or limit is None:
+        return tell_plainly(facts)
+    span = {"day": "for the day", "month": "for the month", "session": "of the session"}.get(facts.word("per"), "")
+    frees_at = facts.moment("frees_at")
+    until = f"it frees up {frees_at}" if frees_at else "a new session has its own"
+    return f"The budget {span} was used up: ${spent:.2f} of ${limit:.2f}; {until}."
 
 
 def tell_plainly(facts: Facts) -> str:

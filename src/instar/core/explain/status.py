@@ -14,6 +14,8 @@ from instar.core.lifecycle.notice import format_span
 from instar.core.lifecycle.reset import ResetPolicy
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.session import Session
+from instar.core.policy.budget import Spending
+from instar.core.policy.budget_text import describe_spending
 
 __all__ = ["StatusFacts", "build_status_fields", "build_status_lines", "format_count"]
 
@@ -24,7 +26,7 @@ class StatusFacts:
 
     `window_used` are the tokens in the window now and `window_source` who counted them; `window_tokens` is its size,
     None if unknown. `billed_usd` is what the ledger booked, None where nothing was priced. `send_verdict` is `allow` or
-    `deny`. `runtime` is where tools run.
+    `deny`. `runtime` is where tools run. `spendings` are the budgets that a turn here falls under.
     """
 
     version: str
@@ -47,6 +49,7 @@ class StatusFacts:
     billed_usd: float | None = None
     activation: str | None = None
     runtime: str = "direct"
+    spendings: tuple[Spending, ...] = ()
 
 
 def build_status_lines(facts: StatusFacts) -> str:
@@ -71,6 +74,7 @@ def build_status_lines(facts: StatusFacts) -> str:
     lines.append(f"Queue: {facts.queue_mode} ({facts.queue_source}), {facts.waiting} waiting, {facts.running} running")
     if facts.send_verdict != "allow":
         lines.append(f"Send policy: {facts.send_verdict}")
+    lines += [f"Budget per {one.budget.per}: {describe_spending(one)}" for one in facts.spendings]
     lines.append(f"Reset: {_reset(facts)}")
     return "\n".join(lines)
 
@@ -103,6 +107,15 @@ def build_status_fields(facts: StatusFacts) -> dict[str, object]:
             "nextExpiryAt": facts.freshness.next_expiry_at if facts.freshness else None,
         },
         "runtime": facts.runtime,
+        "budgets": [
+            {
+                "per": one.budget.per,
+                "action": one.budget.action,
+                "spentUsd": one.spent_usd,
+                "limitUsd": one.budget.limit_usd,
+            }
+            for one in facts.spendings
+        ],
     }
 
 

@@ -20,7 +20,7 @@ from instar.core.explain.arriving import (
     tell_send,
 )
 from instar.core.explain.facts import Facts
-from instar.core.explain.living import tell_freshness, tell_plainly, tell_reset, tell_size, tell_turn
+from instar.core.explain.living import tell_budget, tell_freshness, tell_plainly, tell_reset, tell_size, tell_turn
 from instar.core.model.decision import RecordedDecision
 
 __all__ = ["ask", "tell"]
@@ -37,6 +37,7 @@ _TELLERS: Final[Mapping[str, Callable[[Facts], str]]] = {
     "prune": tell_size,
     "compact": tell_size,
     "flush": tell_plainly,
+    "budget": tell_budget,
     "limit": tell_size,
     "send": tell_send,
     "deliver": tell_deliver,
@@ -64,6 +65,7 @@ _QUESTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("prune", ""): "Why does the model see less?",
     ("compact", ""): "Why was the conversation summarised?",
     ("limit", ""): "Why does the model see less?",
+    ("budget", "stop"): "Why no answer?",
 }
 """What a person would ask, by kind and outcome; an empty outcome stands for every other one."""
 

@@ -15,6 +15,7 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import (
     AgentId,
+    ChannelName,
     DeliveryId,
     EntryId,
     InboundId,
@@ -203,7 +204,10 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """One line of the usage ledger: what a model call took and cost, US dollars (LOSS-11, COST-1)."""
+    """One line of the usage ledger: what a model call took and cost, US dollars (LOSS-11, COST-1).
+
+    `principal` is the person it is booked to, `channel` where that person wrote; None where nobody's message asked.
+    """
 
     turn_id: TurnId | None
     agent_id: AgentId
@@ -215,6 +219,7 @@ class Ledger:
     cache_write_tokens: int = 0
     cost_usd: float | None = None
     principal: str | None = None
+    channel: ChannelName | None = None
     purpose: str = "turn"
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "SearchQuery",
     "SessionPage",
     "SessionQuery",
+    "SpendingQuery",
     "StoredEntry",
     "UsageRow",
 ]
@@ -103,6 +104,24 @@ class UsageRow:
     cache_read_tokens: int
     cache_write_tokens: int
     cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingQuery:
+    """Which lines of the ledger count: since a moment, before another (None: until now), and each given field.
+
+    `person`, `provider` and `model` are in lower case; `key_prefix` is the beginning of a session key.
+    """
+
+    since: Instant
+    until: Instant | None = None
+    session_key: SessionKey | None = None
+    agent: str | None = None
+    person: str | None = None
+    channel: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    key_prefix: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ __all__ = [
     "BudgetFacts",
     "BudgetMatch",
     "BudgetPeriod",
+    "BudgetState",
     "BudgetWindow",
     "Spending",
     "decide_budget",
@@ -82,6 +83,18 @@ class Spending:
 
     budget: Budget
     spent_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetState:
+    """How a budget stands, for whoever looks after the money.
+
+    `forecast_usd` is what its window will have cost at the end if the last days go on; None where that cannot be said.
+    """
+
+    spending: Spending
+    window: BudgetWindow
+    forecast_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

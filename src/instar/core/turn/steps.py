@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from instar.core.lifecycle.reset import NOTICE_FIELD
 from instar.core.model.change import InboxChange, InboxItem, Ledger, NewDelivery, Noted, SessionChange, SessionFacts
 from instar.core.model.entry import AnyEntry, AssistantMessage, Block, MessageEntry, ToolCall, ToolResultMessage, Usage
-from instar.core.model.ids import AgentId, EntryId, InboundId, Instant, SessionId, TurnId
+from instar.core.model.ids import AgentId, ChannelName, EntryId, InboundId, Instant, SessionId, TurnId
 from instar.core.model.session import Counters, Session
 from instar.core.turn.recover import build_steered_reason
 from instar.errors import InvariantBroken
@@ -45,6 +45,7 @@ class ModelCall:
     window_tokens: int | None = None
     cost_usd: float | None = None
     principal: str | None = None
+    channel: ChannelName | None = None
 
 
 def require_session(facts: SessionFacts, session_id: SessionId) -> Session:
@@ -206,4 +207,5 @@ def _book(call: ModelCall, turn_id: TurnId) -> Ledger:
         cache_write_tokens=usage.cache_write,
         cost_usd=call.cost_usd,
         principal=call.principal,
+        channel=call.channel,
     )

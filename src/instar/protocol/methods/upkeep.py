@@ -64,8 +64,8 @@ UPKEEP: Final = (
         name="sessions.usage",
         scope=READ,
         summary="what was spent, by agent, provider and model",
-        result="`{updatedAt, totals, byModel: [row]}`",
-        rule="RPC-12, LOSS-11",
+        result="`{updatedAt, totals, byModel: [row], budgets?: [{per, action, limitUsd, spentUsd, forecastUsd}]}`",
+        rule="RPC-12, LOSS-11, COST-2",
         fields=(
             text("key", most=SESSION_KEY_MAX_CHARS),
             AGENT,

@@ -2,10 +2,10 @@
 -- One line of the ledger.
 INSERT INTO usage (
     at, session_key, turn_id, agent_id, principal, provider, model, purpose, input_tokens, output_tokens,
-    cache_read_tokens, cache_write_tokens, cost_usd
+    cache_read_tokens, cache_write_tokens, cost_usd, channel
 ) VALUES (
     :at, :session_key, :turn_id, :agent_id, :principal, :provider, :model, :purpose, :input_tokens, :output_tokens,
-    :cache_read_tokens, :cache_write_tokens, :cost_usd
+    :cache_read_tokens, :cache_write_tokens, :cost_usd, :channel
 );
 
 -- name: sum_usage
@@ -13,6 +13,22 @@ INSERT INTO usage (
 SELECT agent_id, provider, model, COUNT(*), SUM(input_tokens), SUM(output_tokens), SUM(cache_read_tokens),
     SUM(cache_write_tokens), SUM(cost_usd)
 FROM usage WHERE at >= :since GROUP BY agent_id, provider, model ORDER BY agent_id, provider, model;
+
+-- fragment: spent
+-- Lines that a budget counts: each filter that is given restricts.
+at >= :since AND at < :until
+    AND (:agent IS NULL OR agent_id = :agent) AND (:person IS NULL OR lower(principal) = :person)
+    AND (:channel IS NULL OR channel = :channel) AND (:provider IS NULL OR lower(provider) = :provider)
+    AND (:model IS NULL OR lower(model) = :model)
+    AND (:key_from IS NULL OR (session_key >= :key_from AND session_key < :key_to))
+
+-- name: sum_spending
+-- What was spent in all sessions.
+SELECT COALESCE(SUM(cost_usd), 0.0) FROM usage WHERE {spent};
+
+-- name: sum_spending_of_session
+-- What was spent in one session.
+SELECT COALESCE(SUM(cost_usd), 0.0) FROM usage WHERE session_key = :session_key AND {spent};
 
 -- name: sum_turn_outputs
 -- What models wrote in each turn since a moment.

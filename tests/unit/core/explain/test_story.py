@@ -105,6 +105,20 @@ def test_work_taken_up_after_a_restart():
     assert told("turn", "aborted", "QUEUE-16") == "The turn ended: aborted. QUEUE-16"
 
 
+def test_a_used_up_budget_says_how_much_and_until_when():
+    frees_at = parse_iso("2026-03-31T22:00Z")
+    spent = {"per": "month", "spent_usd": 5.118, "limit_usd": 5.0}
+    assert told("budget", "stop", "COST-2", **spent, frees_at=frees_at) == (
+        "The budget for the month was used up: $5.12 of $5.00; it frees up 2026-04-01 00:00. COST-2"
+    )
+    assert told("budget", "stop", "COST-2", **{**spent, "per": "session"}) == (
+        "The budget of the session was used up: $5.12 of $5.00; a new session has its own. COST-2"
+    )
+    assert told("budget", "stop", "COST-2").startswith("Budget: stop")
+    assert told("budget", "warn", "COST-2", **spent).startswith("Budget: warn")
+    assert ask(record("budget", "stop")) == "Why no answer?"
+
+
 def test_sizes_are_told_before_and_after():
     assert told("compact", "stored", "COMPACT-3", tokens_before=9000, tokens_after=2000, kept=3) == (
         "The older part of the conversation was put into a summary (stored): 9000 → 2000 tokens (kept 3). COMPACT-3"

@@ -1,0 +1,205 @@
+"""Budgets before turns: what is used up stops the next one, and says until when (COST-1, COST-2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from instar.core.model.change import Ledger, SessionChange
+from instar.core.model.entry import Usage
+from instar.core.model.event import RunEnded
+from instar.core.model.ids import AgentId, SessionKey
+from instar.core.model.query import SpendingQuery
+from instar.testing.clock import ManualClock
+from instar.testing.gateway import GatewayInMemory
+from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
+from instar.testing.script import Reply
+from tests.builders.stories import (
+    DIRECT,
+    Gate,
+    Listener,
+    ask,
+    at,
+    build_config,
+    read_decisions,
+    read_inbox,
+    read_lines,
+    sent_texts,
+    story,
+)
+
+DOLLAR = replace(SCRIPTED_MODEL, price={"output": 1_000_000.0})
+"""A model whose every token costs a dollar."""
+
+USED_UP = (
+    "No answer now: the budget for today is used up ($4.00 of $3.00). "
+    "It frees up on 2026-03-11 00:00 UTC; write again then."
+)
+
+
+def world_of(*budgets, costs=2, clock=None, **session):
+    runner = ScriptedRunner(lambda _asked: Reply(text="Here.", usage=Usage(output=costs, total_tokens=costs)))
+    config = build_config(budgets=list(budgets), channels=("telegram", "discord"), session=session)
+    return GatewayInMemory(config, runner=runner, model=DOLLAR, clock=clock or ManualClock(at("2026-03-10 12:00")))
+
+
+async def say(world, text, *, sender="ann", channel="telegram"):
+    await world.channel(channel).post(text, sender=sender)
+    await world.settle()
+
+
+def day(limit, **more):
+    return {"per": "day", "limitUsd": limit, "action": "stop", **more}
+
+
+@story
+async def test_a_used_up_budget_refuses_the_next_turn_and_says_when_it_frees_up():
+    async with world_of(day(3)) as world:
+        await say(world, "one")
+        await say(world, "two")
+        await say(world, "three")
+        assert sent_texts(world) == [
+            "Here.",
+            "Here.",
+            USED_UP,
+        ]
+        assert await read_inbox(world) == [
+            ("one", "answered", None),
+            ("two", "answered", None),
+            ("three", "refused", "budget"),
+        ]
+        # What got no turn is in no transcript, and asked no model.
+        assert len(await read_lines(world)) == 4
+        assert len(world.runner.requests) == 2
+        (row,) = await read_decisions(world, kind="budget")
+        assert (row.decision.outcome, row.decision.rule) == ("stop", "COST-2")
+        await say(world, "/why")
+        assert sent_texts(world)[-1] == (
+            "Why no answer? The budget for the day was used up: $4.00 of $3.00; it frees up 2026-03-11 00:00. COST-2"
+        )
+        await world.clock.run_for(13 * 3600)
+        await say(world, "four")
+        assert sent_texts(world)[-1].endswith("Here.")
+
+
+@story
+async def test_what_was_spent_counts_after_a_restart_and_by_its_own_measure():
+    async with world_of(day(3, match={"person": "telegram:ann"})) as world:
+        await say(world, "one")
+        await say(world, "two")
+        await world.restart(kill=True)
+        await say(world, "three")
+        assert sent_texts(world)[-1].startswith("No answer now")
+        await say(world, "hello", sender="bob")
+        assert sent_texts(world, to="bob") == ["Here."]
+
+
+@story
+async def test_a_budget_may_be_for_a_channel_an_agent_a_model_or_a_prefix():
+    for match, stopped in (
+        ({"channel": "telegram"}, "telegram"),
+        ({"channel": "discord"}, "discord"),
+        ({"keyPrefix": "agent:main:telegram:"}, "telegram"),
+    ):
+        async with world_of(day(1, match=match)) as world:
+            for channel in ("telegram", "discord"):
+                await say(world, "one", channel=channel)
+                await say(world, "two", channel=channel)
+                is_stopped = sent_texts(world, channel)[-1].startswith("No answer now")
+                assert is_stopped == (channel == stopped), match
+    for match, stops in (({"agent": "main"}, True), ({"model": "test/scripted"}, True), ({"model": "x/y"}, False)):
+        async with world_of(day(1, match=match)) as world:
+            await say(world, "one")
+            await say(world, "two")
+            assert sent_texts(world)[-1].startswith("No answer now") == stops, match
+
+
+@story
+async def test_a_session_has_a_budget_of_its_own_and_a_new_one_begins_with_nothing_spent():
+    async with world_of({"per": "session", "limitUsd": 2, "action": "stop"}) as world:
+        await say(world, "one")
+        await say(world, "two")
+        assert sent_texts(world)[-1].endswith("A new session begins with its own: /new.")
+        await say(world, "/new three")
+        assert sent_texts(world)[-1] == "Here."
+        await say(world, "four")
+        assert sent_texts(world)[-1].startswith("No answer now")
+        await world.clock.run_for(24 * 3600)
+        await say(world, "five")
+        assert sent_texts(world)[-1].endswith("Here.")
+
+
+@story
+async def test_one_that_only_warns_stops_nothing():
+    async with world_of({"per": "month", "limitUsd": 1}) as world:
+        for text in ("one", "two", "three"):
+            await say(world, text)
+        assert sent_texts(world) == ["Here."] * 3
+
+
+@story
+async def test_the_turn_in_flight_finishes_whatever_it_costs_and_one_that_was_cut_goes_on():
+    gate = Gate()
+    async with world_of(day(1)) as world:
+        script = world.runner.script
+        world.runner.script = lambda asked: replace(script(asked), before_chunk=gate)
+        await world.channel("telegram").post("one", sender="ann")
+        await gate.reached.wait()
+        await say_in_other_session(world)
+        gate.open()
+        await world.restart(kill=True)
+        await world.settle()
+        assert sent_texts(world, to="ann") == ["Here."]
+
+
+async def say_in_other_session(world):
+    """Spend the day's money elsewhere while a turn runs."""
+    line = Ledger(turn_id=None, agent_id=AgentId("main"), provider="p", model="m", cost_usd=5.0)
+    await world.store.change(
+        "spend",
+        SessionKey("agent:main:other"),
+        now=world.clock.now(),
+        fence=None,
+        decide=lambda _facts: SessionChange(ledger=(line,)),
+    )
+
+
+@story
+async def test_a_client_is_told_by_the_end_of_its_run():
+    async with world_of(day(1)) as world:
+        await ask(world, "one", run_id="r1")
+        await world.settle()
+        listener = Listener(world)
+        await ask(world, "two", run_id="r2")
+        await world.settle()
+        (end,) = [event for event in listener.events if isinstance(event, RunEnded)]
+        assert (end.turn_id, end.state) == ("r2", "error")
+        assert end.error.startswith("No answer now: the budget for today")
+        assert (await world.gateway.run_state("r2")).status == "error"
+
+
+@story
+async def test_the_ledger_says_who_spent_it_where():
+    async with world_of() as world:
+        await say(world, "one")
+        for query in ({"person": "telegram:ann"}, {"channel": "telegram"}, {"agent": "main"}, {"session_key": DIRECT}):
+            assert await world.store.sum_spending(SpendingQuery(since=0, **query)) == 2.0
+        assert await world.store.sum_spending(SpendingQuery(since=0, channel="discord")) == 0.0
+        assert await world.store.sum_spending(SpendingQuery(since=world.clock.now() + 1)) == 0.0
+        assert await world.store.sum_spending(SpendingQuery(since=0, until=world.clock.now())) == 0.0
+        assert await world.store.sum_spending(SpendingQuery(since=0, key_prefix="agent:main:tele")) == 2.0
+        assert await world.store.sum_spending(SpendingQuery(since=0, key_prefix="agent:x")) == 0.0
+
+
+@story
+async def test_how_far_budgets_are_is_shown_with_a_forecast():
+    async with world_of({"per": "month", "limitUsd": 100}, {"per": "session", "limitUsd": 9}, day(50)) as world:
+        for _ in range(3):
+            await say(world, "one")
+            await world.clock.run_for(24 * 3600)
+        month, today = await world.gateway.upkeep.budgets()
+        assert (month.spending.spent_usd, today.spending.spent_usd) == (6.0, 0.0)
+        # Six dollars in the last seven days, and eighteen and a half days of March are left.
+        assert round(month.forecast_usd, 2) == round(6 + 6 / 7 * 18.5, 2)
+        await say(world, "/status")
+        assert "Budget per month: $6.00 of $100.00" in sent_texts(world)[-1]
+        assert "Budget per session: $2.00 of $9.00" in sent_texts(world)[-1]
