@@ -92,6 +92,7 @@ _TABLES: Final[Mapping[str, list[str]]] = {
         "cache_read_tokens",
         "cache_write_tokens",
         "cost_usd",
+        "channel",
     ],
 }
 """Columns in the order of the queries of ``transfer.sql``."""

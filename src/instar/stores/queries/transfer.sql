@@ -15,7 +15,7 @@ at, session_key, inbound_id, turn_id, kind, outcome, rule, inputs, who
 -- fragment: usage_columns
 -- Every column of the ledger.
 at, session_key, turn_id, agent_id, principal, provider, model, purpose, input_tokens, output_tokens,
-    cache_read_tokens, cache_write_tokens, cost_usd
+    cache_read_tokens, cache_write_tokens, cost_usd, channel
 
 -- name: list_keys
 -- The next keys that have a session or a transcript.
@@ -71,5 +71,5 @@ INSERT INTO decisions ({decision_columns}) VALUES (
 -- A line of the ledger as it was.
 INSERT INTO usage ({usage_columns}) VALUES (
     :at, :session_key, :turn_id, :agent_id, :principal, :provider, :model, :purpose, :input_tokens, :output_tokens,
-    :cache_read_tokens, :cache_write_tokens, :cost_usd
+    :cache_read_tokens, :cache_write_tokens, :cost_usd, :channel
 );
