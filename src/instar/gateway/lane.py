@@ -23,17 +23,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 import structlog
 
-from instar.core.model.change import InboxItem, Noted, SessionChange
+from instar.core.model.change import InboxItem
 from instar.core.model.ids import InboundId, Instant, SessionKey, TurnId
 from instar.core.queue.lane import (
     IDLE_LANE,
     Dropped,
-    LaneMessage,
     LaneRun,
     LaneState,
     apply_ended,
@@ -55,6 +54,7 @@ from instar.core.queue.mode import (
 )
 from instar.core.turn.recover import build_steered_reason
 from instar.errors import FenceLost, StoreError, Unavailable
+from instar.gateway.lane_debts import STORE_PAUSE_S, Debts
 from instar.gateway.lane_mail import (
     Abort,
     Arrived,
@@ -68,7 +68,7 @@ from instar.gateway.lane_mail import (
     begin,
     refuse,
 )
-from instar.gateway.lane_ports import Debt, LaneHost, LaneWork, Running
+from instar.gateway.lane_ports import LaneHost, LaneWork
 from instar.gateway.waiting import end_tasks, wait_first
 from instar.gateway.warm import WarmContext
 
@@ -76,9 +76,6 @@ __all__ = ["Lane", "LaneBook"]
 
 STOP_WAIT_S = 15.0
 """How long a stop waits for a turn to end before it gives up (RPC-35, COMPACT-20)."""
-
-STORE_PAUSE_S = 2.0
-"""Rest before what the store refused (a full disk) is tried again."""
 
 WAKE_MAX_S = 60.0
 """The longest sleep before an alarm is looked at again."""
@@ -115,6 +112,15 @@ class LaneBook(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Running:
+    """Work under way. `stopped` is done once it was told to end, so that it need not wait for a place first."""
+
+    work: LaneWork
+    stopped: asyncio.Future[None]
+    task: asyncio.Task[None] | None = None
+
+
 class Lane:
     """The lane of one session key. `start` once; everything else is mail."""
 
@@ -125,12 +131,11 @@ class Lane:
         self._mail: asyncio.Queue[Mail] = asyncio.Queue()
         self._later: deque[Mail] = deque()
         self._unread = 0
-        self._owed: deque[Debt] = deque()
-        self._unconfirmed: dict[InboundId, TurnId] = {}
+        self._owed = Debts(key, host)
         self._has_closed_calls = False
         self._state: LaneState = IDLE_LANE
         self._items: dict[InboundId, InboxItem] = {}
-        self._running: dict[TurnId, Running] = {}
+        self._running: dict[TurnId, _Running] = {}
         self._wake_at: Instant | None = None
         self._is_draining = False
         self._task: asyncio.Task[None] | None = None
@@ -176,6 +181,10 @@ class Lane:
             self._later.append(self._mail.get_nowait())
         for mail in self._later:
             await refuse(mail)
+        for running in self._running.values():
+            if not running.work.items:
+                # Nobody's message began it, and ended before its first step it could not tell anybody itself.
+                await refuse(Compact(running.work))
 
     # --- what others may ask ----------------------------------------------------------------------------------------
 
@@ -231,7 +240,7 @@ class Lane:
         for item in items:
             if item.inbound_id in staying:
                 self._items[item.inbound_id] = replace(item, reason=build_steered_reason(turn_id))
-                self._unconfirmed[item.inbound_id] = turn_id
+                self._owed.hold(item.inbound_id, turn_id)
         return items, staying
 
     def confirm_steered(self, turn_id: TurnId) -> None:
@@ -251,6 +260,9 @@ class Lane:
                 if mail is not None:
                     await self._take(mail)
                     self._unread -= 1
+            except FenceLost as error:
+                log.critical("lane_lost", session_key=self.key, error=str(error))
+                self._unread -= 1
             except StoreError as error:
                 # Nothing has changed yet: the mail is as good as unread.
                 log.error("lane_store_failed", session_key=self.key, error=str(error))
@@ -279,11 +291,21 @@ class Lane:
         clock = self._host.clock
         # At most so long at once: the wall clock, by which the alarm is set, may be set back meanwhile.
         wait_s = IDLE_S if self._wake_at is None else min(max(0.0, (self._wake_at - clock.now()) / 1000), WAKE_MAX_S)
+        mail = await self._get_mail(wait_s)
+        if mail is None:
+            self._wake_at = None
+        return mail
+
+    async def _get_mail(self, wait_s: float) -> Mail | None:
+        """The next piece of mail, None if there is none in time; one that comes just as the lane is ended is kept."""
         getter = asyncio.ensure_future(self._mail.get())
-        if await wait_first(getter, asyncio.ensure_future(clock.sleep(wait_s))):
-            return getter.result()
-        self._wake_at = None
-        return None
+        try:
+            in_time = await wait_first(getter, asyncio.ensure_future(self._host.clock.sleep(wait_s)))
+        except asyncio.CancelledError:
+            if getter.done() and not getter.cancelled():
+                self._later.append(getter.result())
+            raise
+        return getter.result() if in_time else None
 
     async def _take(self, mail: Mail) -> None:
         match mail:
@@ -300,9 +322,9 @@ class Lane:
             case Ended(turn_id):
                 self._running.pop(turn_id, None)
                 self._state = apply_ended(self._state, turn_id)
-                self._confirm(turn_id)
+                self._owed.confirm(turn_id)
             case Confirmed(turn_id):
-                self._confirm(turn_id)
+                self._owed.confirm(turn_id)
             case Abort(cause, run_id, done):
                 await answer(done, self._empty(cause, run_id))
             case Perform(operation, cause, done):
@@ -317,7 +339,7 @@ class Lane:
         busy = bool(self._state.running or self._state.waiting)
         message = await self._host.build_lane_message(item, busy=busy)
         if message.is_command:
-            self._owed.append(Debt(await self._host.run_command(item)))
+            self._owed.owe(await self._host.run_command(item))
             return
         for turn_id, running in self._running.items():
             self._state = apply_steerable(self._state, turn_id, steerable=running.work.takes(message.route))
@@ -328,7 +350,7 @@ class Lane:
         for turn_id in arrival.abort:
             self._stop_turn(turn_id, "interrupt")
         if busy:
-            self._owe_note(item, message, arrival)
+            self._owed.owe_note(item, message, arrival)
         self._carry_out(item, arrival)
 
     def _carry_out(self, item: InboxItem, arrival: Arrival) -> None:
@@ -377,11 +399,11 @@ class Lane:
             return None
 
     def _launch(self, work: LaneWork, *, resume: bool) -> None:
-        running = Running(work, asyncio.get_running_loop().create_future())
+        running = _Running(work, asyncio.get_running_loop().create_future())
         self._running[work.turn_id] = running
         running.task = self._group.create_task(self._run(running, resume=resume), name=f"turn:{work.turn_id}")
 
-    async def _run(self, running: Running, *, resume: bool) -> None:
+    async def _run(self, running: _Running, *, resume: bool) -> None:
         """Run a turn to its end, in one of the places that all share (QUEUE-2)."""
         work, slots = running.work, self._host.slots
         has_place = False
@@ -424,16 +446,14 @@ class Lane:
         clock = self._host.clock
         deadline = clock.monotonic() + STOP_WAIT_S
         while any(turn_id in self._running for turn_id in turn_ids):
-            getter = asyncio.ensure_future(self._mail.get())
-            left = max(0.0, deadline - clock.monotonic())
-            if not await wait_first(getter, asyncio.ensure_future(clock.sleep(left))):
+            mail = await self._get_mail(max(0.0, deadline - clock.monotonic()))
+            if mail is None:
                 raise Unavailable(
                     "The running turn did not stop",
                     why=f"it is still busy after {STOP_WAIT_S:.0f} seconds",
                     fix="Try again; if it stays, restart the gateway.",
                     retry_after_ms=5_000,
                 )
-            mail = getter.result()
             if isinstance(mail, Ended | Confirmed):
                 await self._take(mail)
                 self._unread -= 1
@@ -458,38 +478,15 @@ class Lane:
     # --- rows that must follow ----------------------------------------------------------------------------------------
 
     async def _pay(self) -> None:
-        """Write what is owed, in order; what the store refuses stays owed and is tried again after a rest."""
-        while self._owed and not self._owed[0].after & self._unconfirmed.keys():
-            try:
-                await self._owed[0].write()
-            except StoreError as error:
-                log.error("lane_store_failed", session_key=self.key, owed=len(self._owed), error=str(error))
-                again = Instant(self._host.clock.now() + int(STORE_PAUSE_S * 1000))
-                self._wake_at = again if self._wake_at is None else min(again, self._wake_at)
-                return
-            except Exception:
-                # The lane boundary (style, section 6): the rest must be written all the same.
-                log.exception("lane_failed", session_key=self.key)
-            self._owed.popleft()
+        """Write what is owed; what the store refuses is tried again after a rest."""
+        again = await self._owed.pay()
+        if again is not None:
+            self._wake_at = again if self._wake_at is None else min(again, self._wake_at)
 
     def _owe_ends(self, dropped: Sequence[Dropped]) -> None:
         """Messages that end here, each with its reason."""
-        items = [self._items.pop(one.id) for one in dropped]
-        if items:
-            after = frozenset(item.inbound_id for item in items)
-            self._owed.append(Debt(lambda: self._host.end_messages(self.key, items, dropped), after))
+        self._owed.owe_ends([self._items.pop(one.id) for one in dropped], dropped)
 
     def _give_up(self, items: Sequence[InboxItem]) -> None:
         """End messages that a defect of ours keeps from being answered."""
-        dropped = [Dropped(id=item.inbound_id, reason="internal") for item in items]
-        self._owed.append(Debt(lambda: self._host.end_messages(self.key, items, dropped)))
-
-    def _confirm(self, turn_id: TurnId) -> None:
-        """What a turn took is committed, or never will be: the rows say which."""
-        self._unconfirmed = {one: taker for one, taker in self._unconfirmed.items() if taker != turn_id}
-
-    def _owe_note(self, item: InboxItem, message: LaneMessage, arrival: Arrival) -> None:
-        """Why a message that met a busy lane starts, waits or steers (WHY-1)."""
-        noted = Noted(decision=arrival.as_decision(message.settings), inbound_id=item.inbound_id)
-        change = SessionChange(decisions=(noted,))
-        self._owed.append(Debt(lambda: self._host.record("note_queue", self.key, change)))
+        self._owed.owe_ends(items, [Dropped(id=item.inbound_id, reason="internal") for item in items])

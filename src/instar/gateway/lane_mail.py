@@ -105,6 +105,9 @@ async def begin(run: LaneWork, work: Awaitable[None]) -> None:
     """Let `work` begin the run; when it cannot, tell whoever waits for the run."""
     try:
         await work
+    except asyncio.CancelledError:
+        await run.fail(str(_stopping()))
+        raise
     except Unavailable as error:
         await run.fail(str(error))
 

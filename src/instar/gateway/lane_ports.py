@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from instar.core.model.change import InboxItem, SessionChange
@@ -14,7 +13,7 @@ from instar.core.queue.lane import Dropped, LaneMessage
 from instar.core.queue.mode import Next
 from instar.ports.clock import Clock
 
-__all__ = ["Debt", "LaneHost", "LaneWork", "Running", "SteeredMail"]
+__all__ = ["LaneHost", "LaneWork", "SteeredMail"]
 
 
 class LaneWork(Protocol):
@@ -122,20 +121,3 @@ class LaneHost(Protocol):
     def retire(self, key: SessionKey) -> None:
         """Forget an idle lane."""
         ...
-
-
-@dataclass(slots=True)
-class Running:
-    """Work under way. `stopped` is done once it was told to end, so that it need not wait for a place first."""
-
-    work: LaneWork
-    stopped: asyncio.Future[None]
-    task: asyncio.Task[None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Debt:
-    """Rows that must follow. `after` are messages whose last commit by a turn has to be through first."""
-
-    write: Callable[[], Awaitable[None]]
-    after: frozenset[InboundId] = frozenset()

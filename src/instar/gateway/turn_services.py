@@ -72,14 +72,14 @@ class TurnServices:
     doors: Doors = field(default_factory=Doors)
     _tool_tokens: int | None = None
 
+    def __post_init__(self) -> None:
+        """Begin to count what is spent."""
+        self.spending = SpendingBook(self.parts)
+
     @property
     def clock(self) -> Clock:
         """Time."""
         return self.parts.clock
-
-    def __post_init__(self) -> None:
-        """Begin to count what is spent."""
-        self.spending = SpendingBook(self.parts)
 
     @property
     def ids(self) -> IdSource:
