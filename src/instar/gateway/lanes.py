@@ -21,11 +21,11 @@ from instar.core.queue.settings import parse_queue_mode, resolve_queue_settings
 from instar.core.turn.recover import read_steered
 from instar.core.turn.reply import plan_expiry
 from instar.errors import InvariantBroken
-from instar.gateway.budgeted import BudgetedTurn
 from instar.gateway.commands import Commands
 from instar.gateway.lane import Lane
 from instar.gateway.lane_ports import LaneWork, SteeredMail
 from instar.gateway.parts import GatewayParts
+from instar.gateway.prepared import PreparedTurn
 from instar.gateway.tool_calls import close_cut_calls
 from instar.gateway.turn import Turn
 from instar.gateway.turn_services import TurnServices
@@ -142,7 +142,7 @@ class Lanes:
             queued=decided,
             alone=alone,
         )
-        return BudgetedTurn(self._services, turn, items, command=command)
+        return PreparedTurn(self._services, turn, items, warm=self.warm(key), command=command, alone=alone)
 
     async def close_cut_calls(self, key: SessionKey) -> None:
         """Give every tool call that was running when the last gateway ended a result that says so (LOSS-4)."""

@@ -12,7 +12,6 @@ from typing import Final
 
 import structlog
 
-from instar.core.lifecycle.freshness import decide_freshness
 from instar.core.model.change import Ledger, SessionFacts
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionKey
 from instar.core.model.query import SpendingQuery
@@ -28,8 +27,8 @@ from instar.core.policy.budget import (
     forecast_spending,
     resolve_window,
 )
+from instar.gateway.life import will_start_over
 from instar.gateway.parts import GatewayParts
-from instar.gateway.settings import reset_policy
 from instar.ports.runner import ModelSpec
 
 __all__ = ["SpendingBook"]
@@ -104,7 +103,7 @@ class SpendingBook:
         )
         if not found:
             return BudgetDecision(outcome="ok")
-        starts_over = fresh or self._is_stale(facts, channel)
+        starts_over = fresh or will_start_over(self._parts, facts, channel)
         spendings = [
             Spending(budget=budget, spent_usd=await self._spent(budget, facts, starts_over=starts_over))
             for budget in found
@@ -179,19 +178,6 @@ class SpendingBook:
         budgets = self._parts.config().budgets
         for budget in [budget for budget in self._sums if budget not in budgets]:
             del self._sums[budget]
-
-    def _is_stale(self, facts: SessionFacts, channel: ChannelName) -> bool:
-        """Whether the session would start over with the next message."""
-        session = facts.session
-        if session is None:
-            return True
-        return not decide_freshness(
-            session.lifecycle,
-            header_at=facts.transcript.header.timestamp if facts.transcript else None,
-            policy=reset_policy(self._parts.config(), facts.key, channel),
-            now=facts.now,
-            zone=self._parts.clock.zone(),
-        ).fresh
 
     def _warn(self, spending: Spending, now: Instant) -> None:
         window = resolve_window(spending.budget.per, now=now, zone=self._parts.clock.zone())

@@ -46,6 +46,7 @@ class ModelCall:
     cost_usd: float | None = None
     principal: str | None = None
     channel: ChannelName | None = None
+    purpose: str = "turn"
 
 
 def require_session(facts: SessionFacts, session_id: SessionId) -> Session:
@@ -208,4 +209,5 @@ def _book(call: ModelCall, turn_id: TurnId) -> Ledger:
         cost_usd=call.cost_usd,
         principal=call.principal,
         channel=call.channel,
+        purpose=call.purpose,
     )

@@ -1,34 +1,56 @@
-"""A turn that asks first whether it may cost anything (COST-2).
+"""A turn with what comes before it: may it cost anything (COST-2), and must notes be written first (FLUSH-2)?
 
-A budget speaks before a turn begins and never afterwards: what runs, and what goes on after a cut, comes to its end.
+Both are asked before a turn begins and never afterwards: what runs, and what goes on after a cut, comes to its end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from instar.core.context.compaction import effective_reserve
+from instar.core.context.flush import build_flush_prompts, decide_flush
 from instar.core.model.change import InboxItem
 from instar.core.model.ids import SessionId, SessionKey, TurnId
 from instar.core.model.message import Target
 from instar.core.policy.budget import BudgetDecision
 from instar.core.policy.budget_text import tell_refusal
 from instar.core.policy.command_kinds import Reset
+from instar.core.routing.key import is_incognito_key
 from instar.core.turn.refuse import plan_refusal
+from instar.gateway.compactor import DEFAULT_WINDOW_TOKENS
+from instar.gateway.flush import FlushRun
 from instar.gateway.lane_ports import LaneWork
+from instar.gateway.life import will_start_over
+from instar.gateway.outside import Outside
 from instar.gateway.turn_services import TurnServices
+from instar.gateway.warm import WarmContext
 
-__all__ = ["BudgetedTurn"]
+__all__ = ["PreparedTurn"]
+
+_NOTE_TOOLS: Final = frozenset({"write", "edit", "exec"})
+"""With one of these an agent can write notes; without any there is nothing that a flush could do."""
 
 
-class BudgetedTurn:
+class PreparedTurn:
     """Keeps `instar.gateway.lane_ports.LaneWork` around a turn of these messages."""
 
     def __init__(
-        self, services: TurnServices, turn: LaneWork, items: Sequence[InboxItem], *, command: Reset | None
+        self,
+        services: TurnServices,
+        turn: LaneWork,
+        items: Sequence[InboxItem],
+        *,
+        warm: WarmContext,
+        command: Reset | None,
+        alone: bool,
     ) -> None:
         self._services = services
         self._turn = turn
         self._items = tuple(items)
+        self._warm = warm
+        self._alone = alone
+        self._outside = Outside(services.clock)
         self._starts_over = command is not None and command.mode != "soft"
         self._is_refused = False
 
@@ -57,15 +79,19 @@ class BudgetedTurn:
 
     def stop(self, cause: str) -> None:
         """End it at once."""
+        self._outside.stop(cause)
         self._turn.stop(cause)
 
     async def run(self, *, resume: bool) -> None:
-        """Run the turn, unless it would begin and its budget is used up."""
-        if not resume and self._services.parts.config().budgets:
+        """Run the turn, unless it would begin and its budget is used up; notes are written first where due."""
+        config = self._services.parts.config()
+        if not resume and config.budgets:
             decided = await self._services.insist(self._check)
             if decided.outcome == "stop":
                 await self._refuse(decided)
                 return
+        if not resume and self._alone and config.memory.enabled and _NOTE_TOOLS & self._services.parts.tools.keys():
+            await self._flush()
         await self._turn.run(resume=resume)
 
     async def fail(self, sentence: str) -> None:
@@ -88,6 +114,37 @@ class BudgetedTurn:
             model=model,
             fresh=self._starts_over,
         )
+
+    async def _flush(self) -> None:
+        """Let the agent write down what it must not forget, if its context will soon be summarised (FLUSH-2)."""
+        services, last = self._services, self._items[-1]
+        facts = await services.insist(lambda: services.parts.store.load_facts(self.key, services.clock.now()))
+        session, channel = facts.session, last.submission.inbound.channel
+        if session is None or self._starts_over or will_start_over(services.parts, facts, channel):
+            return
+        compaction = services.compaction_settings(session.agent_id)
+        model = services.resolve_model(session, None)
+        window = model.context_window or DEFAULT_WINDOW_TOKENS
+        decided = decide_flush(
+            compaction.flush,
+            session.counters,
+            window_tokens=window,
+            reserve_tokens=effective_reserve(compaction, window),
+            turn="heartbeat" if last.submission.options.system else "user",
+            incognito=is_incognito_key(self.key),
+            transcript_bytes=facts.transcript.bytes if facts.transcript else 0,
+        )
+        if decided.outcome != "flush":
+            return
+        run = FlushRun(
+            services=services,
+            session=session,
+            model=services.parts.models.resolve(compaction.flush.model or "") or model,
+            warm=self._warm,
+            outside=self._outside,
+            turn_id=services.ids.turn_id(),
+        )
+        await run.run(build_flush_prompts(compaction.flush), decided)
 
     async def _refuse(self, decided: BudgetDecision) -> None:
         services = self._services
