@@ -6,14 +6,26 @@ from dataclasses import replace
 
 import pytest
 
+from instar.core.model.change import TurnOptions
 from instar.core.model.entry import TextBlock, Usage
 from instar.core.model.query import SpendingQuery
+from instar.core.transcript.text import message_text
 from instar.ports.tool import ToolOutput, ToolSpec
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
 from instar.testing.script import Fault, Reply, call
 from tests.builders.requests import find_fault
-from tests.builders.stories import DIRECT, build_config, read_decisions, read_lines, sent_texts, story
+from tests.builders.stories import (
+    DIRECT,
+    Gate,
+    ask,
+    build_config,
+    read_decisions,
+    read_inbox,
+    read_lines,
+    sent_texts,
+    story,
+)
 
 SMALL = replace(SCRIPTED_MODEL, context_window=8_192, price={"output": 1_000_000.0})
 """Its context is summarised above 4,096 tokens, so notes are due from 3,096 on with a soft threshold of 1,000."""
@@ -51,9 +63,11 @@ def build_script(*, total, notes=("They like herons.",), fault=None):
     return script
 
 
-def build_world(script, *, tools=None, memory=None, **flush):
-    compaction = {"memoryFlush": {"softThresholdTokens": 1_000, **flush}}
-    config = build_config(agents={"defaults": {"compaction": compaction}}, memory=memory or {})
+def build_world(script, *, tools=None, memory=None, sandbox=None, **flush):
+    defaults = {"compaction": {"memoryFlush": {"softThresholdTokens": 1_000, **flush}}}
+    if sandbox is not None:
+        defaults["sandbox"] = sandbox
+    config = build_config(agents={"defaults": defaults}, memory=memory or {})
     return GatewayInMemory(config, runner=ScriptedRunner(script), model=SMALL, tools=tools)
 
 
@@ -100,8 +114,9 @@ async def test_notes_are_written_in_silence_before_the_persons_turn():
         {"memory": {"enabled": False}},
         {"enabled": False},
         {"softThresholdTokens": 100},
+        {"sandbox": {"mode": "all", "workspaceAccess": "ro"}},
     ],
-    ids=["nothing writes", "no memory", "switched off", "not yet due"],
+    ids=["nothing writes", "no memory", "switched off", "not yet due", "a workspace that is only read"],
 )
 def test_there_is_no_flush(options):
     @story
@@ -113,6 +128,23 @@ def test_there_is_no_flush(options):
             assert await read_decisions(world, kind="flush") == []
 
     play()
+
+
+@story
+async def test_a_sandbox_that_may_write_to_the_workspace_keeps_notes():
+    sandbox = {"mode": "all", "workspaceAccess": "rw"}
+    async with build_world(build_script(total=3_500), tools={"write": Writer()}, sandbox=sandbox) as world:
+        await say(world, "one", "two")
+        assert [row.decision.outcome for row in await read_decisions(world, kind="flush")] == ["flush", "flushed"]
+
+
+@story
+async def test_a_heartbeat_waits_for_no_notes():
+    async with build_world(build_script(total=3_500), tools={"write": Writer()}) as world:
+        await say(world, "one")
+        await ask(world, "wake up", options=TurnOptions(system=True))
+        await world.settle()
+        assert await read_decisions(world, kind="flush") == []
 
 
 @story
@@ -144,3 +176,89 @@ async def test_an_answer_that_is_no_silence_is_kept_and_not_delivered():
         await say(world, "one", "two")
         assert sent_texts(world) == ["Fine.", "Fine."]
         assert "assistant: I noted that they like herons." in await read_lines(world)
+
+
+@story
+async def test_words_of_ones_own_get_the_hint_for_silence():
+    prompts = {"prompt": "Write what must be remembered, please.", "systemPrompt": "Notes only."}
+    async with build_world(build_script(total=3_500, notes=()), tools={"write": Writer()}, **prompts) as world:
+        await say(world, "one", "two")
+        flush = world.runner.requests[1]
+        assert "Notes only." in flush.system
+        assert "NO_REPLY" in flush.system
+        assert "please." in (told := message_text(flush.messages[-1]))
+        assert "NO_REPLY" in told
+
+
+class Slow(Writer):
+    """Writes once it is let."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = Gate()
+
+    async def call(self, context, arguments):
+        await self.gate()
+        return await super().call(context, arguments)
+
+
+@story
+async def test_whoever_waits_behind_notes_may_stop_them():
+    slow = Slow()
+    async with build_world(build_script(total=3_500), tools={"write": slow}) as world:
+        await say(world, "one")
+        await world.channel("telegram").post("two", sender="ann")
+        await slow.gate.reached.wait()
+        await world.channel("telegram").post("/stop", sender="ann")
+        await world.settle()
+        assert await read_inbox(world) == [
+            ("one", "answered", None),
+            ("two", "answered", "stop"),
+            ("/stop", "command", None),
+        ]
+        assert [row.decision.outcome for row in await read_decisions(world, kind="flush")] == ["flush", "stopped"]
+        await say(world, "three")
+        assert sent_texts(world)[-1] == "Fine."
+        assert all(find_fault(request.messages) is None for request in world.runner.requests)
+
+
+@story
+async def test_what_is_written_meanwhile_is_answered_after_the_notes():
+    slow = Slow()
+    async with build_world(build_script(total=3_500), tools={"write": slow}) as world:
+        await say(world, "one")
+        await world.channel("telegram").post("two", sender="ann")
+        await slow.gate.reached.wait()
+        await world.channel("telegram").post("three", sender="ann")
+        slow.gate.open()
+        await world.settle()
+        assert [line for line in await read_lines(world) if line.startswith("user")] == [
+            "user: one",
+            "user: two",
+            "user: three",
+        ]
+        assert [state for _, state, _ in await read_inbox(world)] == ["answered", "answered", "merged"]
+
+
+@story
+async def test_a_crash_among_the_notes_loses_no_message_and_runs_no_tool_twice():
+    slow = Slow()
+    async with build_world(build_script(total=3_500), tools={"write": slow}) as world:
+        await say(world, "one")
+        await world.channel("telegram").post("two", sender="ann")
+        await slow.gate.reached.wait()
+        await world.restart(kill=True)
+        slow.gate.open()
+        await world.settle()
+        lines = await read_lines(world)
+        assert lines.count("user: two") == 1
+        assert sent_texts(world) == ["Fine.", "Fine."]
+        assert slow.notes == []
+        assert all(find_fault(request.messages) is None for request in world.runner.requests)
+        # The cycle has no notes yet, so they are asked for once more; then no longer.
+        await say(world, "three")
+        assert [row.decision.outcome for row in await read_decisions(world, kind="flush")] == [
+            "flush",
+            "flush",
+            "flushed",
+        ]

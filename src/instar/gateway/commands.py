@@ -297,4 +297,4 @@ def _describe_sender(item: InboxItem) -> str:
 def _is_felt(decision: Decision) -> bool:
     """Whether a person notices the decision: what only went its usual way needs no reason."""
     usual = ("fresh", "admitted", "wakes", "allow", "sent", "start", "run")
-    return decision.kind != "route" and decision.outcome not in usual
+    return decision.kind not in ("route", "flush") and decision.outcome not in usual

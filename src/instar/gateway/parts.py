@@ -60,6 +60,10 @@ class SystemTexts(Protocol):
         """The system text of an agent for a session, with the files of its workspace."""
         ...
 
+    def is_writable(self, agent_id: AgentId) -> bool:
+        """Whether the agent's workspace may be written to, as far as the system can tell (FLUSH-3)."""
+        ...
+
 
 class Archiver(Protocol):
     """Keeps a transcript that is about to leave the database (LOSS-8, MAINT-13)."""

@@ -13,6 +13,7 @@ from instar.core.context.flush import build_flush_prompts, decide_flush
 from instar.core.model.change import InboxItem
 from instar.core.model.ids import SessionId, SessionKey, TurnId
 from instar.core.model.message import Target
+from instar.core.model.session import Session
 from instar.core.policy.budget import BudgetDecision
 from instar.core.policy.budget_text import tell_refusal
 from instar.core.policy.command_kinds import Reset
@@ -23,6 +24,7 @@ from instar.gateway.flush import FlushRun
 from instar.gateway.lane_ports import LaneWork
 from instar.gateway.life import will_start_over
 from instar.gateway.outside import Outside
+from instar.gateway.settings import may_write_workspace
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 
@@ -131,6 +133,7 @@ class PreparedTurn:
             window_tokens=window,
             reserve_tokens=effective_reserve(compaction, window),
             turn="heartbeat" if last.submission.options.system else "user",
+            workspace_writable=self._may_write(session),
             incognito=is_incognito_key(self.key),
             transcript_bytes=facts.transcript.bytes if facts.transcript else 0,
         )
@@ -145,6 +148,10 @@ class PreparedTurn:
             turn_id=services.ids.turn_id(),
         )
         await run.run(build_flush_prompts(compaction.flush), decided)
+
+    def _may_write(self, session: Session) -> bool:
+        parts = self._services.parts
+        return may_write_workspace(parts.config(), session) and parts.texts.is_writable(session.agent_id)
 
     async def _refuse(self, decided: BudgetDecision) -> None:
         services = self._services

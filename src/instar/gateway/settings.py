@@ -10,13 +10,15 @@ from datetime import tzinfo
 from instar.config.load import Config
 from instar.core.lifecycle.reset import ResetPolicy, resolve_reset_policy, resolve_reset_type
 from instar.core.model.ids import AgentId, ChannelName, SessionKey
+from instar.core.model.session import Session
 from instar.core.policy.commands import CommandContext
 from instar.core.policy.model_choice import ModelNames
+from instar.core.policy.tools import decide_sandbox
 from instar.core.routing.key import is_main_key, parse_key
 from instar.core.turn.begin import BeginSettings
 from instar.core.turn.door import DoorSettings
 
-__all__ = ["begin_settings", "command_context", "door_settings", "reset_policy"]
+__all__ = ["begin_settings", "command_context", "door_settings", "may_write_workspace", "reset_policy"]
 
 
 def door_settings(
@@ -47,6 +49,19 @@ def reset_policy(config: Config, key: SessionKey, channel: ChannelName | None) -
     """When the session of a key starts over (RESET-8, RESET-11)."""
     parsed = parse_key(key, main_key=config.routing.keys.main_key)
     return resolve_reset_policy(config.reset, resolve_reset_type(key), channel or parsed.channel)
+
+
+def may_write_workspace(config: Config, session: Session) -> bool:
+    """Whether the tools of a session may write to its workspace: not in a sandbox that shows it less (TYPE-7)."""
+    parsed = parse_key(session.key)
+    sandbox = config.sandbox(session.agent_id, session.origin.channel, parsed.peer_id or "")
+    in_sandbox = decide_sandbox(
+        sandbox,
+        policy_key=session.key,
+        main_key=config.routing.keys.main_key,
+        override=session.overrides.sandbox_mode,
+    )
+    return not in_sandbox.value or sandbox.workspace_access == "rw"
 
 
 def begin_settings(

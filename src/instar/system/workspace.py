@@ -8,6 +8,7 @@ agent answers without it.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,12 @@ class WorkspaceTexts:
     async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - later sessions differ by type
         """The text for a request of this agent."""
         return (await self.report(agent_id)).text
+
+    def is_writable(self, agent_id: AgentId) -> bool:
+        """Whether files may be made in the agent's folder; of one that is not there yet, where it would be made."""
+        folder = self._workspace_of(agent_id)
+        nearest = next((place for place in (folder, *folder.parents) if place.exists()), None)
+        return nearest is not None and nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
     async def report(self, agent_id: AgentId) -> SystemText:
         """The text with a report of its files (STATUS-10)."""

@@ -75,6 +75,9 @@ class _PlainTexts:
     async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - one text for all
         return "You are an assistant."
 
+    def is_writable(self, agent_id: AgentId) -> bool:  # noqa: ARG002 - there is no folder that would forbid it
+        return True
+
 
 @dataclass(slots=True)
 class _NotedArchives:

@@ -43,3 +43,13 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "USER.md").write_bytes(b"\xff\xfe broken \xe4")
     assert "broken" in load(texts_in(tmp_path))
     assert load(texts_in(tmp_path / "nowhere")) == "Be kind."
+
+
+def test_a_workspace_is_writable_where_files_may_be_made(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("no folder", encoding="utf-8")
+    agent = AgentId("main")
+    assert texts_in(tmp_path).is_writable(agent)
+    assert texts_in(tmp_path / "not" / "there" / "yet").is_writable(agent)
+    assert not texts_in(file).is_writable(agent)
+    assert not texts_in(file / "below").is_writable(agent)

@@ -10,15 +10,15 @@ __all__ = ["Compaction", "ContextPruning", "HardClear", "MemoryFlush", "PruningT
 class MemoryFlush(Section):
     """What is written down before a compaction."""
 
-    enabled: bool | None = setting("Whether there is such a turn.", default="`true`", rules="FLUSH-1", later=True)
+    enabled: bool | None = setting("Whether there is such a turn.", default="`true`", rules="FLUSH-1")
     soft_threshold_tokens: object = setting(
-        "So long before a compaction would be due.", default="4000", unit="tokens", rules="FLUSH-2", later=True
+        "So long before a compaction would be due.", default="4000", unit="tokens", rules="FLUSH-2"
     )
-    prompt: str | None = setting("What the agent is asked.", rules="FLUSH-4", later=True)
-    system_prompt: str | None = setting("What the agent is told.", rules="FLUSH-4", later=True)
-    model: str | None = setting("Another model for it.", rules="FLUSH-1", later=True)
+    prompt: str | None = setting("What the agent is asked.", rules="FLUSH-4")
+    system_prompt: str | None = setting("What the agent is told.", rules="FLUSH-4")
+    model: str | None = setting("Another model for it.", rules="FLUSH-1")
     force_flush_transcript_bytes: object = setting(
-        "Also when the transcript is so large.", unit="size", rules="FLUSH-1", later=True
+        "Also when the transcript is so large.", unit="size", rules="FLUSH-1"
     )
 
 

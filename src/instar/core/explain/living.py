@@ -1,4 +1,4 @@
-"""Sentences about the life of a session: freshness, resets, turns, and what is trimmed, changed, kept or removed."""
+"""Sentences about the life of a session: freshness, resets, turns, and what is changed, kept or removed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 
 from instar.core.explain.facts import Facts
 
-__all__ = ["tell_budget", "tell_freshness", "tell_plainly", "tell_reset", "tell_size", "tell_turn"]
+__all__ = ["tell_budget", "tell_freshness", "tell_plainly", "tell_reset", "tell_turn"]
 
 _SUBJECTS: Final = {
-    "prune": "Old tool results were trimmed from what the model saw",
-    "compact": "The older part of the conversation was put into a summary",
-    "flush": "Memory was written down before the context is summarised",
-    "limit": "A limit on the history was applied",
+    "prune": "Old tool results",
+    "compact": "A summary of the conversation",
+    "flush": "Notes before a summary",
+    "limit": "A limit on the history",
     "patch": "Settings of the session were changed",
     "maintenance": "Maintenance looked at stored sessions",
     "import": "A transcript was imported",
@@ -65,18 +65,6 @@ def tell_turn(facts: Facts) -> str:
     """How a turn ended, or was taken up again."""
     if facts.outcome == "turn_resumed":
         return f"After a restart the turn went on from its last stored line{facts.details()}."
-    return tell_plainly(facts)
-
-
-def tell_size(facts: Facts) -> str:
-    """What was trimmed or summarised, with the sizes before and after where they are known."""
-    sentence = _SUBJECTS.get(facts.recorded.decision.kind, facts.recorded.decision.kind)
-    for unit in ("tokens", "chars"):
-        before, after = facts.number(f"{unit}_before"), facts.number(f"{unit}_after")
-        if before is not None and after is not None:
-            told = {f"{unit}_before", f"{unit}_after"}
-            rest = facts.details(without=told)
-            return f"{sentence} ({facts.outcome}): {before} → {after} {unit}{rest}."
     return tell_plainly(facts)
 
 

@@ -20,7 +20,8 @@ from instar.core.explain.arriving import (
     tell_send,
 )
 from instar.core.explain.facts import Facts
-from instar.core.explain.living import tell_budget, tell_freshness, tell_plainly, tell_reset, tell_size, tell_turn
+from instar.core.explain.living import tell_budget, tell_freshness, tell_plainly, tell_reset, tell_turn
+from instar.core.explain.seen import tell_compaction, tell_flush, tell_limit, tell_pruning
 from instar.core.model.decision import RecordedDecision
 
 __all__ = ["ask", "tell"]
@@ -34,11 +35,11 @@ _TELLERS: Final[Mapping[str, Callable[[Facts], str]]] = {
     "reset": tell_reset,
     "turn": tell_turn,
     "recover": tell_turn,
-    "prune": tell_size,
-    "compact": tell_size,
-    "flush": tell_plainly,
+    "prune": tell_pruning,
+    "compact": tell_compaction,
+    "flush": tell_flush,
     "budget": tell_budget,
-    "limit": tell_size,
+    "limit": tell_limit,
     "send": tell_send,
     "deliver": tell_deliver,
     "patch": tell_plainly,
@@ -63,7 +64,9 @@ _QUESTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("deliver", ""): "Where did the reply go?",
     ("command", "swallow"): "Why no answer to the command?",
     ("prune", ""): "Why does the model see less?",
-    ("compact", ""): "Why was the conversation summarised?",
+    ("compact", "compacted"): "Why was the conversation summarised?",
+    ("compact", ""): "Why was the conversation not summarised?",
+    ("flush", ""): "Why a turn without a message?",
     ("limit", ""): "Why does the model see less?",
     ("budget", "stop"): "Why no answer?",
 }

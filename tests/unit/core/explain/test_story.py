@@ -119,13 +119,104 @@ def test_a_used_up_budget_says_how_much_and_until_when():
     assert ask(record("budget", "stop")) == "Why no answer?"
 
 
-def test_sizes_are_told_before_and_after():
-    assert told("compact", "stored", "COMPACT-3", tokens_before=9000, tokens_after=2000, kept=3) == (
-        "The older part of the conversation was put into a summary (stored): 9000 → 2000 tokens (kept 3). COMPACT-3"
+@pytest.mark.parametrize(
+    ("inputs", "done"),
+    [
+        ({"softTrimmed": 2, "hardCleared": 1}, "2 shortened and 1 cleared"),
+        ({"softTrimmed": 0, "hardCleared": 4}, "4 cleared"),
+        ({"softTrimmed": 1}, "1 shortened"),
+    ],
+)
+def test_a_pass_over_old_tool_results_says_how_many_and_how_much(inputs, done):
+    assert told("prune", "changed", "PRUNE-12", charsBefore=9000, charsAfter=2000, **inputs) == (
+        f"Old tool results were trimmed in what the model saw: {done}; 9000 → 2000 characters. PRUNE-12"
     )
-    assert told("prune", "nothing_to_do", "PRUNE-10", tokens_before=5) == (
-        "Old tool results were trimmed from what the model saw: nothing to do (tokens before 5). PRUNE-10"
-    )
+
+
+def test_a_pass_of_which_too_little_is_known_is_told_plainly():
+    assert told("prune", "below-soft-ratio", charsBefore=5) == "Old tool results: below-soft-ratio (charsBefore 5). X-1"
+    assert told("prune", "changed", charsBefore=5) == "Old tool results: changed (charsBefore 5). X-1"
+    assert told("prune", "changed", charsAfter=5) == "Old tool results: changed (charsAfter 5). X-1"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        (
+            "compacted",
+            {"reason": "threshold", "tokensBefore": 9000, "tokensAfter": 2000},
+            (
+                "The older part of the conversation was put into a summary, since the window was nearly full: "
+                "9000 → 2000 tokens."
+            ),
+        ),
+        ("compacted", {"tokensBefore": 9000}, "The older part of the conversation was put into a summary."),
+        ("compacted", {}, "The older part of the conversation was put into a summary."),
+        (
+            "failed",
+            {"reason": "overflow", "tokensBefore": 9000},
+            (
+                "The older part of the conversation could not be put into a summary; nothing was changed "
+                "(the provider found the prompt too large)."
+            ),
+        ),
+        ("undone", {}, "The newest summary was taken back."),
+        (
+            "put-off",
+            {"reason": "threshold", "again_at": 0},
+            (
+                "No summary was asked for again so soon after one that could not be made (the window was nearly full); "
+                "it is tried again from 1970-01-01 01:00 on."
+            ),
+        ),
+        ("moon", {"phase": 1}, "A summary of the conversation: moon (phase 1)."),
+    ],
+)
+def test_a_compaction_says_what_became_of_it_and_why_it_was_tried(outcome, inputs, sentence):
+    assert told("compact", outcome, **inputs) == f"{sentence} X-1"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        (
+            "flush",
+            {"totalTokens": 3500, "threshold": 3096},
+            (
+                "The agent was asked to write down what matters: a summary is near "
+                "(3500 tokens, notes are due from 3096 on)."
+            ),
+        ),
+        ("flush", {"totalTokens": 3500}, "The agent was asked to write down what matters: a summary is near."),
+        ("flush", {}, "The agent was asked to write down what matters: a summary is near."),
+        ("failed", {}, "Nothing could be written down before the conversation is summarised."),
+        ("below-threshold", {}, "Notes before a summary: below-threshold."),
+    ],
+)
+def test_a_memory_flush_says_why_it_came_and_how_it_ended(outcome, inputs, sentence):
+    assert told("flush", outcome, **inputs) == f"{sentence} X-1"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        (
+            "truncated",
+            {"budgetTokens": 900, "tokens": 800},
+            "The model saw only the newest part of the conversation: the window has 900 tokens for it.",
+        ),
+        ("truncated", {}, "A limit on the history: truncated."),
+        (
+            "left-out",
+            {"leftOut": 4, "messages": 10},
+            "4 of 10 messages were not shown to the model: a limit on the history is set.",
+        ),
+        ("left-out", {"leftOut": 4}, "A limit on the history: left-out (leftOut 4)."),
+        ("left-out", {"messages": 4}, "A limit on the history: left-out (messages 4)."),
+    ],
+)
+def test_a_limit_says_what_the_model_did_not_see(outcome, inputs, sentence):
+    assert told("limit", outcome, **inputs) == f"{sentence} X-1"
 
 
 # ---------------------------------------------------------------- arriving
