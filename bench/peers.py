@@ -54,10 +54,10 @@ async def measure(options: Options) -> Table:
 
 def build_ours(store: SqliteStore) -> Callable[[], Awaitable[None]]:
     """One time of ours."""
-    ids = itertools.count(1 << 20)
+    ids, clock = itertools.count(1 << 20), SystemClock()
 
     async def add_and_read() -> None:
-        now = SystemClock().now()
+        now = clock.now()
         entry_id = EntryId(f"{next(ids):08x}")
 
         def decide(facts: SessionFacts) -> SessionChange:

@@ -29,9 +29,9 @@ from bench.harness import (
     rated,
     timed,
 )
-from bench.seeds import build_entries, copy_store, fill_transcript, seed_id, seed_key
+from bench.seeds import build_words, copy_store, fill_transcript, seed_id, seed_key
 from instar.core.model.change import SessionChange, SessionFacts
-from instar.core.model.entry import AnyEntry
+from instar.core.model.entry import AnyEntry, MessageEntry, UserMessage
 from instar.core.model.ids import EntryId, Instant, SessionId, SessionKey
 from instar.core.model.query import SessionQuery
 from instar.stores.migrate import load_steps
@@ -55,6 +55,10 @@ WARM_UP = 1_200
 QUERIES = load_queries("sqlite")
 LIST = {"archived": 0, "since": 0, "agent_id": None, "search": None, "include_global": 0, "include_unknown": 0}
 
+CLOCK = SystemClock()
+WORDS = build_words(0)
+"""What every message says. The words are drawn here, ahead: to draw them costs as much as to store them."""
+
 LARGE = SessionId("ffffffff-0000-4000-8000-000000000000")
 
 
@@ -76,7 +80,7 @@ class Store:
 
     async def append(self, key: SessionKey) -> None:
         """One entry, one commit."""
-        now = SystemClock().now()
+        now = CLOCK.now()
         entry_id = EntryId(f"{next(self._ids):08x}")
 
         def decide(facts: SessionFacts) -> SessionChange:
@@ -102,7 +106,7 @@ class Bare:
         transcript = self._rows[number % SESSIONS]
         self._seqs[transcript] += 1
         seq = self._seqs[transcript]
-        now = SystemClock().now()
+        now = CLOCK.now()
         line = format_line(build_entry(EntryId(f"{next(self._ids):08x}"), None, now))
         columns = {
             "transcript": transcript,
@@ -132,8 +136,8 @@ class Bare:
 
 def build_entry(entry_id: EntryId, parent_id: EntryId | None, now: Instant) -> AnyEntry:
     """A message of forty words."""
-    (entry,) = build_entries(1, at=now)
-    return type(entry)(id=entry_id, parent_id=parent_id, timestamp=now, message=entry.message)  # type: ignore[union-attr,call-arg]
+    message = UserMessage(content=WORDS, timestamp=now)
+    return MessageEntry(id=entry_id, parent_id=parent_id, timestamp=now, message=message)
 
 
 async def measure_appends(options: Options) -> list[Row]:

@@ -7,7 +7,7 @@ Reading the same text again gives the same value from memory: values are frozen,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Final, TypeVar
 
@@ -29,6 +29,7 @@ from instar.stores.transaction import Row
 
 __all__ = [
     "Line",
+    "forget_parsed",
     "forget_words",
     "format_json",
     "format_line",
@@ -37,11 +38,13 @@ __all__ = [
     "line_bytes",
     "parse_session",
     "parse_session_once",
+    "parse_target",
     "read_acknowledgement",
     "read_decision",
     "read_delivery",
     "read_entry",
     "read_inbox_item",
+    "read_submission",
     "read_transcript",
     "read_usage",
     "session_columns",
@@ -60,8 +63,15 @@ _acknowledgements: Final = msgspec.json.Decoder(Acknowledgement)
 _attachments: Final = msgspec.json.Decoder(tuple[Attachment, ...])
 _targets: Final = msgspec.json.Decoder(Target)
 
+_SHORT: Final = 2_000
+"""Lines of at most so many characters are remembered once read: most messages, and at most some 8 MB of them."""
+
 _EMPTY: Final = Session(key=SessionKey(""), agent_id=AgentId(""), session_id=SessionId(""))
-_GROUPS: Final = ("lifecycle", "naming", "origin", "delivery", "overrides", "counters")
+_GROUPS: Final = {
+    name: tuple((field.name, getattr(getattr(_EMPTY, name), field.name)) for field in fields(getattr(_EMPTY, name)))
+    for name in ("lifecycle", "naming", "origin", "delivery", "overrides", "counters")
+}
+"""The fields of each group with what they are when nothing is set."""
 
 
 def format_json(value: object) -> str:
@@ -85,20 +95,24 @@ def _decode(decoder: msgspec.json.Decoder[T], text: str, what: str) -> T:
 
 
 def format_session(session: Session) -> str:
-    """The JSON of a session; groups in which nothing is set are left out."""
-    fields: dict[str, object] = {
+    """The JSON of a session; fields and groups in which nothing is set are left out."""
+    row: dict[str, object] = {
         "key": session.key,
         "agent_id": session.agent_id,
         "session_id": session.session_id,
         "owner": session.owner,
     }
-    for name in _GROUPS:
-        group, empty = getattr(session, name), getattr(_EMPTY, name)
-        if group is not empty and group != empty:
-            fields[name] = group
+    for name, defaults in _GROUPS.items():
+        group = getattr(session, name)
+        if group is getattr(_EMPTY, name):
+            continue
+        # Half of a row would be nulls, and lists compare whole rows with those they have read before.
+        found = {field: value for field, default in defaults if (value := getattr(group, field)) != default}
+        if found:
+            row[name] = found
     if session.extra:
-        fields["extra"] = session.extra
-    return _encode(fields).decode()
+        row["extra"] = session.extra
+    return _encode(row).decode()
 
 
 @lru_cache(maxsize=4096)
@@ -202,7 +216,22 @@ def format_line(entry: AnyEntry) -> Line:
 def read_entry(row: Row) -> StoredEntry:
     """An entry from the columns seq, line, tokens."""
     seq, line, tokens = row
-    return StoredEntry(seq=seq, entry=parse_entry(_decode(_objects, line, "entry")), tokens=tokens)
+    parse = _parse_line if len(line) <= _SHORT else _parse_line_once
+    return StoredEntry(seq=seq, entry=parse(line), tokens=tokens)
+
+
+def _parse_line_once(line: str) -> AnyEntry:
+    return parse_entry(_decode(_objects, line, "entry"))
+
+
+_parse_line: Final = lru_cache(maxsize=2048)(_parse_line_once)
+
+
+def forget_parsed() -> None:
+    """Forget the values of texts that were read: after words were erased, they must not stay in memory."""
+    parse_session.cache_clear()
+    _parse_header.cache_clear()
+    _parse_line.cache_clear()
 
 
 # --- inbox and outbox -------------------------------------------------------------------------------------------------
@@ -237,9 +266,14 @@ def format_submission(submission: Submission) -> tuple[str, str | None]:
     return format_json(bare), format_json(inbound.attachments)
 
 
+def read_submission(text: str) -> Submission:
+    """A stored message without its attachments."""
+    return _decode(_submissions, text, "message")
+
+
 def forget_words(text: str) -> str:
     """The stored message `text` without anything that was written in it."""
-    submission = _decode(_submissions, text, "message")
+    submission = read_submission(text)
     inbound = replace(submission.inbound, text="", attachments=())
     return format_json(replace(submission, inbound=inbound))
 
@@ -249,13 +283,18 @@ def read_acknowledgement(text: str) -> Acknowledgement:
     return _decode(_acknowledgements, text, "acknowledgement")
 
 
+def parse_target(text: str) -> Target:
+    """Where a reply goes. Raises `StoreUnreadable`."""
+    return _decode(_targets, text, "reply's target")
+
+
 def read_delivery(row: Row) -> DeliveryRow:
     """A reply, from the columns of the fragment `row` of the outbox."""
     (delivery_id, key, target, text, turn_id, state, reason, hand_outs, *times, platform_id) = row
     created_at, next_at, ended_at = times
     outbound = Outbound(
         delivery_id=delivery_id,
-        target=_decode(_targets, target, "reply's target"),
+        target=parse_target(target),
         text=text,
         attempt=max(hand_outs, 1),
     )
