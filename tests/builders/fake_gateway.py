@@ -52,6 +52,7 @@ from instar.core.model.query import (
     UsageRow,
 )
 from instar.core.model.session import Counters, Lifecycle, Naming, Overrides, Session
+from instar.core.model.token import Token
 from instar.core.model.view import (
     AgentFacts,
     CommandFacts,
@@ -70,9 +71,12 @@ from instar.core.model.view import (
 from instar.core.policy.budget import BudgetState
 from instar.core.routing.key import KeySettings, canonical_key
 from instar.errors import InvalidRequest, NotFound, Unavailable
+from instar.gateway.tokens import Tokens
+from instar.system.clock import SystemClock
+from instar.system.ids import SystemIds
 from instar.testing.ids import SequenceIds
 
-__all__ = ["FakeGateway"]
+__all__ = ["FakeGateway", "MemoryTokens"]
 
 NOW = Instant(1_773_144_000_000)
 MAIN = AgentId("main")
@@ -91,6 +95,35 @@ class _Events:
             subscriber(event)
 
 
+class MemoryTokens:
+    """Keeps `instar.ports.tokens.TokenStore`."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Token] = {}
+
+    async def save(self, token: Token, *, token_hash: str) -> None:
+        self.rows[token_hash] = token
+
+    async def find(self, token_hash: str) -> Token | None:
+        return self.rows.get(token_hash)
+
+    async def list(self) -> tuple[Token, ...]:
+        return tuple(reversed(self.rows.values()))
+
+    async def note_use(self, token_id: str, *, now: Instant) -> None:
+        self._change(token_id, last_used_at=now)
+
+    async def revoke(self, token_id: str, *, now: Instant) -> Token | None:
+        return self._change(token_id, revoked_at=now)
+
+    def _change(self, token_id: str, **changes: Instant) -> Token | None:
+        for digest, token in self.rows.items():
+            if token.id == token_id:
+                self.rows[digest] = replace(token, **changes)
+                return self.rows[digest]
+        return None
+
+
 class FakeGateway:
     """Keeps `instar.api.port.GatewayPort`."""
 
@@ -100,6 +133,7 @@ class FakeGateway:
         self.sessions = _Sessions(self)
         self.upkeep = _NoUpkeep()
         self.keeping = _NoKeeping()
+        self.tokens = Tokens(MemoryTokens(), SystemClock(), SystemIds(), self.events)
         self.rows: dict[SessionKey, Session] = {}
         self.transcripts: dict[SessionId, list[StoredEntry]] = {}
         self.accepted: dict[str, Acknowledgement] = {}

@@ -13,33 +13,44 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from instar.api.settings import ApiSettings, AuthSettings
+from instar.core.model.ids import Instant
+from instar.core.model.token import ShownToken
 from instar.core.policy.scopes import OWNER_SCOPES
 from instar.errors import ConfigError
 
 __all__ = ["Authority", "Refused", "authenticate", "check_bind", "is_loopback", "same_secret"]
 
 AuthMode = Literal["token", "password"]
-Problem = Literal["missing", "mismatch", "missing_config"]
+Problem = Literal["missing", "mismatch", "missing_config", "expired", "revoked"]
 
 _TELL: Final[dict[Problem, str]] = {
     "missing": "gateway {mode} missing (send auth.{mode}; `instar status` shows where it is kept)",
     "mismatch": "gateway {mode} mismatch (it is not the {mode} of this gateway)",
     "missing_config": "gateway {mode} not configured (set gateway.auth.{mode})",
+    "expired": "this {mode} has expired (ask for a new one: `instar tokens create`)",
+    "revoked": "this {mode} was revoked (ask for a new one: `instar tokens create`)",
 }
 
 _CODE: Final[dict[Problem, str]] = {
     "missing": "MISSING",
     "mismatch": "MISMATCH",
     "missing_config": "NOT_CONFIGURED",
+    "expired": "EXPIRED",
+    "revoked": "REVOKED",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
-    """What credentials allow: every scope for the gateway's own secret, and the person they belong to."""
+    """What credentials allow: every scope for the gateway's own secret, and the person they belong to.
+
+    `token_id` and `expires_at` are those of a token (`Caller`).
+    """
 
     scopes: frozenset[str]
     principal: str | None = None
+    token_id: str | None = None
+    expires_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +81,16 @@ class Refused:
         }
 
 
-def authenticate(settings: AuthSettings, *, token: str | None, password: str | None) -> Authority | Refused:
-    """What the credentials of a `connect` allow, or why they open nothing."""
+def authenticate(
+    settings: AuthSettings, *, token: str | None, password: str | None, shown: ShownToken | None = None
+) -> Authority | Refused:
+    """What the credentials of a `connect` or a bearer header allow, or why they open nothing.
+
+    `shown` is the stored token that `token` turned out to be, None if it is none: then it has to be the gateway's own
+    secret. A stored token opens a gateway with a password too.
+    """
+    if shown is not None:
+        return _authenticate_token(shown)
     given = token if settings.mode == "token" else password
     if not settings.secret:
         return Refused(mode=settings.mode, problem="missing_config")
@@ -80,6 +99,13 @@ def authenticate(settings: AuthSettings, *, token: str | None, password: str | N
     if not same_secret(given, settings.secret):
         return Refused(mode=settings.mode, problem="mismatch")
     return Authority(scopes=OWNER_SCOPES)
+
+
+def _authenticate_token(shown: ShownToken) -> Authority | Refused:
+    token = shown.token
+    if shown.problem is not None:
+        return Refused(mode="token", problem=shown.problem)
+    return Authority(scopes=token.scopes, principal=token.principal, token_id=token.id, expires_at=token.expires_at)
 
 
 def same_secret(given: str, expected: str) -> bool:

@@ -58,12 +58,18 @@ class Connection:
         self._drained = asyncio.Event()
         self.is_slow = False
         self._is_ending = False
+        self._dismissal = asyncio.Event()
+        self._why_dismissed: str | None = None
 
     # --- what the client hears ----------------------------------------------------------------------------------------
 
     def hears(self, out: Outgoing) -> bool:
         """Whether an event is for this client, in its protocol and with its capabilities."""
-        if self.protocol not in out.protocols or (out.cap is not None and out.cap not in self.caps):
+        if (
+            self.is_dismissed
+            or self.protocol not in out.protocols
+            or (out.cap is not None and out.cap not in self.caps)
+        ):
             return False
         if out.session_key is not None and not self._may_read:
             return False
@@ -124,6 +130,28 @@ class Connection:
     def end(self) -> None:
         """Take no more frames: the socket is about to be closed."""
         self._is_ending = True
+
+    # --- credentials that end -----------------------------------------------------------------------------------------
+
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether the client's credentials have ended: it is told nothing and asks in vain from then on."""
+        return self._why_dismissed is not None
+
+    def dismiss(self, why: str) -> None:
+        """Have the client closed, since its credentials have ended; the second reason counts for nothing."""
+        if self._why_dismissed is None:
+            self._why_dismissed = why
+            self._dismissal.set()
+
+    async def dismissed(self) -> str:
+        """Return with the reason when the client has to go."""
+        await self._dismissal.wait()
+        return self._why_dismissed or ""
+
+    def drop(self) -> None:
+        """Drop the socket at once."""
+        self._abort()
 
     async def flushed(self) -> None:
         """Return when everything that was queued is written, or the client was dropped."""

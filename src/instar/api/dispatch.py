@@ -13,7 +13,8 @@ from instar.api.connection import Connection
 from instar.api.gate import check_scope
 from instar.api.handlers import HANDLERS
 from instar.api.idempotency import Results
-from instar.errors import InstarError, InvalidRequest
+from instar.core.model.caller import has_expired
+from instar.errors import Forbidden, InstarError, InvalidRequest
 from instar.protocol.errors import ErrorShape, wire_error
 from instar.protocol.frames import Request, build_error, build_response
 from instar.protocol.methods import METHODS, Method
@@ -51,6 +52,7 @@ class Dispatcher:
         method = METHODS.get(request.method)
         if method is None:
             raise InvalidRequest(_unknown(request.method), field="method")
+        self._check_alive(connection)
         check_scope(method, connection.caller)
         params = check_params(method.name, method.fields, request.params or {})
         call = Call(services=self._services, connection=connection, params=params)
@@ -58,6 +60,13 @@ class Dispatcher:
         if not self._is_remembered(method, key := params.text("idempotencyKey")):
             return await handler(call)
         return await self._results.once((connection.caller.who, method.name, key), lambda: handler(call))
+
+    def _check_alive(self, connection: Connection) -> None:
+        """Raises `Forbidden` for a client whose token has ended and that is not closed yet (LEAK-3)."""
+        if has_expired(connection.caller, now=self._services.clock.now()):
+            connection.dismiss("token expired")
+        if connection.is_dismissed:
+            raise Forbidden("unauthorized: the token of this connection has ended", fix="Connect with another one.")
 
     def _is_remembered(self, method: Method, key: str) -> bool:
         return method.side_effect and not method.durable and bool(key)

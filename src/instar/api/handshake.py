@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from instar.api.auth import Refused, authenticate
 from instar.api.settings import ApiSettings, Limits
 from instar.core.model.caller import Caller
 from instar.core.model.ids import Instant
+from instar.core.model.token import ShownToken
 from instar.core.model.view import GatewayFacts
 from instar.core.policy.scopes import grant_scopes
 from instar.errors import InvalidRequest
@@ -19,7 +20,15 @@ from instar.protocol.methods import CONNECT, METHODS
 from instar.protocol.params import Params, check_params
 from instar.protocol.version import NEWEST, choose_protocol
 
-__all__ = ["ATTACHMENT_MAX_BYTES", "POLICY_VIOLATION", "Accepted", "Rejected", "build_hello", "decide_connect"]
+__all__ = [
+    "ATTACHMENT_MAX_BYTES",
+    "POLICY_VIOLATION",
+    "Accepted",
+    "Rejected",
+    "build_hello",
+    "decide_connect",
+    "shown_secret",
+]
 
 ATTACHMENT_MAX_BYTES = 5 * 1024 * 1024
 """Decoded size of one attachment (RPC-36)."""
@@ -47,8 +56,15 @@ class Rejected:
     close_reason: str = "connect refused"
 
 
-def decide_connect(request: Request, settings: ApiSettings) -> Accepted | Rejected:
-    """Whether the first request of a connection lets its client in."""
+def shown_secret(request: Request) -> str:
+    """What a `connect` shows as ``auth.token``, before anything of it was checked; empty if there is none."""
+    auth = (request.params or {}).get("auth")
+    token = auth.get("token") if isinstance(auth, Mapping) else None
+    return token if isinstance(token, str) else ""
+
+
+def decide_connect(request: Request, settings: ApiSettings, shown: ShownToken | None = None) -> Accepted | Rejected:
+    """Whether the first request of a connection lets its client in. `shown` is the stored token that it shows."""
     if request.method != "connect":
         return _rejected("invalid handshake: first request must be connect", reason="connect required")
     try:
@@ -63,14 +79,17 @@ def decide_connect(request: Request, settings: ApiSettings) -> Accepted | Reject
     role = params.text("role", "operator")
     if role != "operator":
         return _rejected(f"invalid connect params: at /role: role '{role}' is not served", reason="unknown role")
-    return _admit(params, protocol, settings)
+    return _admit(params, protocol, settings, shown)
 
 
-def _admit(params: Params, protocol: int, settings: ApiSettings) -> Accepted | Rejected:
+def _admit(params: Params, protocol: int, settings: ApiSettings, shown: ShownToken | None) -> Accepted | Rejected:
     """The last question: do the credentials open this gateway?"""
     credentials = Params(params.record("auth"))
     authority = authenticate(
-        settings.auth, token=credentials.maybe_text("token"), password=credentials.maybe_text("password")
+        settings.auth,
+        token=credentials.maybe_text("token"),
+        password=credentials.maybe_text("password"),
+        shown=shown,
     )
     if isinstance(authority, Refused):
         shape = ErrorShape(code="INVALID_REQUEST", message=authority.message, details=authority.details)
@@ -79,6 +98,8 @@ def _admit(params: Params, protocol: int, settings: ApiSettings) -> Accepted | R
     caller = Caller(
         scopes=grant_scopes(authority.scopes, asked=asked),
         principal=authority.principal,
+        token_id=authority.token_id,
+        expires_at=authority.expires_at,
         client=Params(params.record("client")).text("id", "unknown"),
     )
     return Accepted(caller=caller, protocol=protocol, caps=frozenset(params.texts("caps")))

@@ -7,7 +7,8 @@ event is encoded at most once for each protocol, and not at all when nobody list
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 import msgspec
 import structlog
@@ -17,7 +18,8 @@ from instar.api.messages import build_message
 from instar.api.rows import build_row
 from instar.api.settings import Limits
 from instar.api.streams import Outgoing, RunStreams
-from instar.core.model.event import Event, MessageStored, SessionChanged, ShuttingDown
+from instar.core.model.caller import Caller, has_expired
+from instar.core.model.event import Event, MessageStored, SessionChanged, ShuttingDown, TokenRevoked
 from instar.ports.clock import Clock
 from instar.protocol.frames import encode_event_head
 
@@ -35,6 +37,7 @@ class Hub:
         self._connections: set[Connection] = set()
         self._streams = RunStreams(interval_s=limits.delta_interval_s)
         self._kept = asyncio.Event()
+        self._revoked: set[str] = set()
         self.is_closing = False
         self.greetings = 0
         """Sockets that have been accepted and have not connected yet; counted by the door."""
@@ -48,6 +51,9 @@ class Hub:
     def add(self, connection: Connection) -> None:
         """Tell this client from now on."""
         self._connections.add(connection)
+        if connection.caller.token_id in self._revoked:
+            # Revoked between the look-up of the token and now.
+            connection.dismiss("token revoked")
 
     def remove(self, connection: Connection) -> None:
         """Tell it no more. May be called twice."""
@@ -64,6 +70,9 @@ class Hub:
             case MessageStored():
                 if any(connection.follows_messages(event.session_key) for connection in self._connections):
                     self.tell(_stored(event))
+            case TokenRevoked():
+                self._revoked.add(event.token_id)
+                self._dismiss("token revoked", lambda caller: caller.token_id == event.token_id)
             case ShuttingDown():
                 self.announce_shutdown(event.reason, restart_expected_ms=event.restart_expected_ms)
             case _:
@@ -88,6 +97,11 @@ class Hub:
                 continue
             for connection in listeners:
                 connection.send_event(head)
+
+    def _dismiss(self, why: str, is_meant: Callable[[Caller], bool]) -> None:
+        for connection in self._connections:
+            if is_meant(connection.caller):
+                connection.dismiss(why)
 
     def announce_shutdown(self, reason: str, *, restart_expected_ms: int | None = None) -> None:
         """Tell every client that the gateway is about to stop; the second time says nothing (GW-15)."""
@@ -114,7 +128,9 @@ class Hub:
     async def _tick(self) -> None:
         while True:
             await self._clock.sleep(self._limits.tick_interval_s)
-            self.tell((Outgoing(event="tick", payload={"ts": self._clock.now()}),))
+            now = self._clock.now()
+            self._dismiss("token expired", partial(has_expired, now=now))
+            self.tell((Outgoing(event="tick", payload={"ts": now}),))
 
     async def _tell_kept(self) -> None:
         while True:

@@ -18,11 +18,13 @@ from instar.core.explain.status import StatusFacts
 from instar.core.explain.traffic import TrafficRecord
 from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
+from instar.core.model.caller import Caller
 from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
 from instar.core.model.event import Event
 from instar.core.model.ids import AgentId, DeliveryId, EntryId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.keeping import ImportedTranscript, RestoredSession, StoredBackup
 from instar.core.model.query import DecisionQuery, DeliveryRow, SearchPage, SearchQuery, SessionQuery, UsageRow
+from instar.core.model.token import ShownToken, Token
 from instar.core.model.view import (
     DeletedSession,
     GatewayFacts,
@@ -36,8 +38,18 @@ from instar.core.model.view import (
     ToldDecision,
 )
 from instar.core.policy.budget import BudgetState
+from instar.core.policy.tokens import TokenWish
 
-__all__ = ["EventsPort", "ExportFormat", "GatewayPort", "KeepingPort", "SessionsPort", "Unsubscribe", "UpkeepPort"]
+__all__ = [
+    "EventsPort",
+    "ExportFormat",
+    "GatewayPort",
+    "KeepingPort",
+    "SessionsPort",
+    "TokensPort",
+    "Unsubscribe",
+    "UpkeepPort",
+]
 
 Unsubscribe = Callable[[], None]
 """Ends a subscription; may be called twice."""
@@ -203,8 +215,33 @@ class KeepingPort(Protocol):
         ...
 
 
+class TokensPort(Protocol):
+    """Credentials beside the gateway's own secret (LEAK-3)."""
+
+    async def create(self, wish: TokenWish, *, maker: Caller) -> tuple[Token, str]:
+        """A new token and its text, which is told this once. Raises `InvalidRequest` for more than the maker holds."""
+        ...
+
+    async def list(self) -> tuple[Token, ...]:
+        """Every token, revoked ones too, the newest first."""
+        ...
+
+    async def revoke(self, token_id: str, *, who: str) -> Token:
+        """End a token for good and send away whoever came in by it. Raises `NotFound`."""
+        ...
+
+    async def find(self, text: str) -> ShownToken | None:
+        """The token that a client shows, with what is wrong with it; None for a text that is none."""
+        ...
+
+
 class GatewayPort(Protocol):
     """The gateway as the API sees it."""
+
+    @property
+    def tokens(self) -> TokensPort:
+        """Credentials beside the gateway's own secret."""
+        ...
 
     @property
     def sessions(self) -> SessionsPort:

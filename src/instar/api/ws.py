@@ -13,12 +13,21 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from instar.api.call import Services
 from instar.api.connection import Connection
 from instar.api.dispatch import Dispatcher
-from instar.api.handshake import POLICY_VIOLATION, Accepted, Rejected, build_hello, decide_connect
+from instar.api.handshake import (
+    POLICY_VIOLATION,
+    Accepted,
+    Rejected,
+    build_hello,
+    decide_connect,
+    shown_secret,
+)
 from instar.api.hub import Hub
 from instar.api.origin import is_origin_allowed
 from instar.api.settings import ApiSettings
 from instar.api.socket import EXTENSION, SocketControl
+from instar.core.model.token import ShownToken
 from instar.core.policy.scopes import READ
+from instar.errors import StoreError
 from instar.protocol.errors import ErrorShape, wire_error
 from instar.protocol.events import CHALLENGE
 from instar.protocol.frames import (
@@ -39,6 +48,9 @@ TOO_BIG: Final = 1009
 
 BAD_FRAMES_MAX: Final = 32
 """Frames that are no requests, in a row, before a client is closed: it is broken, or tries things out."""
+
+DISMISS_S: Final = 2.0
+"""How long a client whose token was revoked may take to close its side."""
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +79,7 @@ class SocketDoor:
             self.hub.greetings -= 1
         if request is None:
             return
-        decided = decide_connect(request, self.settings)
+        decided = decide_connect(request, self.settings, await self._shown_token(request))
         if isinstance(decided, Rejected):
             log.info("connect_refused", reason=decided.close_reason)
             await self._close(websocket, request.id, decided.error, code=decided.close_code, why=decided.close_reason)
@@ -122,6 +134,14 @@ class SocketDoor:
             )
             return None
 
+    async def _shown_token(self, request: Request) -> ShownToken | None:
+        """The stored token that a `connect` shows; None too when the store cannot say, so that nobody gets in by it."""
+        try:
+            return await self.services.gateway.tokens.find(shown_secret(request))
+        except StoreError as error:
+            log.error("token_not_looked_up", error=str(error))
+            return None
+
     async def _close(self, websocket: WebSocket, request_id: str, error: ErrorShape, *, code: int, why: str) -> None:
         """Say what is wrong, then close."""
         await websocket.send_text(build_error(request_id, error).decode())
@@ -172,6 +192,7 @@ class SocketDoor:
         try:
             async with asyncio.TaskGroup() as group:
                 writer = group.create_task(_write(connection))
+                doorman = group.create_task(self._dismiss(websocket, connection))
                 await self._read(websocket, connection, group, waiting)
                 self.hub.remove(connection)
                 for task, may_cancel in waiting.items():
@@ -180,6 +201,7 @@ class SocketDoor:
                 while waiting:
                     await asyncio.wait(waiting)
                 writer.cancel()
+                doorman.cancel()
         finally:
             self.hub.remove(connection)
 
@@ -216,6 +238,15 @@ class SocketDoor:
             task = group.create_task(self._answer(connection, request))
             waiting[task] = _may_cancel(request)
             task.add_done_callback(lambda done: waiting.pop(done, None))
+
+    async def _dismiss(self, websocket: WebSocket, connection: Connection) -> None:
+        """Close a client whose credentials have ended, once somebody says so; then the reader ends as well."""
+        why = await connection.dismissed()
+        log.info("client_dismissed", connection=connection.id, reason=why)
+        await self._end(websocket, connection, code=POLICY_VIOLATION, why=why)
+        # Whoever does not answer the close keeps no socket either.
+        await self.services.clock.sleep(DISMISS_S)
+        connection.drop()
 
     async def _answer(self, connection: Connection, request: Request) -> None:
         connection.send(await self.dispatcher.answer(connection, request))

@@ -36,6 +36,7 @@ from instar.gateway.sessions import Sessions
 from instar.gateway.settings import door_settings
 from instar.gateway.status import build_facts, load_status
 from instar.gateway.status_text import load_status_facts
+from instar.gateway.tokens import Tokens
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.upkeep import Upkeep
 from instar.gateway.waiting import within
@@ -69,6 +70,7 @@ class Gateway:
         self.maintenance = Maintenance(parts, self._services, self.lanes)
         self.upkeep = Upkeep(parts, self._services, self.lanes, self.maintenance)
         self.keeping = Keeping(parts, self._services, self.lanes)
+        self.tokens = Tokens(parts.store.tokens, parts.clock, parts.ids, self.events)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes)
 
     # --- life ---------------------------------------------------------------------------------------------------------

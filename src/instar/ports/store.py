@@ -43,12 +43,18 @@ from instar.core.model.query import (
     UsageRow,
 )
 from instar.core.model.session import Session
+from instar.ports.tokens import TokenStore
 
 __all__ = ["Store"]
 
 
 class Store(Protocol):
     """The verbs of the store, one per transaction or question."""
+
+    @property
+    def tokens(self) -> TokenStore:
+        """Credentials beside the gateway's own secret (LEAK-3)."""
+        ...
 
     # --- life -----------------------------------------------------------------------------------------------------
 

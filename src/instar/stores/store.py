@@ -39,6 +39,7 @@ from instar.core.model.session import Session
 from instar.errors import StoreError
 from instar.stores import change, decisions, inbox, outbox, recover, search, sessions, transcripts, usage
 from instar.stores.search_index import SearchIndex
+from instar.stores.tokens import TokenRows
 from instar.stores.transaction import Engine, Touched, Transaction
 
 __all__ = ["SessionStore"]
@@ -52,6 +53,7 @@ class SessionStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.search_index = SearchIndex(engine)
+        self.tokens = TokenRows(engine)
 
     @property
     def engine(self) -> Engine:

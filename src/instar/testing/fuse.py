@@ -24,6 +24,7 @@ from instar.errors import StoreError
 from instar.ports.channel import Capabilities, Channel, ChannelContext, Receipt
 from instar.ports.runner import ModelRequest, Runner, RunnerEvent
 from instar.ports.store import Store
+from instar.ports.tokens import TokenStore
 from instar.ports.tool import Tool, ToolContext, ToolOutput, ToolSpec
 from instar.testing.channel import MemoryChannel
 
@@ -75,6 +76,11 @@ class _FusedStore:
     def __init__(self, inner: Store, fuse: Fuse) -> None:
         self._inner = inner
         self._fuse = fuse
+
+    @property
+    def tokens(self) -> TokenStore:
+        """Credentials: no crash is played there."""
+        return self._inner.tokens
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
         verb: Callable[..., Awaitable[object]] = getattr(self._inner, name)

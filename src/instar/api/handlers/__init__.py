@@ -10,7 +10,18 @@ from collections.abc import Mapping
 from typing import Final
 
 from instar.api.call import Handler
-from instar.api.handlers import agents, chat, gateway, keeping, operator, records, sessions, subscriptions, upkeep
+from instar.api.handlers import (
+    agents,
+    chat,
+    gateway,
+    keeping,
+    operator,
+    records,
+    sessions,
+    subscriptions,
+    tokens,
+    upkeep,
+)
 from instar.errors import InvariantBroken
 from instar.protocol.methods import METHODS
 
@@ -26,6 +37,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **records.HANDLERS,
     **keeping.HANDLERS,
     **operator.HANDLERS,
+    **tokens.HANDLERS,
 }
 """Every method's handler by the method's name."""
 

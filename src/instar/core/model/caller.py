@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Caller"]
+from instar.core.model.ids import Instant
+
+__all__ = ["Caller", "has_expired"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,15 +15,23 @@ class Caller:
 
     `scopes` is what its credentials allow, narrowed by what it asked for. `principal` is the person that the
     credentials belong to; None for the gateway's own secret, which is the owner's. `client` names the program, for
-    logs and decisions only: it is what the client says and decides nothing.
+    logs and decisions only: it is what the client says and decides nothing. `token_id` and `expires_at` are those of
+    the token that was shown, None for the gateway's own secret and for a token without an end.
     """
 
     role: str = "operator"
     scopes: frozenset[str] = field(default_factory=frozenset)
     principal: str | None = None
     client: str = "unknown"
+    token_id: str | None = None
+    expires_at: Instant | None = None
 
     @property
     def who(self) -> str:
         """The name under which decisions are recorded: the principal, or the role."""
         return self.principal or self.role
+
+
+def has_expired(caller: Caller, *, now: Instant) -> bool:
+    """Whether the credentials of a caller have come to their end."""
+    return caller.expires_at is not None and caller.expires_at <= now

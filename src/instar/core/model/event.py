@@ -24,6 +24,7 @@ __all__ = [
     "RunStarted",
     "SessionChanged",
     "ShuttingDown",
+    "TokenRevoked",
     "ToolEnded",
     "ToolStarted",
 ]
@@ -165,6 +166,13 @@ class ShuttingDown:
     restart_expected_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRevoked:
+    """A token opens nothing any more; whoever came in by it has to go (LEAK-3)."""
+
+    token_id: str
+
+
 Event = (
     RunStarted
     | RunPhase
@@ -177,5 +185,6 @@ Event = (
     | SessionChanged
     | DeliveriesDue
     | ShuttingDown
+    | TokenRevoked
 )
 """Everything a subscriber may see."""

@@ -77,6 +77,9 @@ METHOD_OBJECTS: Final[Mapping[str, MethodObject]] = {
     "sessions.unsubscribe": "sessions",
     "sessions.usage": "sessions",
     "status": "sessions",
+    "tokens.create": "gateway",
+    "tokens.list": "gateway",
+    "tokens.revoke": "gateway",
     "wake": "gateway",
 }
 """Every method of the wire. A test holds it against the method table: a method without a row fails the build."""
