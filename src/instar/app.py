@@ -35,6 +35,7 @@ from instar.ports.log import Log
 from instar.runners.book import ConfiguredModels
 from instar.runners.factory import build_runner
 from instar.stores.archive import TranscriptArchiver
+from instar.stores.audit import StoreAuditor
 from instar.stores.disk import SessionFiles
 from instar.stores.intake import TranscriptIntake
 from instar.stores.keeper import StoreKeeper
@@ -193,6 +194,7 @@ async def _open(
         ids=ids,
         config=live,
         logs=FileLog(log_file),
+        auditor=StoreAuditor(live, loaded.path, env=source.env, secret=secret),
         mounts={name: channel.http_app for name, channel in channels.items() if isinstance(channel, HttpChannel)},
     )
     await stack.enter_async_context(server)

@@ -61,6 +61,7 @@ NEED_MORE = {
     "backup.create",
     "config.patch",
     "config.set",
+    "security.audit",
     "outbox.send",
     "outbox.drop",
     "sessions.import",

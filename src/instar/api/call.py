@@ -11,7 +11,7 @@ from instar.core.model.caller import Caller
 from instar.core.model.ids import AgentId, SessionKey
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
-from instar.ports.operator import ConfigKeeper, LogReader, NoConfig, NoLog
+from instar.ports.operator import Auditor, ConfigKeeper, LogReader, NoAuditor, NoConfig, NoLog
 from instar.protocol.params import Params
 
 __all__ = ["Call", "Handler", "Services"]
@@ -21,7 +21,7 @@ __all__ = ["Call", "Handler", "Services"]
 class Services:
     """What handlers work with, the same for every request of a server.
 
-    `config` and `logs` are what an operator may look at beside sessions.
+    `config`, `logs` and `auditor` are what an operator may look at beside sessions.
     """
 
     gateway: GatewayPort
@@ -29,6 +29,7 @@ class Services:
     ids: IdSource
     config: ConfigKeeper = field(default_factory=NoConfig)
     logs: LogReader = field(default_factory=NoLog)
+    auditor: Auditor = field(default_factory=NoAuditor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from instar.errors import ConfigError
 from instar.ports.clock import Clock
 from instar.ports.http_channel import AsgiApp
 from instar.ports.ids import IdSource
-from instar.ports.operator import ConfigKeeper, LogReader, NoConfig, NoLog
+from instar.ports.operator import Auditor, ConfigKeeper, LogReader, NoAuditor, NoConfig, NoLog
 
 __all__ = ["ApiServer", "build_app"]
 
@@ -55,13 +55,21 @@ class ApiServer:
         ids: IdSource,
         config: ConfigKeeper | None = None,
         logs: LogReader | None = None,
+        auditor: Auditor | None = None,
         mounts: Mapping[str, AsgiApp] | None = None,
     ) -> None:
         check_bind(settings)
         self._settings = settings
         self._gateway = gateway
         self.hub = Hub(clock, settings.limits)
-        services = Services(gateway=gateway, clock=clock, ids=ids, config=config or NoConfig(), logs=logs or NoLog())
+        services = Services(
+            gateway=gateway,
+            clock=clock,
+            ids=ids,
+            config=config or NoConfig(),
+            logs=logs or NoLog(),
+            auditor=auditor or NoAuditor(),
+        )
         door = SocketDoor(settings=settings, services=services, dispatcher=Dispatcher(services), hub=self.hub)
         self._app = build_app(door, mounts or {})
         self._group = asyncio.TaskGroup()

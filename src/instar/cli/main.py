@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "doctor": "instar.cli.commands.doctor",
     "outbox": "instar.cli.commands.outbox",
     "export": "instar.cli.commands.exports",
+    "security": "instar.cli.commands.security",
 }
 """Each command's module; the click command in it is called `command`."""
 

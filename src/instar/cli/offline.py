@@ -27,11 +27,13 @@ from instar.core.policy.scopes import OWNER_SCOPES, READ
 from instar.errors import GatewayUnreachable
 from instar.gateway.gateway import Gateway
 from instar.gateway.parts import GatewayParts
+from instar.ports.operator import Auditor
 from instar.protocol.methods import METHODS
 from instar.protocol.params import check_params
 from instar.protocol.version import NEWEST
 from instar.runners.book import ConfiguredModels
 from instar.runners.echo import EchoRunner
+from instar.stores.audit import StoreAuditor
 from instar.stores.sqlite import open_memory_store
 from instar.stores.sqlite.reading import ReadingEngine
 from instar.stores.store import SessionStore
@@ -41,7 +43,7 @@ from instar.system.ids import SystemIds
 __all__ = ["OfflineSource", "open_offline"]
 
 
-_OWNERS = frozenset({"outbox.list"})
+_OWNERS = frozenset({"outbox.list", "security.audit"})
 """Methods that read what only the owner may see: whoever may open the database is."""
 
 
@@ -50,9 +52,9 @@ class OfflineSource:
 
     is_gateway = False
 
-    def __init__(self, gateway: Gateway, runner: asyncio.Runner) -> None:
+    def __init__(self, gateway: Gateway, runner: asyncio.Runner, *, auditor: Auditor) -> None:
         self._runner = runner
-        self._services = Services(gateway=gateway, clock=SystemClock(), ids=SystemIds())
+        self._services = Services(gateway=gateway, clock=SystemClock(), ids=SystemIds(), auditor=auditor)
         self._connection = Connection(
             "offline",
             caller=Caller(scopes=OWNER_SCOPES, client="cli"),
@@ -92,7 +94,8 @@ def open_offline(flags: GatewayFlags, *, store: Path | None) -> Iterator[Offline
     with asyncio.Runner() as runner:
         runner.run(opened.open())
         try:
-            yield OfflineSource(_build(loaded, opened, path), runner)
+            auditor = StoreAuditor(lambda: loaded.config, loaded.path, env=os.environ)
+            yield OfflineSource(_build(loaded, opened, path), runner, auditor=auditor)
         finally:
             runner.run(opened.close())
 

@@ -17,7 +17,7 @@ from instar.core.policy.access import AccessSettings
 from instar.core.routing.identity import IdentityGroup, person_segment
 from instar.core.routing.normalize import KNOWN_CHANNELS, normalize_agent_id, normalize_channel
 
-__all__ = ["lint_config"]
+__all__ = ["lint_config", "shares_main"]
 
 
 def lint_config(config: Config) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def _lint_scopes(config: Config) -> Iterator[Finding]:
         if not channel.enabled:
             continue
         access = config.access(name)
-        if _is_open_to_all(access) and _shares_main(config, name):
+        if _is_open_to_all(access) and shares_main(config, name):
             yield _critical(
                 "open-main",
                 f"{channel.path}.dmPolicy",
@@ -70,7 +70,7 @@ def _is_open_to_all(access: AccessSettings) -> bool:
     return access.dm_policy == "open" or (access.dm_policy == "allowlist" and access.allow_from.everybody)
 
 
-def _shares_main(config: Config, channel: ChannelName) -> bool:
+def shares_main(config: Config, channel: ChannelName) -> bool:
     """Whether people of `channel` come to the main session: by the scope, unless a binding for all says otherwise."""
     bindings = config.routing.bindings.by_channel.get(channel, ())
     for binding in bindings:

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from instar.core.explain.replay import ReplayRules
 from instar.core.model.ids import Instant
+from instar.core.policy.audit import AuditReport
 from instar.errors import Unavailable
 
-__all__ = ["ConfigKeeper", "ConfigState", "LogReader", "LogTail", "NoConfig", "NoLog"]
+__all__ = ["Auditor", "ConfigKeeper", "ConfigState", "LogReader", "LogTail", "NoAuditor", "NoConfig", "NoLog"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,22 @@ class LogReader(Protocol):
         keys or session ids.
         """
         ...
+
+
+class Auditor(Protocol):
+    """Looks over configuration, files and store for what is risky (AUDIT-1)."""
+
+    async def audit(self, *, is_deep: bool) -> AuditReport:
+        """What is risky now; `is_deep` reads the whole store. Nothing is changed."""
+        ...
+
+
+class NoAuditor:
+    """Stands where a gateway has neither files nor a configuration of its own."""
+
+    async def audit(self, *, is_deep: bool) -> AuditReport:  # noqa: ARG002 - there is nothing to read
+        """Refuse."""
+        raise Unavailable("This gateway cannot be audited", fix="Run `instar security audit` on its own machine.")
 
 
 class NoConfig:

@@ -17,6 +17,7 @@ from instar.api.handlers import (
     keeping,
     operator,
     records,
+    security,
     sessions,
     subscriptions,
     tokens,
@@ -37,6 +38,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **records.HANDLERS,
     **keeping.HANDLERS,
     **operator.HANDLERS,
+    **security.HANDLERS,
     **tokens.HANDLERS,
 }
 """Every method's handler by the method's name."""

@@ -10,6 +10,7 @@ from instar.config.schema.channels import Channel, Commands
 from instar.config.schema.session import Session
 
 __all__ = [
+    "Audit",
     "Auth",
     "ControlUi",
     "Cron",
@@ -22,6 +23,7 @@ __all__ = [
     "Messages",
     "Queue",
     "Root",
+    "Security",
 ]
 
 
@@ -158,6 +160,20 @@ class Logging(Section):
     redact_sensitive: str | None = setting("`off` shows secrets in the log.", rules="LEAK-12, AUDIT-29", later=True)
 
 
+class Audit(Section):
+    """What `instar security audit` tells."""
+
+    suppressions: list[object] | None = setting(
+        "checkIds that the owner knows of; their findings are counted and not shown.", default="none", rules="AUDIT-34"
+    )
+
+
+class Security(Section):
+    """Looking for what is risky."""
+
+    audit: Audit | None = setting("What `instar security audit` tells.", rules="AUDIT-1")
+
+
 class Root(Section):
     """A whole configuration, after `aliases.apply_aliases`."""
 
@@ -174,6 +190,7 @@ class Root(Section):
     hooks: Hooks | None = setting("Webhooks.")
     cron: Cron | None = setting("Jobs by the clock.")
     logging: Logging | None = setting("The log.")
+    security: Security | None = setting("Looking for what is risky.")
     tools: dict[str, Any] | None = setting("Tools for every agent.", rules="SESSTOOL-12", later=True)
     budgets: list[object] | None = setting(
         "Limits of spending: `{match, per, limitUsd, action}`.", rules="COST-2", later=True

@@ -19,6 +19,7 @@ from instar.protocol.methods.keeping import KEEPING
 from instar.protocol.methods.operator import OPERATOR
 from instar.protocol.methods.records import RECORDS
 from instar.protocol.methods.row import ADMIN, IDEMPOTENCY, READ, WRITE, Method
+from instar.protocol.methods.security import SECURITY
 from instar.protocol.methods.sessions import SESSIONS
 from instar.protocol.methods.tokens import TOKENS
 from instar.protocol.methods.upkeep import UPKEEP
@@ -35,6 +36,6 @@ def _with_idempotency(method: Method) -> Method:
 
 METHODS: Final[Mapping[str, Method]] = {
     method.name: _with_idempotency(method)
-    for method in (*SESSIONS, *RECORDS, *UPKEEP, *KEEPING, *CHAT, *AGENTS, *GATEWAY, *OPERATOR, *TOKENS)
+    for method in (*SESSIONS, *RECORDS, *UPKEEP, *KEEPING, *CHAT, *AGENTS, *GATEWAY, *OPERATOR, *SECURITY, *TOKENS)
 }
 """Every method by name; `connect` stands apart, since it is only ever the first request."""
