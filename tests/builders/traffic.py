@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from instar.core.explain.replay import Replayed, replay_traffic
+from instar.core.explain.replay import Account, Replayed, replay_traffic
 from instar.core.explain.traffic import TrafficRecord
 from instar.core.lifecycle.reset import ResetSettings
 from instar.core.model.ids import AgentId, ChannelName, Instant
 from instar.core.model.message import ChatType
-from instar.core.policy.access import AccessPolicy, AccessSettings, PairingFacts
+from instar.core.model.pairing import PairingFacts
+from instar.core.policy.access import AccessPolicy, AccessSettings
 from instar.core.policy.activation import ActivationMode, ActivationSettings
 from instar.core.policy.send import SendPolicy
 from instar.core.queue.settings import QueueConfig
@@ -76,7 +77,7 @@ def group(after: int = 0, sender: str = "ann", **fields: object) -> TrafficRecor
 
 
 def replay(
-    *traffic: TrafficRecord, rules: Rules | None = None, pairing: dict[ChannelName, PairingFacts] | None = None
+    *traffic: TrafficRecord, rules: Rules | None = None, pairing: dict[Account, PairingFacts] | None = None
 ) -> tuple[Replayed, ...]:
     """What became of the traffic."""
     return replay_traffic(traffic, rules or Rules(), zone=UTC, pairing=pairing)

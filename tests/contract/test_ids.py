@@ -38,7 +38,11 @@ def test_tokens_fit_into_a_url_and_are_long(ids: IdSource) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_-]{43,}", token)
 
 
-@pytest.mark.parametrize("name", [*UUIDS, "entry_id", "token"])
+def test_pairing_codes_are_eight_characters_that_nobody_mistakes(ids: IdSource) -> None:
+    assert all(re.fullmatch("[A-HJ-NP-Z2-9]{8}", ids.pairing_code()) for _ in range(100))
+
+
+@pytest.mark.parametrize("name", [*UUIDS, "entry_id", "token", "pairing_code"])
 def test_no_id_comes_twice(ids: IdSource, name: str) -> None:
     draw: Callable[[], str] = getattr(ids, name)
     assert len({draw() for _ in range(1000)}) == 1000

@@ -16,13 +16,13 @@ from typing import Self
 import structlog
 
 from instar.core.explain.status import StatusFacts
-from instar.core.model.change import Acknowledgement, InboxItem, Submission
+from instar.core.model.change import Acceptance, AcceptFacts, Acknowledgement, InboxItem, Submission
 from instar.core.model.event import ShuttingDown
 from instar.core.model.ids import ChannelName, DeliveryId, SessionKey, TurnId
 from instar.core.model.message import Inbound
 from instar.core.model.query import Recovered
 from instar.core.model.view import GatewayFacts, GatewayStatus, RunState
-from instar.core.turn.door import decide_acceptance, resolve_address
+from instar.core.turn.door import decide_acceptance, find_door_peer, resolve_address
 from instar.errors import ChannelError, Unavailable
 from instar.gateway.commands import Commands
 from instar.gateway.events import EventHub
@@ -30,6 +30,7 @@ from instar.gateway.keeping import Keeping
 from instar.gateway.lanes import Lanes
 from instar.gateway.maintenance import Maintenance
 from instar.gateway.outbox import Outbox
+from instar.gateway.pairing import PairingDesk
 from instar.gateway.parts import GatewayParts
 from instar.gateway.runs import Runs
 from instar.gateway.sessions import Sessions
@@ -70,6 +71,7 @@ class Gateway:
         self.maintenance = Maintenance(parts, self._services, self.lanes)
         self.upkeep = Upkeep(parts, self._services, self.lanes, self.maintenance)
         self.keeping = Keeping(parts, self._services, self.lanes)
+        self.pairing = PairingDesk(parts, self._services)
         self.tokens = Tokens(parts.store.tokens, parts.clock, parts.ids, self.events)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes)
 
@@ -208,19 +210,31 @@ class Gateway:
             names=self._services.model_names(address.agent_id),
             is_group=inbound.chat.type != "direct",
         )
+        peer = find_door_peer(submission, address, settings)
+        draw = self.pairing.draw(peer, submission, address)
+        decided: list[Acceptance] = []
+
+        def decide(facts: AcceptFacts) -> Acceptance:
+            # May be asked again when a commit has to be repeated: the last answer is the one that holds.
+            decided[:] = (decide_acceptance(facts, submission, address, settings, draw=draw),)
+            return decided[0]
+
         async with self._services.doors.passing(address.session_key):
             acknowledgement, item = await parts.store.accept(
                 submission,
                 inbound_id=inbound_id,
                 now=now,
                 key=address.session_key,
-                decide=lambda facts: decide_acceptance(facts, submission, address, settings),
+                decide=decide,
+                pairing=peer,
             )
             if item is not None and not self._is_draining:
                 self.lanes.get(item.acceptance.session_key).offer(item)
         if acknowledgement.status == "refused":
             # A refusal may owe its sender a sentence.
             self.outbox.wake(inbound.channel)
+            for acceptance in decided:
+                self.pairing.announce(acceptance)
         return acknowledgement
 
     async def run_state(self, run_id: TurnId) -> RunState | None:

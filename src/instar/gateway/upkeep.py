@@ -15,6 +15,7 @@ from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.model.query import UsageRow
 from instar.core.policy.budget import BudgetState
+from instar.core.policy.pairing import build_facts
 from instar.gateway.compaction_run import CompactionRun, take_outcome
 from instar.gateway.export import ExportFormat, export_session
 from instar.gateway.lane import LaneBook
@@ -118,7 +119,8 @@ class Upkeep:
         """
         records = await load_traffic(self._parts, since=since) if traffic is None else traffic
         today, zone = self._parts.config(), self._parts.clock.zone()
-        return await asyncio.to_thread(partial(simulate_change, records, today, rules, zone=zone))
+        pairing = build_facts(await self._parts.store.load_pairings())
+        return await asyncio.to_thread(partial(simulate_change, records, today, rules, zone=zone, pairing=pairing))
 
     async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
         """What was spent, by agent, provider and model (RPC-12); a deleted session's share stays (LOSS-11)."""

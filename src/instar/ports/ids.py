@@ -32,6 +32,10 @@ class IdSource(Protocol):
         """A UUID v4."""
         ...
 
+    def pairing_code(self) -> str:
+        """Eight letters and digits that are not mistaken for one another, one of 2^40 (LEAK-2)."""
+        ...
+
     def token(self) -> str:
         """A secret of 256 random bits, URL-safe (GW-9)."""
         ...

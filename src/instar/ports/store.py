@@ -29,6 +29,8 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import AccountId, ChannelName, DeliveryId, InboundId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.message import Outbound
+from instar.core.model.pairing import Pairings, Peer
+from instar.core.model.pairing_change import PairingChange
 from instar.core.model.query import (
     DecisionPage,
     DecisionQuery,
@@ -83,9 +85,10 @@ class Store(Protocol):
     ) -> tuple[Acknowledgement, InboxItem | None]:
         """Commit a message at the door, or give the first acknowledgement again (LOSS-1).
 
-        `key` is the session the facts are loaded for. The item is None for a repeated message and for one that
-        needs no lane (refused, observed).
+        `key` is the session the facts are loaded for, `pairing` whose approval they tell. The item is None for a
+        repeated message and for one that needs no lane (refused, observed).
         """
+        pairing: Peer | None = None,
         ...
 
     async def change(
@@ -161,6 +164,15 @@ class Store(Protocol):
         """The session of a key."""
         ...
 
+    async def change_pairings(
+        self, *, now: Instant, decide: Callable[[Pairings], PairingChange | None]
+    ) -> PairingChange | None:
+        """Carry out the owner's word about who may write (LEAK-2); None changes nothing.
+
+        Whatever `decide` raises is raised, and nothing is changed.
+        """
+        ...
+
     async def load_facts(self, key: SessionKey, now: Instant) -> SessionFacts:
         """The session of a key and the head of its transcript."""
         ...
@@ -232,6 +244,10 @@ class Store(Protocol):
         self, *, session_key: SessionKey | None = None, state: DeliveryState | None = None, limit: int = 100
     ) -> tuple[DeliveryRow, ...]:
         """Replies, newest first."""
+        ...
+
+    async def load_pairings(self) -> Pairings:
+        """Everybody whom the owner approved, and every code that is kept (LEAK-2)."""
         ...
 
     async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:

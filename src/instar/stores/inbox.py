@@ -20,9 +20,11 @@ from instar.core.model.change import (
     Submission,
 )
 from instar.core.model.ids import AccountId, ChannelName, InboundId, Instant, SessionKey, TurnId
+from instar.core.model.pairing import PairingFacts, Peer
 from instar.errors import InvariantBroken
 from instar.stores.decisions import record_decisions
 from instar.stores.outbox import add_deliveries
+from instar.stores.pairing import load_pairing_facts, save_code
 from instar.stores.rows import forget_words, format_json, format_submission, read_acknowledgement, read_inbox_item
 from instar.stores.sessions import load_session
 from instar.stores.transaction import Params, Transaction
@@ -52,6 +54,7 @@ def accept(
     now: Instant,
     key: SessionKey,
     decide: Callable[[AcceptFacts], Acceptance],
+    pairing: Peer | None = None,
 ) -> tuple[Acknowledgement, InboxItem | None]:
     """Store a message at the door with what its sender is told; a message that is known is only told again."""
     inbound = submission.inbound
@@ -59,7 +62,8 @@ def accept(
     row = tx.one("find_acknowledgement", identity)
     if row is not None:
         return _again(read_acknowledgement(row[0])), None
-    acceptance = decide(AcceptFacts(inbound_id=inbound_id, now=now, session=load_session(tx, key)))
+    known = PairingFacts() if pairing is None else load_pairing_facts(tx, pairing)
+    acceptance = decide(AcceptFacts(inbound_id=inbound_id, now=now, session=load_session(tx, key), pairing=known))
     told = Acknowledgement(
         inbound_id=inbound_id,
         status=acceptance.status,
@@ -81,7 +85,7 @@ def accept(
         "received_at": now,
         "ended_at": ended_at,
         "acknowledgement": format_json(told),
-        "acceptance": format_json(acceptance),
+        "acceptance": format_json(_without_code(acceptance)),
         "submission": text,
         "attachments": attachments,
     }
@@ -90,7 +94,10 @@ def accept(
         raise InvariantBroken("an accepted message has a place in the order of arrival")
     noted = [Noted(decision=decision, inbound_id=inbound_id) for decision in acceptance.decisions]
     record_decisions(tx, noted, key=acceptance.session_key, now=now)
-    add_deliveries(tx, acceptance.deliveries, key=acceptance.session_key, now=now)
+    if acceptance.code is not None:
+        save_code(tx, acceptance.code, now=now)
+    owed_key = acceptance.session_key if acceptance.code is None else acceptance.code.session_key
+    add_deliveries(tx, acceptance.deliveries, key=owed_key, now=now)
     if state != "waiting":
         return told, None
     item = InboxItem(
@@ -102,6 +109,11 @@ def accept(
         turn_id=submission.run_id,
     )
     return told, item
+
+
+def _without_code(acceptance: Acceptance) -> Acceptance:
+    """What is kept of a decision: a code stands where it waits, and its sentence where it is owed."""
+    return acceptance if acceptance.code is None else replace(acceptance, deliveries=(), code=None)
 
 
 def _again(told: Acknowledgement) -> Acknowledgement:

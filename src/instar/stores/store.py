@@ -22,6 +22,8 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import AccountId, ChannelName, DeliveryId, InboundId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.message import Outbound
+from instar.core.model.pairing import Pairings, Peer
+from instar.core.model.pairing_change import PairingChange
 from instar.core.model.query import (
     DecisionPage,
     DecisionQuery,
@@ -38,6 +40,7 @@ from instar.core.model.query import (
 from instar.core.model.session import Session
 from instar.errors import StoreError
 from instar.stores import change, decisions, inbox, outbox, recover, search, sessions, transcripts, usage
+from instar.stores import pairing as pairing_rows
 from instar.stores.search_index import SearchIndex
 from instar.stores.tokens import TokenRows
 from instar.stores.transaction import Engine, Touched, Transaction
@@ -91,8 +94,11 @@ class SessionStore:
         decide: Callable[[AcceptFacts], Acceptance],
     ) -> tuple[Acknowledgement, InboxItem | None]:
         """Commit a message at the door, or give the first acknowledgement again."""
+        pairing: Peer | None = None,
         return await self._engine.write(
-            lambda tx: inbox.accept(tx, submission, inbound_id=inbound_id, now=now, key=key, decide=decide),
+            lambda tx: inbox.accept(
+                tx, submission, inbound_id=inbound_id, now=now, key=key, decide=decide, pairing=pairing
+            ),
             purpose="new",
         )
 
@@ -176,6 +182,12 @@ class SessionStore:
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
+    async def change_pairings(
+        self, *, now: Instant, decide: Callable[[Pairings], PairingChange | None]
+    ) -> PairingChange | None:
+        """Carry out the owner's word about who may write."""
+        return await self._engine.write(lambda tx: pairing_rows.change_pairings(tx, now=now, decide=decide))
+
     async def load_session(self, key: SessionKey) -> Session | None:
         """The session of a key."""
         return await self._engine.read(lambda tx: sessions.load_session(tx, key))
@@ -258,6 +270,10 @@ class SessionStore:
 
     async def load_deliveries(
         self, *, session_key: SessionKey | None = None, state: DeliveryState | None = None, limit: int = 100
+    async def load_pairings(self) -> Pairings:
+        """Approvals, and codes that are kept."""
+        return await self._engine.read(pairing_rows.load_pairings)
+
     ) -> tuple[DeliveryRow, ...]:
         """Replies, newest first."""
         return await self._engine.read(

@@ -6,6 +6,7 @@ import secrets
 import uuid
 
 from instar.core.model.ids import DeliveryId, EntryId, InboundId, SessionId, TurnId
+from instar.core.policy.pairing import CODE_BYTES, build_code
 
 __all__ = ["SystemIds"]
 
@@ -35,6 +36,10 @@ class SystemIds:
     def delivery_id(self) -> DeliveryId:
         """A UUID v4."""
         return DeliveryId(str(uuid.uuid4()))
+
+    def pairing_code(self) -> str:
+        """One of 2^40 codes (LEAK-2)."""
+        return build_code(secrets.token_bytes(CODE_BYTES))
 
     def token(self) -> str:
         """A secret of 256 random bits, URL-safe (GW-9)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from instar.core.model.ids import DeliveryId, EntryId, InboundId, SessionId, TurnId
+from instar.core.policy.pairing import CODE_BYTES, build_code
 
 __all__ = ["SequenceIds"]
 
@@ -20,6 +21,7 @@ class SequenceIds:
         self._seed = seed & 0xFFF
         self._sessions, self._turns, self._inbounds = count(1), count(1), count(1)
         self._deliveries, self._entries, self._tokens = count(1), count(1), count(1)
+        self._codes = count(1)
 
     def session_id(self) -> SessionId:
         """``a…``: the next session id."""
@@ -40,6 +42,10 @@ class SequenceIds:
     def delivery_id(self) -> DeliveryId:
         """``d…``: the next delivery id."""
         return DeliveryId(self._uuid("d", next(self._deliveries)))
+
+    def pairing_code(self) -> str:
+        """The next code; they differ in their first letters."""
+        return build_code((next(self._codes) | self._seed << 28).to_bytes(CODE_BYTES, "big"))
 
     def token(self) -> str:
         """As long as a real one, and no secret at all."""

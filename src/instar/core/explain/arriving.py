@@ -28,8 +28,15 @@ _ACCESS_REASONS: Final[Mapping[str, str]] = {
 }
 _PAIRING_STEPS: Final[Mapping[str, str]] = {
     "offer": " They were told a pairing code.",
-    "repeat": " The pairing code they were told still waits for the owner.",
+    "repeat": " They were told their pairing code once more; it still waits for the owner.",
+    "waits": " The pairing code they were told still waits for the owner.",
     "full": " No code was given out, since too many wait already.",
+}
+
+_APPROVALS: Final[Mapping[str, str]] = {
+    "approved": "approved",
+    "rejected": "rejected",
+    "revoked": "shut out again",
 }
 
 _LAYERS: Final[Mapping[str, str]] = {
@@ -120,6 +127,9 @@ def tell_access(facts: Facts) -> str:
     reason = _ACCESS_REASONS.get(facts.word("reason"), facts.word("reason", "no reason was recorded"))
     if facts.outcome == "admitted":
         return f"The sender may write here: {reason}."
+    if facts.outcome in _APPROVALS:
+        who = "group" if facts.word("chat") == "group" else "person"
+        return f"The {who} was {_APPROVALS[facts.outcome]} on {facts.word('channel', 'a channel')} by {facts.who}."
     return f"The message was refused: {reason}.{_PAIRING_STEPS.get(facts.word('pairing'), '')}"
 
 

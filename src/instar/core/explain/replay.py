@@ -19,10 +19,11 @@ from typing import Final, Literal, Protocol
 from instar.core.explain.traffic import TrafficRecord, build_inbound
 from instar.core.lifecycle.freshness import decide_freshness
 from instar.core.lifecycle.reset import ResetSettings, resolve_reset_policy, resolve_reset_type
-from instar.core.model.ids import AgentId, ChannelName, InboundId, Instant, SessionKey, TurnId
+from instar.core.model.ids import AccountId, AgentId, ChannelName, InboundId, Instant, SessionKey, TurnId
 from instar.core.model.message import Target
+from instar.core.model.pairing import PairingFacts
 from instar.core.model.session import Lifecycle, Overrides
-from instar.core.policy.access import NO_PAIRING, AccessFacts, AccessSettings, PairingFacts, decide_access
+from instar.core.policy.access import NO_PAIRING, AccessFacts, AccessSettings, decide_access
 from instar.core.policy.activation import ActivationFacts, ActivationSettings, decide_activation
 from instar.core.policy.send import SendFacts, SendPolicy, decide_send
 from instar.core.queue.lane import (
@@ -39,10 +40,13 @@ from instar.core.queue.settings import QueueConfig, resolve_queue_settings
 from instar.core.routing.normalize import normalize_channel, normalize_peer
 from instar.core.routing.route import RoutingSettings, route
 
-__all__ = ["Began", "Fate", "ReplayRules", "Replayed", "replay_traffic"]
+__all__ = ["Account", "Began", "Fate", "ReplayRules", "Replayed", "replay_traffic"]
 
 Fate = Literal["answered", "merged", "observed", "refused", "expired", "command"]
 """How a message would have ended (LOSS-2)."""
+
+Account = tuple[ChannelName, AccountId]
+"""One account of a channel: approvals hold there and nowhere else."""
 
 Began = Literal["first", "daily", "idle", "command"]
 """Why a life of a session would have begun with a message."""
@@ -114,11 +118,11 @@ def replay_traffic(
     rules: ReplayRules,
     *,
     zone: tzinfo,
-    pairing: Mapping[ChannelName, PairingFacts] | None = None,
+    pairing: Mapping[Account, PairingFacts] | None = None,
 ) -> tuple[Replayed, ...]:
     """What each record would have become, in the order of `traffic`.
 
-    `zone` is the host's zone; `pairing` holds approved people and groups by channel.
+    `zone` is the host's zone; `pairing` holds approved people and groups by channel and account.
     """
     replay = _Replay(rules=rules, zone=zone, pairing=pairing or {})
     for at in sorted(range(len(traffic)), key=lambda index: traffic[index].at):
@@ -211,7 +215,7 @@ class _Replay:
 
     rules: ReplayRules
     zone: tzinfo
-    pairing: Mapping[ChannelName, PairingFacts]
+    pairing: Mapping[Account, PairingFacts]
     sessions: dict[SessionKey, _Session] = field(default_factory=dict)
     done: dict[InboundId, Replayed] = field(default_factory=dict)
 
@@ -258,7 +262,7 @@ class _Replay:
                 is_addressed=record.is_addressed,
             ),
             now=record.at,
-            pairing=self.pairing.get(channel, NO_PAIRING),
+            pairing=self.pairing.get((channel, record.account_id), NO_PAIRING),
         )
         if not access.admitted:
             return replace(answer, fate="refused", reason=access.reason, is_sent=False)

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from instar.core.explain.replay import Replayed, ReplayRules, replay_traffic
+from instar.core.explain.replay import Account, Replayed, ReplayRules, replay_traffic
 from instar.core.explain.traffic import TrafficRecord
-from instar.core.model.ids import ChannelName, SessionKey
-from instar.core.policy.access import PairingFacts
+from instar.core.model.ids import SessionKey
+from instar.core.model.pairing import PairingFacts
 
 __all__ = [
     "ContextSize",
@@ -119,7 +119,7 @@ def simulate_change(
     after: ReplayRules,
     *,
     zone: tzinfo,
-    pairing: Mapping[ChannelName, PairingFacts] | None = None,
+    pairing: Mapping[Account, PairingFacts] | None = None,
 ) -> SimulationReport:
     """The report on `traffic` under today's configuration and the proposed one."""
     return compare_replays(

@@ -25,6 +25,7 @@ from instar.core.model.ids import (
     TurnId,
 )
 from instar.core.model.message import Inbound, Target
+from instar.core.model.pairing import PairingCode, PairingFacts
 from instar.core.model.session import Session
 
 __all__ = [
@@ -116,20 +117,25 @@ class Noted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptFacts:
-    """What the store knows when a message is at the door. `session` is None before the first message of its key."""
+    """What the store knows when a message is at the door. `session` is None before the first message of its key.
+
+    `pairing` is what was asked for with the message, nothing for one whose sender needs no approval.
+    """
 
     inbound_id: InboundId
     now: Instant
     session: Session | None = None
 
+    pairing: PairingFacts = PairingFacts()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
     """The decision at the door: what becomes of a message, in which session, and why.
 
     `reason` is a code for refused messages, `hint` the setting that would admit the sender. `deliveries` are sentences
-    owed to the sender of a refused message (a pairing code), usually none. `authorised` and `is_owner` hold for
-    commands (CMD-4, CMD-35). `owner` is the principal a new session would belong to (LEAK-4).
+    owed to the sender of a refused message under the sender's own place, and `code` the pairing code that they tell
+    (LEAK-2); usually there is none. `authorised` and `is_owner` hold for commands (CMD-4, CMD-35). `owner` is the
+    principal a new session would belong to (LEAK-4).
     """
 
     status: AcceptStatus
@@ -139,6 +145,7 @@ class Acceptance:
     hint: str = ""
     deliveries: tuple[NewDelivery, ...] = ()
     authorised: bool = False
+    code: PairingCode | None = None
     is_owner: bool = False
     owner: str | None = None
     decisions: tuple[Decision, ...] = ()

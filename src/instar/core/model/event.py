@@ -11,6 +11,7 @@ from typing import Literal
 
 from instar.core.model.entry import AnyEntry, AssistantMessage, Block, Usage
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.pairing import PairingCode, Peer
 from instar.core.model.session import Session
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "DeliveriesDue",
     "Event",
     "MessageStored",
+    "PairingRequested",
+    "PairingResolved",
     "RunEnded",
     "RunPhase",
     "RunStarted",
@@ -170,6 +173,23 @@ class ShuttingDown:
 class TokenRevoked:
     """A token opens nothing any more; whoever came in by it has to go (LEAK-3)."""
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairingRequested:
+    """A stranger was told a code that waits for the owner's word (LEAK-2)."""
+
+    code: PairingCode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairingResolved:
+    """The owner said a word about a person or group; `code` is the one that was answered, empty for a revocation."""
+
+    peer: Peer
+    decision: Literal["approved", "rejected", "revoked"]
+    at: Instant
+    code: str = ""
+
+
     token_id: str
 
 
@@ -188,3 +208,5 @@ Event = (
     | TokenRevoked
 )
 """Everything a subscriber may see."""
+    | PairingRequested
+    | PairingResolved

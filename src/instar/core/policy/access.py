@@ -1,7 +1,8 @@
 """Who may write to the agent, and who may give it commands (LEAK-2, CMD-4, CMD-35).
 
 What belongs here: the decision over one message of a person on a channel. What does not: tokens and scopes of
-clients (`instar.core.policy.scopes`), and drawing or sending a pairing code; this only says that one is due.
+clients (`instar.core.policy.scopes`), and the words and the life of a pairing code (`instar.core.policy.pairing`);
+this only says that one is due.
 
 The invariant: without a word in the configuration or an approval by the owner, nobody is admitted.
 
@@ -17,8 +18,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from instar.core.model.decision import Decision
-from instar.core.model.ids import ChannelName, Instant
+from instar.core.model.ids import AccountId, ChannelName, Instant
 from instar.core.model.message import ChatType
+from instar.core.model.pairing import PairingCode, PairingFacts, Peer, PeerKind
 from instar.core.routing.identity import parse_link_id
 from instar.core.routing.normalize import KNOWN_CHANNELS, NO_NUMBERS, normalize_peer
 
@@ -27,17 +29,18 @@ __all__ = [
     "NO_PAIRING",
     "PAIRING_CODE_TTL_MS",
     "PAIRING_MAX_WAITING",
+    "PAIRING_REPEAT_MS",
     "Access",
     "AccessFacts",
     "AccessPolicy",
     "AccessReason",
     "AccessSettings",
     "AllowList",
-    "PairingCode",
-    "PairingFacts",
     "PairingStep",
     "build_allow_list",
     "decide_access",
+    "find_pairing_peer",
+    "is_named_owner",
     "parse_access_policy",
 ]
 
@@ -47,14 +50,18 @@ AccessPolicy = Literal["pairing", "allowlist", "open", "off"]
 AccessReason = Literal["open", "allowlisted", "paired", "not_paired", "not_allowlisted", "dms_off", "groups_off"]
 """Why a message is admitted (the first three) or refused."""
 
-PairingStep = Literal["none", "offer", "repeat", "full"]
-"""What an unpaired sender gets: nothing, a new code, the code that waits already, or nothing because too many wait."""
+PairingStep = Literal["none", "offer", "repeat", "waits", "full"]
+"""What an unpaired sender gets: nothing, a new code, the code that waits already once more, nothing because they were
+told it a moment ago, or nothing because too many wait."""
 
 PAIRING_CODE_TTL_MS: Final = 3_600_000
 """A pairing code expires after an hour (LEAK-2)."""
 
 PAIRING_MAX_WAITING: Final = 3
-"""At most so many codes wait per channel, so that strangers cannot fill the owner's list (LEAK-2)."""
+"""At most so many codes wait per account of a channel, so that strangers cannot fill the owner's list (LEAK-2)."""
+
+PAIRING_REPEAT_MS: Final = 600_000
+"""Whoever goes on writing is told their code again at most so often: strangers must not make the agent talk."""
 
 _POLICIES: Final[Mapping[str, AccessPolicy]] = {
     "pairing": "pairing",
@@ -120,29 +127,6 @@ class AccessFacts:
     is_addressed: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairingCode:
-    """A code that waits for the owner's word. `peer_id` is the person or group, in the spelling of keys."""
-
-    peer_id: str
-    chat_type: ChatType
-    code: str
-    expires_at: Instant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairingFacts:
-    """What is known of pairings on one channel: approved people and groups, in the spelling of keys, and codes.
-
-    `enabled` False means that this gateway gives out no codes: an unknown sender is refused with a hint only.
-    """
-
-    enabled: bool = False
-    people: frozenset[str] = frozenset()
-    groups: frozenset[str] = frozenset()
-    waiting: tuple[PairingCode, ...] = ()
-
-
 NO_PAIRING: Final = PairingFacts()
 """Nobody was approved and no codes are given out."""
 
@@ -152,7 +136,7 @@ class Access:
     """The answer. `authorised_for_commands` and `is_owner` are False for whoever is not admitted.
 
     `hint` says which setting would admit the sender; empty if the sender is admitted. `pairing` says what becomes
-    of a pairing code, and `waiting` is the code that waits already (step `repeat`).
+    of a pairing code, and `waiting` is the code that waits already (steps `repeat` and `waits`).
     """
 
     admitted: bool
@@ -234,6 +218,21 @@ def decide_access(
     return _refuse_unpaired(settings, facts, pairing, now=now)
 
 
+def find_pairing_peer(settings: AccessSettings, facts: AccessFacts, *, account_id: AccountId) -> Peer | None:
+    """The person or group whose approval counts for this message; None where no approval can change the answer."""
+    is_direct = facts.chat_type == "direct"
+    policy = settings.dm_policy if is_direct else settings.group_policy
+    kind, peer_id = _name_peer(settings, facts)
+    if not peer_id or policy == "off" or (policy != "pairing" and not is_direct):
+        return None
+    return Peer(channel=settings.channel, account_id=account_id, kind=kind, peer_id=peer_id)
+
+
+def is_named_owner(settings: AccessSettings, sender_id: str) -> bool:
+    """Whether `commands.ownerAllowFrom` names this sender: an approval never makes such an owner (LEAK-5)."""
+    return _spell(settings, sender_id) in settings.owner_allow_from.people
+
+
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 
@@ -272,9 +271,18 @@ def _names(entries: AllowList, sender: str) -> bool:
 
 def _spell_sender(settings: AccessSettings, facts: AccessFacts) -> str:
     """The sender in the one spelling of the channel, empty if unknown. No list holds an empty id."""
-    return normalize_peer(
-        settings.channel, kind="direct", peer_id=facts.sender_id, numbers=settings.numbers or NO_NUMBERS
-    )
+    return _spell(settings, facts.sender_id)
+
+
+def _spell(settings: AccessSettings, sender_id: str) -> str:
+    return normalize_peer(settings.channel, kind="direct", peer_id=sender_id, numbers=settings.numbers or NO_NUMBERS)
+
+
+def _name_peer(settings: AccessSettings, facts: AccessFacts) -> tuple[PeerKind, str]:
+    """Who would have to be approved: the person, or the group or room. The id is empty if it is not known."""
+    if facts.chat_type == "direct":
+        return "direct", _spell_sender(settings, facts)
+    return "group", _spell_group(settings, facts)
 
 
 def _spell_group(settings: AccessSettings, facts: AccessFacts) -> str:
@@ -287,21 +295,18 @@ def _refuse(settings: AccessSettings, facts: AccessFacts, *, reason: AccessReaso
 
 def _refuse_unpaired(settings: AccessSettings, facts: AccessFacts, pairing: PairingFacts, *, now: Instant) -> Access:
     hint = _build_hint(settings, facts)
-    if not pairing.enabled or (facts.chat_type != "direct" and not facts.is_addressed):
+    kind, peer_id = _name_peer(settings, facts)
+    if not pairing.enabled or not peer_id or (kind == "group" and not facts.is_addressed):
         return Access(admitted=False, reason="not_paired", hint=hint)
-    peer = _spell_sender(settings, facts) if facts.chat_type == "direct" else _spell_group(settings, facts)
     alive = [code for code in pairing.waiting if code.expires_at > now]
-    mine = next((code for code in alive if code.peer_id == peer and _is_same_kind(code, facts)), None)
+    mine = next((code for code in alive if (code.peer.kind, code.peer.peer_id) == (kind, peer_id)), None)
     step: PairingStep = "offer"
     if mine is not None:
-        step = "repeat"
-    elif len(alive) >= PAIRING_MAX_WAITING or not peer:
-        step = "full" if peer else "none"
+        # A clock that was set back must not keep a code from being repeated.
+        step = "waits" if 0 <= now - mine.told_at < PAIRING_REPEAT_MS else "repeat"
+    elif len(alive) >= PAIRING_MAX_WAITING:
+        step = "full"
     return Access(admitted=False, reason="not_paired", hint=hint, pairing=step, waiting=mine)
-
-
-def _is_same_kind(code: PairingCode, facts: AccessFacts) -> bool:
-    return (code.chat_type == "direct") == (facts.chat_type == "direct")
 
 
 def _build_hint(settings: AccessSettings, facts: AccessFacts) -> str:

@@ -11,15 +11,23 @@ from dataclasses import dataclass, replace
 
 from instar.core.model.change import Acceptance, AcceptFacts, Submission
 from instar.core.model.decision import Decision
-from instar.core.model.ids import AgentId, SessionKey
-from instar.core.policy.access import NO_PAIRING, AccessFacts, AccessSettings, PairingFacts, decide_access
+from instar.core.model.ids import AgentId, Instant, SessionKey
+from instar.core.model.pairing import PairingDraw, Peer
+from instar.core.policy.access import (
+    Access,
+    AccessFacts,
+    AccessSettings,
+    decide_access,
+    find_pairing_peer,
+)
 from instar.core.policy.activation import ActivationFacts, ActivationSettings, decide_activation, is_addressed
 from instar.core.policy.commands import CommandContext, parse_command
 from instar.core.policy.send import ALLOW_ALL, SendFacts, SendPolicy, decide_send
 from instar.core.routing.key import DEFAULT_MAIN_KEY, parse_key
 from instar.core.routing.route import RoutingSettings, route
+from instar.core.turn.offer import plan_offer
 
-__all__ = ["Address", "DoorSettings", "decide_acceptance", "resolve_address"]
+__all__ = ["Address", "DoorSettings", "decide_acceptance", "find_door_peer", "resolve_address"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,28 +80,35 @@ def resolve_address(settings: RoutingSettings, submission: Submission, *, defaul
     )
 
 
+def find_door_peer(submission: Submission, address: Address, settings: DoorSettings) -> Peer | None:
+    """The person or group whose approval the decision asks for; None where none is asked for."""
+    if address.is_named:
+        return None
+    facts = _access_facts(submission, is_addressed=False)
+    return find_pairing_peer(settings.access, facts, account_id=submission.inbound.account_id)
+
+
 def decide_acceptance(
     facts: AcceptFacts,
     submission: Submission,
     address: Address,
     settings: DoorSettings,
     *,
-    pairing: PairingFacts = NO_PAIRING,
+    draw: PairingDraw | None = None,
 ) -> Acceptance:
-    """What becomes of a message: accepted for its lane, observed as group context, or refused with a reason."""
+    """What becomes of a message: accepted for its lane, observed as group context, or refused with a reason.
+
+    `draw` is what a pairing code is made of; without it none is told.
+    """
     if address.is_named:
         return _accept_named(facts, submission, address, settings)
     activation_facts = _activation_facts(submission, address, settings)
-    access_facts = AccessFacts(
-        chat_type=submission.inbound.chat.type,
-        sender_id=submission.inbound.sender.id,
-        chat_id=submission.inbound.chat.id,
-        is_addressed=is_addressed(activation_facts, settings.activation.mention_patterns) is not None,
-    )
-    access = decide_access(settings.access, access_facts, now=facts.now, pairing=pairing)
+    is_called = is_addressed(activation_facts, settings.activation.mention_patterns) is not None
+    access_facts = _access_facts(submission, is_addressed=is_called)
+    access = decide_access(settings.access, access_facts, now=facts.now, pairing=facts.pairing)
     decisions = (*address.decisions, access.as_decision(access_facts))
     if not access.admitted:
-        return Acceptance(
+        refused = Acceptance(
             status="refused",
             session_key=address.session_key,
             agent_id=address.agent_id,
@@ -101,6 +116,7 @@ def decide_acceptance(
             hint=access.hint,
             decisions=decisions,
         )
+        return _offer_code(refused, access, submission, draw, now=facts.now)
     activation_facts = replace(activation_facts, may_command=access.authorised_for_commands)
     override = facts.session.overrides.group_activation if facts.session else None
     activation = decide_activation(settings.activation, activation_facts, override=override)
@@ -113,6 +129,14 @@ def decide_acceptance(
         owner=address.owner,
         decisions=(*decisions, activation.as_decision(activation_facts)),
     )
+
+
+def _offer_code(
+    refused: Acceptance, access: Access, submission: Submission, draw: PairingDraw | None, *, now: Instant
+) -> Acceptance:
+    """The refusal with a pairing code and the sentence that tells it, where one is due (LEAK-2)."""
+    offer = None if draw is None else plan_offer(access, submission.inbound, draw, now=now)
+    return refused if offer is None else replace(refused, code=offer[0], deliveries=(offer[1],))
 
 
 def _accept_named(facts: AcceptFacts, submission: Submission, address: Address, settings: DoorSettings) -> Acceptance:
@@ -147,6 +171,13 @@ def _send_facts(facts: AcceptFacts, address: Address, settings: DoorSettings) ->
         entry_last_channel=session.delivery.channel,
         entry_chat_type=session.origin.chat_type,
         main_key=settings.main_key,
+    )
+
+
+def _access_facts(submission: Submission, *, is_addressed: bool) -> AccessFacts:
+    inbound = submission.inbound
+    return AccessFacts(
+        chat_type=inbound.chat.type, sender_id=inbound.sender.id, chat_id=inbound.chat.id, is_addressed=is_addressed
     )
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from instar.core.explain.replay import Replayed, replay_traffic
 from instar.core.lifecycle.reset import ResetRule, ResetSettings
-from instar.core.model.ids import SessionKey
-from instar.core.policy.access import PairingFacts
+from instar.core.model.ids import AccountId, SessionKey
+from instar.core.model.pairing import PairingFacts
 from instar.core.queue.settings import QueueConfig
 from instar.core.routing.key import KeySettings
 from instar.core.routing.route import RoutingSettings
@@ -39,7 +39,8 @@ def test_strangers_are_refused_unless_they_were_approved():
     rules = Rules(dm_policy="pairing")
     (refused,) = replay(record(), rules=rules)
     assert (refused.fate, refused.reason, refused.is_heard) == ("refused", "not_paired", False)
-    (paired,) = replay(record(), rules=rules, pairing={TELEGRAM: PairingFacts(people=frozenset({"ann"}))})
+    known = PairingFacts(people=frozenset({"ann"}))
+    (paired,) = replay(record(), rules=rules, pairing={(TELEGRAM, AccountId("default")): known})
     assert paired.fate == "answered"
 
 

@@ -6,16 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instar.core.model.ids import ChannelName, Instant
+from instar.core.model.ids import AccountId, ChannelName, Instant, SessionKey
+from instar.core.model.message import Target
+from instar.core.model.pairing import PairingCode, PairingFacts, Peer
 from instar.core.policy.access import (
     NOBODY,
     PAIRING_MAX_WAITING,
+    PAIRING_REPEAT_MS,
     AccessFacts,
     AccessSettings,
-    PairingCode,
-    PairingFacts,
     build_allow_list,
     decide_access,
+    find_pairing_peer,
+    is_named_owner,
     parse_access_policy,
 )
 
@@ -247,8 +250,19 @@ def test_being_in_an_admitted_group_does_not_suffice_for_commands(lists):
 # --- pairing ----------------------------------------------------------------------------------------------------------
 
 
-def code(peer, *, chat_type="direct", expires_at=NOW + 1):
-    return PairingCode(peer_id=peer, chat_type=chat_type, code="ABCD", expires_at=Instant(expires_at))
+ACCOUNT = AccountId("default")
+
+
+def code(peer, *, kind="direct", expires_at=NOW + 1, told_at=NOW - PAIRING_REPEAT_MS):
+    return PairingCode(
+        peer=Peer(channel=TELEGRAM, account_id=ACCOUNT, kind=kind, peer_id=peer),
+        session_key=SessionKey("k"),
+        target=Target(channel=TELEGRAM, account_id=ACCOUNT, to=peer, chat_type="direct"),
+        code="ABCD2345",
+        created_at=Instant(0),
+        told_at=Instant(told_at),
+        expires_at=Instant(expires_at),
+    )
 
 
 def test_an_approved_person_is_admitted_and_owns_their_direct_chat():
@@ -277,6 +291,16 @@ def test_a_sender_whose_code_waits_is_told_the_same_one():
     assert (access.pairing, access.waiting) == ("repeat", code("7"))
 
 
+@pytest.mark.parametrize(
+    ("told_at", "step"),
+    [(NOW, "waits"), (NOW - PAIRING_REPEAT_MS + 1, "waits"), (NOW - PAIRING_REPEAT_MS, "repeat"), (NOW + 5, "repeat")],
+)
+def test_a_code_is_told_again_only_after_a_while(told_at, step):
+    waiting = (code("7", told_at=told_at),)
+    access = decide(settings(), direct(), pairing=PairingFacts(enabled=True, waiting=waiting))
+    assert (access.pairing, access.waiting) == (step, waiting[0])
+
+
 def test_an_expired_code_is_replaced():
     pairing = PairingFacts(enabled=True, waiting=(code("7", expires_at=NOW),))
     assert decide(settings(), direct(), pairing=pairing).pairing == "offer"
@@ -299,8 +323,44 @@ def test_a_group_is_offered_a_code_only_when_the_agent_is_addressed():
 
 
 def test_the_code_of_a_group_is_not_the_code_of_a_person_with_that_id():
-    waiting = (code("-100", chat_type="direct"),)
+    waiting = (code("-100", kind="direct"),)
     assert decide(settings(), in_group(), pairing=PairingFacts(enabled=True, waiting=waiting)).pairing == "offer"
+
+
+@pytest.mark.parametrize(
+    ("policies", "facts", "peer"),
+    [
+        ({}, direct("7"), ("direct", "7")),
+        ({}, in_group(), ("group", "-100")),
+        ({"dm_policy": "open"}, direct("7"), ("direct", "7")),
+        ({"dm_policy": "allowlist"}, direct("7"), ("direct", "7")),
+        ({"dm_policy": "off"}, direct("7"), None),
+        ({"group_policy": "open"}, in_group(), None),
+        ({"group_policy": "off"}, in_group(), None),
+        ({}, direct(" "), None),
+    ],
+)
+def test_an_approval_is_looked_up_where_it_can_count(policies, facts, peer):
+    found = find_pairing_peer(settings(**policies), facts, account_id=ACCOUNT)
+    assert (None if found is None else (found.kind, found.peer_id)) == peer
+
+
+def test_an_approval_makes_nobody_a_named_owner():
+    named = settings(owner_allow_from=["telegram:7", "*"])
+    assert is_named_owner(named, " 7 ")
+    assert not is_named_owner(named, "8")
+    assert not is_named_owner(settings(), "7")
+
+
+def test_with_owners_named_an_approved_person_is_none_of_them():
+    known = PairingFacts(people=frozenset({"7"}))
+    access = decide(settings(owner_allow_from=["8"]), direct(), pairing=known)
+    assert (access.admitted, access.authorised_for_commands, access.is_owner) == (True, True, False)
+
+
+def test_an_approved_person_owns_nothing_in_a_group():
+    known = PairingFacts(people=frozenset({"7"}), groups=frozenset({"-100"}))
+    assert not decide(settings(), in_group(), pairing=known).is_owner
 
 
 # --- laws -------------------------------------------------------------------------------------------------------------
