@@ -82,13 +82,13 @@ class Store(Protocol):
         now: Instant,
         key: SessionKey,
         decide: Callable[[AcceptFacts], Acceptance],
+        pairing: Peer | None = None,
     ) -> tuple[Acknowledgement, InboxItem | None]:
         """Commit a message at the door, or give the first acknowledgement again (LOSS-1).
 
         `key` is the session the facts are loaded for, `pairing` whose approval they tell. The item is None for a
         repeated message and for one that needs no lane (refused, observed).
         """
-        pairing: Peer | None = None,
         ...
 
     async def change(
@@ -158,12 +158,6 @@ class Store(Protocol):
         """
         ...
 
-    # --- questions ------------------------------------------------------------------------------------------------
-
-    async def load_session(self, key: SessionKey) -> Session | None:
-        """The session of a key."""
-        ...
-
     async def change_pairings(
         self, *, now: Instant, decide: Callable[[Pairings], PairingChange | None]
     ) -> PairingChange | None:
@@ -171,6 +165,12 @@ class Store(Protocol):
 
         Whatever `decide` raises is raised, and nothing is changed.
         """
+        ...
+
+    # --- questions ------------------------------------------------------------------------------------------------
+
+    async def load_session(self, key: SessionKey) -> Session | None:
+        """The session of a key."""
         ...
 
     async def load_facts(self, key: SessionKey, now: Instant) -> SessionFacts:
@@ -240,14 +240,14 @@ class Store(Protocol):
         """Decisions, newest first."""
         ...
 
+    async def load_pairings(self) -> Pairings:
+        """Everybody whom the owner approved, and every code that is kept (LEAK-2)."""
+        ...
+
     async def load_deliveries(
         self, *, session_key: SessionKey | None = None, state: DeliveryState | None = None, limit: int = 100
     ) -> tuple[DeliveryRow, ...]:
         """Replies, newest first."""
-        ...
-
-    async def load_pairings(self) -> Pairings:
-        """Everybody whom the owner approved, and every code that is kept (LEAK-2)."""
         ...
 
     async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:

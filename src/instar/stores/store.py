@@ -92,9 +92,9 @@ class SessionStore:
         now: Instant,
         key: SessionKey,
         decide: Callable[[AcceptFacts], Acceptance],
+        pairing: Peer | None = None,
     ) -> tuple[Acknowledgement, InboxItem | None]:
         """Commit a message at the door, or give the first acknowledgement again."""
-        pairing: Peer | None = None,
         return await self._engine.write(
             lambda tx: inbox.accept(
                 tx, submission, inbound_id=inbound_id, now=now, key=key, decide=decide, pairing=pairing
@@ -180,13 +180,13 @@ class SessionStore:
         """Carry out what a person decides about a reply."""
         return await self._engine.write(lambda tx: outbox.redo_delivery(tx, delivery_id, now=now, decide=decide))
 
-    # --- questions ----------------------------------------------------------------------------------------------------
-
     async def change_pairings(
         self, *, now: Instant, decide: Callable[[Pairings], PairingChange | None]
     ) -> PairingChange | None:
         """Carry out the owner's word about who may write."""
         return await self._engine.write(lambda tx: pairing_rows.change_pairings(tx, now=now, decide=decide))
+
+    # --- questions ----------------------------------------------------------------------------------------------------
 
     async def load_session(self, key: SessionKey) -> Session | None:
         """The session of a key."""
@@ -268,12 +268,12 @@ class SessionStore:
         """Decisions, newest first."""
         return await self._engine.read(lambda tx: decisions.load_decisions(tx, query))
 
-    async def load_deliveries(
-        self, *, session_key: SessionKey | None = None, state: DeliveryState | None = None, limit: int = 100
     async def load_pairings(self) -> Pairings:
         """Approvals, and codes that are kept."""
         return await self._engine.read(pairing_rows.load_pairings)
 
+    async def load_deliveries(
+        self, *, session_key: SessionKey | None = None, state: DeliveryState | None = None, limit: int = 100
     ) -> tuple[DeliveryRow, ...]:
         """Replies, newest first."""
         return await self._engine.read(

@@ -125,8 +125,8 @@ class AcceptFacts:
     inbound_id: InboundId
     now: Instant
     session: Session | None = None
-
     pairing: PairingFacts = PairingFacts()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
@@ -144,8 +144,8 @@ class Acceptance:
     reason: str | None = None
     hint: str = ""
     deliveries: tuple[NewDelivery, ...] = ()
-    authorised: bool = False
     code: PairingCode | None = None
+    authorised: bool = False
     is_owner: bool = False
     owner: str | None = None
     decisions: tuple[Decision, ...] = ()

@@ -162,18 +162,6 @@ class DeliveriesDue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShuttingDown:
-    """The gateway stops (GW-15)."""
-
-    reason: str
-    restart_expected_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRevoked:
-    """A token opens nothing any more; whoever came in by it has to go (LEAK-3)."""
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PairingRequested:
     """A stranger was told a code that waits for the owner's word (LEAK-2)."""
 
@@ -190,6 +178,18 @@ class PairingResolved:
     code: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShuttingDown:
+    """The gateway stops (GW-15)."""
+
+    reason: str
+    restart_expected_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRevoked:
+    """A token opens nothing any more; whoever came in by it has to go (LEAK-3)."""
+
     token_id: str
 
 
@@ -204,9 +204,9 @@ Event = (
     | MessageStored
     | SessionChanged
     | DeliveriesDue
+    | PairingRequested
+    | PairingResolved
     | ShuttingDown
     | TokenRevoked
 )
 """Everything a subscriber may see."""
-    | PairingRequested
-    | PairingResolved
