@@ -22,6 +22,7 @@ from instar.core.model.event import (
     CommandAnswered,
     Event,
     RunEnded,
+    RunNote,
     RunPhase,
     RunStarted,
     ToolEnded,
@@ -85,6 +86,8 @@ class RunStreams:
                 return [self._lifecycle(self._run(event), event.at, {"phase": "start", "startedAt": event.at})]
             case RunPhase():
                 return list(self._phase(self._run(event), event))
+            case RunNote():
+                return [self._note(event)]
             case AssistantDelta():
                 return list(self._text(self._run(event), event, now))
             case ToolStarted() | ToolEnded():
@@ -127,6 +130,13 @@ class RunStreams:
         yield self._agent(run, "run_status", event.at, {"phase": event.phase})
         if event.phase in {"preparing_context", "starting_model"}:
             yield self._chat(run, "status", {"phase": event.phase}, protocols=(4,))
+
+    def _note(self, event: RunNote) -> Outgoing:
+        """A line about a run, which may have ended already; it is not followed for that."""
+        run = self._runs.get(event.turn_id) or _Run(
+            run_id=event.turn_id, session_key=event.session_key, agent_id=event.agent_id
+        )
+        return self._agent(run, "notice", event.at, {"text": event.text})
 
     def _text(self, run: _Run, event: AssistantDelta, now: float) -> Iterator[Outgoing]:
         if not event.text.startswith(run.text) and _is_kept(run):

@@ -30,6 +30,8 @@ class Screen:
                 self._advance(update.text, restarts=update.restarts)
             case "tool":
                 self._tell_tool(update)
+            case "note":
+                self.note(update.text)
             case "waiting":
                 self.note("The connection to the gateway is lost; the answer is shown when it is back.")
                 self._shown = ""

@@ -14,7 +14,7 @@ from instar.client.wire import Payload
 
 __all__ = ["ChatUpdate", "build_late_end", "find_answer", "message_text", "read_update"]
 
-UpdateKind = Literal["delta", "tool", "waiting", "final", "aborted", "error"]
+UpdateKind = Literal["delta", "tool", "note", "waiting", "final", "aborted", "error"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +22,10 @@ class ChatUpdate:
     """One piece of what comes back.
 
     `text` is all of the answer so far, `delta` what is new in it; `restarts` says that `delta` begins a new text
-    (after a tool call). `tool` names a tool that starts, or with `is_done` has ended. ``waiting`` says that the
-    connection is lost and being restored. ``final``, ``aborted`` and ``error`` are the last piece; `error` is a
-    readable sentence, `is_late` says that the text was read from the history.
+    (after a tool call). `tool` names a tool that starts, or with `is_done` has ended. ``note`` is a line beside the
+    answer, such as that another model gives it. ``waiting`` says that the connection is lost and being restored.
+    ``final``, ``aborted`` and ``error`` are the last piece; `error` is a readable sentence, `is_late` says that the
+    text was read from the history.
     """
 
     kind: UpdateKind
@@ -58,6 +59,8 @@ def read_update(name: str, payload: Payload, *, run_id: str) -> ChatUpdate | Non
             is_done=data.get("phase") == "result",
             is_error=bool(data.get("isError")),
         )
+    if name == "agent" and payload.get("stream") == "notice":
+        return ChatUpdate(kind="note", run_id=run_id, text=str((payload.get("data") or {}).get("text", "")))
     if name != "chat":
         return None
     text = message_text(payload.get("message") or {})

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from instar.core.explain.compacted import describe_outcome
 from instar.core.explain.status import build_status_lines
 from instar.core.explain.story import ask, tell
 from instar.core.lifecycle.title import derive_title
@@ -28,7 +29,6 @@ from instar.core.turn.reply import plan_command_reply
 from instar.core.turn.steps import touch_updated
 from instar.errors import InvalidRequest, InvariantBroken, NotFound, Unavailable
 from instar.gateway.compaction_run import CompactionRun
-from instar.gateway.compactor import describe_outcome
 from instar.gateway.docking import dock_session
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts

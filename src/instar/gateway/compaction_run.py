@@ -126,7 +126,8 @@ class CompactionRun:
             return Compacted(status="skipped", why=why, tokens_before=before)
         await self._store(session, entry, outcome=outcome)
         after = (await self._warm.load(session.session_id)).context.tokens
-        return Compacted(status="compacted", tokens_before=before, tokens_after=after)
+        window = self._services.resolve_model(session, None).context_window
+        return Compacted(status="compacted", tokens_before=before, tokens_after=after, window_tokens=window)
 
     async def _store(self, session: Session, entry: CompactionEntry, *, outcome: str) -> None:
         rule = "LOSS-9" if self._undo else "COMPACT-25"

@@ -7,11 +7,12 @@ caller is told why (COMPACT-18).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import structlog
 
+from instar.core.context.backoff import find_next_attempt, must_rest, note_failure, note_success
 from instar.core.context.chunks import plan_chunks
 from instar.core.context.compaction import (
     CompactionPlan,
@@ -31,7 +32,6 @@ from instar.core.context.summary import (
     check_summary,
     join_summary,
 )
-from instar.core.explain.status import format_count
 from instar.core.model.change import Changed, Ledger, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision
 from instar.core.model.entry import CompactionEntry, TextBlock, UserMessage
@@ -44,7 +44,7 @@ from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 from instar.ports.runner import Finished, ModelRequest, ModelSpec
 
-__all__ = ["Budget", "compact_session", "describe_outcome"]
+__all__ = ["Budget", "compact_session"]
 
 SUMMARY_TIMEOUT_S = 300.0
 """The longest one request for a summary may take."""
@@ -72,6 +72,7 @@ class _Asking:
     model: ModelSpec
     turn_id: TurnId
     outside: Outside
+    window_tokens: int | None
     ledger: list[Ledger] = field(default_factory=list)
 
     async def ask(self, request: SummaryRequest) -> str:
@@ -126,11 +127,17 @@ async def compact_session(
     outside: Outside,
     instructions: str = "",
     budget: Budget | None = None,
+    on_begin: Callable[[], Awaitable[None]] | None = None,
 ) -> Compacted:
-    """Compact the context of a session, or say why not. Never raises a `ModelError`: that is a failed compaction."""
+    """Compact the context of a session, or say why not. Never raises a `ModelError`: that is a failed compaction.
+
+    `on_begin` is awaited once it is certain that a model will be asked.
+    """
     settings = services.compaction_settings(session.agent_id)
     window = model.context_window or DEFAULT_WINDOW_TOKENS
     view = await warm.load(session.session_id)
+    if must_rest(session, reason, now=services.clock.now(), estimated_tokens=view.estimated):
+        return Compacted(status="resting", why="The last summary could not be made, and it is not time for another.")
     kept = budget or Budget()
     plan = plan_compaction(
         view,
@@ -143,8 +150,10 @@ async def compact_session(
     if isinstance(plan, NoCompaction):
         await _note(services, session.key, turn_id, _skipped(plan, reason))
         return Compacted(status="skipped", why=plan.sentence, tokens_before=view.context.tokens)
+    if on_begin is not None:
+        await on_begin()
     asked = services.summary_model(settings, model)
-    asking = _Asking(services, session, asked, turn_id, outside)
+    asking = _Asking(services, session, asked, turn_id, outside, model.context_window)
     attempts = [plan, without_oversized(plan, settings, window_tokens=window)]
     why = "The model gave no summary that could be used."
     for attempt in attempts:
@@ -153,12 +162,12 @@ async def compact_session(
         try:
             summary = await _summarise(asking, attempt, settings, window=window, instructions=instructions)
         except ModelError as error:
-            why = str(error)
+            why = f"{error.what}."
             log.warning("compaction_attempt_failed", session_key=session.key, code=error.code)
             continue
         if summary is not None:
             return await _store(services, session, warm, attempt, summary, asking=asking)
-    await _note(services, session.key, turn_id, describe_compaction(plan, outcome="failed"), ledger=asking.ledger)
+    await _fail(services, session, plan, outcome="failed", asking=asking)
     return Compacted(status="failed", why=why, tokens_before=plan.tokens_before)
 
 
@@ -199,59 +208,70 @@ async def _store(
     """Commit the compaction entry with its counters and costs, if it makes the context smaller (LOSS-9)."""
     entry_id = services.ids.entry_id()
     stored: list[CompactionEntry] = []
+    after = plan.estimate_after(summary)
 
     def decide(facts: SessionFacts) -> SessionChange:
         stored.clear()
         current = require_session(facts, session.session_id)
         leaf = facts.transcript.leaf_id if facts.transcript else None
         entry = build_entry(plan, summary, entry_id=entry_id, parent_id=leaf, at=facts.now)
-        after = plan.estimate_after(summary)
-        outcome = "compacted" if entry is not None else "not-smaller"
-        decision = describe_compaction(plan, outcome=outcome, tokens_after=after)
-        noted = (Noted(decision=decision, turn_id=asking.turn_id),)
         if entry is None:
-            return SessionChange(ledger=tuple(asking.ledger), decisions=noted)
+            return SessionChange()
         stored.append(entry)
+        decision = describe_compaction(plan, outcome="compacted", tokens_after=after)
         counters = replace(current.counters, compaction_count=current.counters.compaction_count + 1, total_tokens=after)
         return SessionChange(
-            session=replace(current, counters=counters),
+            session=note_success(replace(current, counters=counters)),
             entries=(entry,),
             ledger=tuple(asking.ledger),
-            decisions=noted,
+            decisions=(Noted(decision=decision, turn_id=asking.turn_id),),
         )
 
     changed: Changed = await services.insist(lambda: services.change("store_compaction", session.key, decide))
     warm.follow(changed)
-    after = plan.estimate_after(summary)
     if not stored:
+        await _fail(services, session, plan, outcome="not-smaller", asking=asking, tokens_after=after)
         why = "The summary would not have made the context smaller."
         return Compacted(status="failed", why=why, tokens_before=plan.tokens_before)
+    count = 0
     if changed.session is not None:
+        count = changed.session.counters.compaction_count
         services.tell_session(changed.session, "compact", turn_id=asking.turn_id)
-    return Compacted(status="compacted", tokens_before=plan.tokens_before, tokens_after=after)
+    return Compacted(
+        status="compacted",
+        tokens_before=plan.tokens_before,
+        tokens_after=after,
+        window_tokens=asking.window_tokens,
+        count=count,
+    )
 
 
-async def _note(
+async def _fail(
     services: TurnServices,
-    key: SessionKey,
-    turn_id: TurnId,
-    decision: Decision,
+    session: Session,
+    plan: CompactionPlan,
     *,
-    ledger: Sequence[Ledger] = (),
+    outcome: str,
+    asking: _Asking,
+    tokens_after: int | None = None,
 ) -> None:
-    noted = (Noted(decision=decision, turn_id=turn_id),)
-    change = SessionChange(ledger=tuple(ledger), decisions=noted)
+    """Book what it cost, and let automatic attempts rest (COMPACT-18)."""
+
+    def decide(facts: SessionFacts) -> SessionChange:
+        failed = note_failure(require_session(facts, session.session_id), facts.now, tokens=tokens_after)
+        decision = describe_compaction(
+            plan, outcome=outcome, tokens_after=tokens_after, again_at=find_next_attempt(failed)
+        )
+        noted = (Noted(decision=decision, turn_id=asking.turn_id),)
+        return SessionChange(session=failed, ledger=tuple(asking.ledger), decisions=noted)
+
+    await services.insist(lambda: services.change("fail_compaction", session.key, decide))
+
+
+async def _note(services: TurnServices, key: SessionKey, turn_id: TurnId, decision: Decision) -> None:
+    change = SessionChange(decisions=(Noted(decision=decision, turn_id=turn_id),))
     await services.insist(lambda: services.change("note_compaction", key, lambda _facts: change))
 
 
 def _skipped(plan: NoCompaction, reason: CompactionReason) -> Decision:
     return Decision(kind="compact", outcome=plan.code, rule="COMPACT-11", inputs={"reason": reason})
-
-
-def describe_outcome(outcome: Compacted) -> str:
-    """What the person who asked is told (COMPACT-20)."""
-    if outcome.status == "compacted":
-        before, after = format_count(outcome.tokens_before), format_count(outcome.tokens_after)
-        return f"Compacted: {before} → {after} tokens in the window."
-    word = "Nothing to compact" if outcome.status == "skipped" else "The compaction failed"
-    return f"{word}: {outcome.why}"

@@ -10,8 +10,8 @@ When no compaction can be made the turn goes on with less, and its person is tol
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import overload
+from dataclasses import dataclass, replace
+from typing import Protocol, overload
 
 from instar.core.context.compaction import CompactionReason, decide_bytes, decide_threshold, effective_keep
 from instar.core.context.envelope import read_envelope
@@ -30,7 +30,19 @@ from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 from instar.ports.runner import ModelSpec
 
-__all__ = ["LazyPrompt", "Room", "with_way_out"]
+__all__ = ["CompactionNews", "LazyPrompt", "Room", "with_way_out"]
+
+
+class CompactionNews(Protocol):
+    """Who is told of the compactions that a turn makes (COMPACT-23)."""
+
+    async def compaction_begins(self) -> None:
+        """A model is about to be asked for a summary."""
+        ...
+
+    async def compaction_ended(self, outcome: Compacted) -> None:
+        """What came of it; called for outcomes of every kind."""
+        ...
 
 
 class LazyPrompt(Sequence[AnyMessage]):
@@ -90,14 +102,17 @@ class LazyPrompt(Sequence[AnyMessage]):
 
 @dataclass(slots=True, kw_only=True)
 class Room:
-    """The room that one turn has for its context. `truncate` holds the limits this turn keeps by leaving out."""
+    """The room that one turn has for its context. `truncate` holds the limits this turn keeps by leaving out.
+
+    `news` is told of compactions; None where nothing is compacted.
+    """
 
     services: TurnServices
     warm: WarmContext
     outside: Outside
     turn_id: TurnId
+    news: CompactionNews | None = None
     truncate: HistorySettings | None = None
-    notes: list[str] = field(default_factory=list)
 
     async def before(self, session: Session, model: ModelSpec, *, transcript_bytes: int) -> None:
         """Compact before the first request where the file or a person's limits ask for it (COMPACT-6, HIST-3…5)."""
@@ -150,7 +165,7 @@ class Room:
     async def _compact(
         self, session: Session, model: ModelSpec, *, reason: CompactionReason, budget: Budget | None = None
     ) -> Compacted:
-        return await compact_session(
+        done = await compact_session(
             self.services,
             session,
             self.warm,
@@ -159,7 +174,11 @@ class Room:
             turn_id=self.turn_id,
             outside=self.outside,
             budget=budget,
+            on_begin=self.news.compaction_begins if self.news else None,
         )
+        if self.news is not None:
+            await self.news.compaction_ended(done)
+        return done
 
 
 def _window(model: ModelSpec) -> int:

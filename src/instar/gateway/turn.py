@@ -18,8 +18,8 @@ import structlog
 from instar.core.context.tokens import estimate_message, sum_usage
 from instar.core.delivery.route import resolve_route
 from instar.core.delivery.silent import is_silent
-from instar.core.model.change import Changed, InboxItem, Noted, SessionChange, SessionFacts
-from instar.core.model.entry import AssistantMessage, TextBlock, ToolCall
+from instar.core.model.change import Changed, InboxItem, SessionChange, SessionFacts
+from instar.core.model.entry import AssistantMessage, ToolCall
 from instar.core.model.ids import Instant, SessionKey, TurnId
 from instar.core.model.message import Target
 from instar.core.model.session import Session
@@ -31,15 +31,17 @@ from instar.core.turn.begin import Begun, plan_begin
 from instar.core.turn.ends import build_aborted_message, build_error_message, plan_ends, plan_given
 from instar.core.turn.entries import build_user_entries
 from instar.core.turn.recover import find_given_answer, plan_resume
-from instar.core.turn.reply import Reply, can_share_reply, plan_reply, read_owed_notice
+from instar.core.turn.reply import Reply, can_share_reply
 from instar.core.turn.steps import ModelCall, plan_answer, plan_finish, plan_steer
+from instar.core.turn.wordless import WORDLESS, describe_wordless, tell_wordless
 from instar.errors import InvariantBroken, ModelError, ModelOverflow, ModelUnavailable
 from instar.gateway.lane_ports import SteeredMail
 from instar.gateway.outside import Outside, Stopped
-from instar.gateway.room import LazyPrompt, Room, with_way_out
+from instar.gateway.room import Room, with_way_out
 from instar.gateway.tool_calls import INTERRUPTED, SKIPPED, call_tool, plan_result
 from instar.gateway.turn_news import RunEnd, TurnNews
 from instar.gateway.turn_services import TurnServices
+from instar.gateway.turn_words import TurnWords
 from instar.gateway.warm import WarmContext
 from instar.ports.runner import Finished, ModelRequest, ModelSpec, Restarted, TextDelta
 from instar.ports.tool import ToolContext, ToolOutput
@@ -98,8 +100,13 @@ class Turn:
         self._partial = ""
         self._has_ended = False
         self._bytes = 0
-        self._prompt: LazyPrompt | None = None
-        self._room = Room(services=services, warm=warm, outside=self._outside, turn_id=turn_id)
+        self._words = TurnWords(
+            services=services,
+            news=self._news,
+            items=lambda: (*self._items, *self._heard),
+            session=self._require_session,
+        )
+        self._room = Room(services=services, warm=warm, outside=self._outside, turn_id=turn_id, news=self._words)
         self._session: Session | None = None
         self._begun: Begun | None = None
 
@@ -200,9 +207,7 @@ class Turn:
             elif self._steered.has_steered(self.turn_id):
                 await self._commit_answer(answer, model)
             else:
-                self._is_open = False
-                message, took = self._settle(answer, model)
-                await self._close("finish_turn", message, call=took, reply=self._plan_reply(message), state="final")
+                await self._finish(answer, model)
                 await self._room.after(self._require_session(), model)
                 return
             await self._take_steered()
@@ -219,14 +224,14 @@ class Turn:
         options = self._items[-1].submission.options
         system = await services.parts.texts.load(self.agent_id, session)
         peer_id = parse_key(self.key).peer_id or ""
-        self._prompt = self._room.prompt(session, model, system=system, peer_id=peer_id)
+        prompt = self._words.prompt = self._room.prompt(session, model, system=system, peer_id=peer_id)
         asked_s = TURN_TIMEOUT_S if options.timeout_ms is None else options.timeout_ms / 1000
         request = ModelRequest(
             session_key=self.key,
             turn_id=self.turn_id,
             model=model,
             system=system,
-            messages=self._prompt,
+            messages=prompt,
             tools=services.tool_specs(),
             thinking=options.thinking or session.overrides.thinking_level,
             timeout_s=min(TURN_TIMEOUT_S, asked_s),
@@ -251,7 +256,6 @@ class Turn:
             try:
                 return await self._ask(model)
             except ModelOverflow as error:
-                self._news.phase("compacting")
                 done = await self._room.after_overflow(self._require_session(), model)
                 if done.status != "compacted":
                     raise with_way_out(error) from error
@@ -279,6 +283,7 @@ class Turn:
 
     def _settle(self, answer: Finished, model: ModelSpec) -> tuple[AssistantMessage, ModelCall]:
         """The answer with its time, and what it took."""
+        self._words.hear(answer, model)
         message = replace(answer.message, timestamp=self._services.clock.now())
         last = self._items[-1]
         call = ModelCall(
@@ -360,13 +365,13 @@ class Turn:
     async def _commit_answer(self, answer: Finished, model: ModelSpec, calls: Sequence[ToolCall] = ()) -> None:
         """Commit an answer after which the turn goes on; its words are owed to the person at once."""
         message, call = self._settle(answer, model)
-        reply = self._plan_reply(message)
-        decisions = (*self._prompt_decisions(), *reply.decisions)
+        reply = self._words.plan(message_text(message))
+        decisions = (*self._words.take_decisions(), *reply.decisions)
         session_id = self._require_session().session_id
         entry_id = self._services.ids.entry_id()
-        await self._change(
-            "append_answer",
-            lambda facts: plan_answer(
+
+        def decide(facts: SessionFacts) -> SessionChange:
+            change = plan_answer(
                 facts,
                 message,
                 session_id=session_id,
@@ -377,11 +382,28 @@ class Turn:
                 ended=() if calls else plan_given(self._items, self.turn_id, entry_id),
                 decisions=decisions,
                 has_told_reset=reply.will_be_heard,
-            ),
-        )
+            )
+            return self._words.remember(change, was_told=reply.will_be_heard)
+
+        await self._change("append_answer", decide)
         self._open_calls, self._has_answered = list(calls), not calls
         # What was said is in the transcript now: a stop must not keep it a second time.
         self._partial = ""
+
+    async def _finish(self, answer: Finished, model: ModelSpec) -> None:
+        """Commit the last answer; one without a word is told of in a sentence (LOSS-2)."""
+        self._is_open = False
+        message, took = self._settle(answer, model)
+        missing = tell_wordless(message, (*self._items, *self._heard), reversed(self._warm.entries))
+        if missing is None:
+            reply = self._words.plan(message_text(message))
+            await self._close("finish_turn", message, call=took, reply=reply, state="final")
+            return
+        log.warning("answer_without_words", session_key=self.key, turn_id=self.turn_id, model=model.ref)
+        self._words.decide(describe_wordless(message))
+        message = replace(message, stop_reason="error", error_message=missing)
+        reply = self._words.plan(missing)
+        await self._close("finish_turn", message, call=took, reply=reply, state="error", reason=WORDLESS, error=missing)
 
     async def _finish_given(self, message: AssistantMessage) -> None:
         """End a turn that was cut off after its last answer had been committed (LOSS-4)."""
@@ -405,7 +427,7 @@ class Turn:
         await self._close_open_calls()
         now: Instant = self._services.clock.now()
         message = build_error_message(sentence, partial=self._partial, now=now)
-        reply = self._plan_reply(build_error_message("", partial=sentence, now=now))
+        reply = self._words.plan(sentence)
         await self._close("fail_turn", message, call=None, reply=reply, state="error", reason=code, error=sentence)
 
     async def _close(
@@ -420,12 +442,12 @@ class Turn:
         error: str | None = None,
     ) -> None:
         """The last commit of the turn, then the news of it."""
-        decisions = (*self._prompt_decisions(), *reply.decisions)
+        decisions = (*self._words.take_decisions(), *reply.decisions)
         session_id = self._require_session().session_id
         entry_id = self._services.ids.entry_id()
-        await self._change(
-            name,
-            lambda facts: plan_answer(
+
+        def decide(facts: SessionFacts) -> SessionChange:
+            change = plan_answer(
                 facts,
                 message,
                 session_id=session_id,
@@ -437,8 +459,10 @@ class Turn:
                 ended=plan_ends((*self._items, *self._taking), self.turn_id, reason=reason),
                 aborted=state == "aborted",
                 has_told_reset=reply.will_be_heard,
-            ),
-        )
+            )
+            return change if call is None else self._words.remember(change, was_told=reply.will_be_heard)
+
+        await self._change(name, decide)
         self._end(message, state=state, silent=reply.silent, error=error)
 
     def _end(self, message: AssistantMessage, *, state: RunEnd, silent: bool, error: str | None) -> None:
@@ -451,32 +475,6 @@ class Turn:
             items=(*self._items, *self._taking, *self._merged),
             silent=silent,
             error=error,
-        )
-
-    def _plan_reply(self, message: AssistantMessage) -> Reply:
-        """What the words of an answer owe; the line about an automatic reset goes with the first of them (LOSS-7)."""
-        session = self._require_session()
-        stale = read_owed_notice(session)
-        last = self._items[-1]
-        planned = self._prompt.planned if self._prompt is not None else None
-        return plan_reply(
-            "\n".join(block.text for block in message.content if isinstance(block, TextBlock)),
-            (*self._items, *self._heard),
-            session=session,
-            turn_id=self.turn_id,
-            settings=self._services.reply_settings(
-                stale, self.key, last.submission.inbound.channel, truncated=planned is not None and planned.truncated
-            ),
-            draw=self._services.ids.delivery_id,
-        )
-
-    def _prompt_decisions(self) -> tuple[Noted, ...]:
-        """What was left out of the last request, and why (WHY-1); told once."""
-        planned = self._prompt.planned if self._prompt is not None else None
-        self._prompt = None
-        decisions = planned.decisions if planned else ()
-        return tuple(
-            Noted(decision=one, inbound_id=self._items[0].inbound_id, turn_id=self.turn_id) for one in decisions
         )
 
     # --- small parts --------------------------------------------------------------------------------------------------

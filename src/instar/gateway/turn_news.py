@@ -7,7 +7,7 @@ from typing import Literal
 
 from instar.core.model.change import InboxItem
 from instar.core.model.entry import AssistantMessage, ToolCall
-from instar.core.model.event import AssistantDelta, RunEnded, RunPhase, RunStarted, ToolEnded, ToolStarted
+from instar.core.model.event import AssistantDelta, RunEnded, RunNote, RunPhase, RunStarted, ToolEnded, ToolStarted
 from instar.core.model.ids import AgentId, Instant, SessionKey, TurnId
 from instar.core.model.session import Session
 from instar.gateway.turn_services import TurnServices
@@ -25,7 +25,7 @@ class TurnNews:
         self._services = services
         self._key = key
         self._agent_id = agent_id
-        self._turn_id = turn_id
+        self.turn_id = turn_id
         self._started_at = Instant(0)
 
     def started(self, session: Session, *, reason: str | None) -> None:
@@ -36,13 +36,13 @@ class TurnNews:
                 session_key=self._key,
                 session_id=session.session_id,
                 agent_id=self._agent_id,
-                turn_id=self._turn_id,
+                turn_id=self.turn_id,
                 at=self._started_at,
             )
         )
         if reason is not None:
-            self._services.tell_session(session, reason, turn_id=self._turn_id)
-        self._services.tell_session(session, "agent.run.started", turn_id=self._turn_id)
+            self._services.tell_session(session, reason, turn_id=self.turn_id)
+        self._services.tell_session(session, "agent.run.started", turn_id=self.turn_id)
 
     def resumed(self) -> None:
         """The turn goes on after a cut."""
@@ -54,8 +54,20 @@ class TurnNews:
             RunPhase(
                 session_key=self._key,
                 agent_id=self._agent_id,
-                turn_id=self._turn_id,
+                turn_id=self.turn_id,
                 phase=phase,
+                at=self._services.clock.now(),
+            )
+        )
+
+    def note(self, text: str) -> None:
+        """A line for people beside the answer."""
+        self._services.publish(
+            RunNote(
+                session_key=self._key,
+                agent_id=self._agent_id,
+                turn_id=self.turn_id,
+                text=text,
                 at=self._services.clock.now(),
             )
         )
@@ -66,7 +78,7 @@ class TurnNews:
             AssistantDelta(
                 session_key=self._key,
                 agent_id=self._agent_id,
-                turn_id=self._turn_id,
+                turn_id=self.turn_id,
                 text=text,
                 delta=delta,
                 at=self._services.clock.now(),
@@ -79,7 +91,7 @@ class TurnNews:
             ToolStarted(
                 session_key=self._key,
                 agent_id=self._agent_id,
-                turn_id=self._turn_id,
+                turn_id=self.turn_id,
                 call_id=call.id,
                 name=call.name,
                 at=self._services.clock.now(),
@@ -92,7 +104,7 @@ class TurnNews:
             ToolEnded(
                 session_key=self._key,
                 agent_id=self._agent_id,
-                turn_id=self._turn_id,
+                turn_id=self.turn_id,
                 call_id=call.id,
                 name=call.name,
                 is_error=output.is_error,
@@ -113,13 +125,13 @@ class TurnNews:
     ) -> None:
         """The turn is over, and with it every run id of `items`."""
         told = (item.submission.run_id for item in items)
-        others = (run_id for run_id in told if run_id is not None and run_id != self._turn_id)
+        others = (run_id for run_id in told if run_id is not None and run_id != self.turn_id)
         self._services.publish(
             RunEnded(
                 session_key=self._key,
                 session_id=session.session_id,
                 agent_id=self._agent_id,
-                turn_id=self._turn_id,
+                turn_id=self.turn_id,
                 state=state,
                 at=self._services.clock.now(),
                 started_at=self._started_at,
@@ -131,4 +143,4 @@ class TurnNews:
                 also=tuple(dict.fromkeys(others)),
             )
         )
-        self._services.tell_session(session, "agent.input.settled", turn_id=self._turn_id)
+        self._services.tell_session(session, "agent.input.settled", turn_id=self.turn_id)

@@ -53,12 +53,6 @@ TAKEN_MAX = 200
 
 T = TypeVar("T")
 
-TRUNCATED_NOTICE = (
-    "(The conversation is longer than the model can see; this answer knows only its newest part. /compact)"
-)
-"""In front of an answer that was given without the older part of the conversation."""
-
-
 @dataclass(slots=True, kw_only=True)
 class TurnServices:
     """Shared by all turns of one gateway. `fence` is set once, when the gateway has recovered."""
@@ -165,15 +159,15 @@ class TurnServices:
         return BeginDraws(session_id=self.ids.session_id(), entry_ids=tuple(self.ids.entry_id() for _ in range(count)))
 
     def reply_settings(
-        self, stale: StaleReason | None, key: SessionKey, channel: ChannelName, *, truncated: bool = False
+        self, stale: StaleReason | None, key: SessionKey, channel: ChannelName, *, lines: Sequence[str] = ()
     ) -> ReplySettings:
         """What a reply depends on; `stale` is why the session started over just now, None if it did not.
 
-        `truncated` says that the model saw only the newest part of the conversation (LOSS-9).
+        `lines` say how the answer came about, and stand in front of it, too.
         """
         config = self.parts.config()
         reset = build_reset_notice(stale, policy=reset_policy(config, key, channel)) if stale else None
-        notice = "\n".join(line for line in (reset, TRUNCATED_NOTICE if truncated else None) if line) or None
+        notice = "\n".join(line for line in (reset, *lines) if line) or None
         return ReplySettings(
             send_policy=config.send,
             main_key=config.routing.keys.main_key,

@@ -33,7 +33,7 @@ _ALL: Final = (
     EventKind(
         name="agent",
         summary="progress of a run: `lifecycle` (phase start, end, error), `assistant` (text, delta), `tool`, "
-        "`run_status`",
+        "`run_status`, `notice` (text: a line for people, such as that another model answers)",
         audience="every connection that may read; stream `tool` only with the capability `tool-events`",
         payload="`{runId, sessionKey, agentId, stream, data, seq, ts}`",
         rule="RPC-38",

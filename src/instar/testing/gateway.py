@@ -48,9 +48,10 @@ PUMP_TURNS = 200
 
 @dataclass(slots=True)
 class _OneModel:
-    """A book with a single model."""
+    """A book with a single model, and those that stand in for it."""
 
     spec: ModelSpec
+    fallbacks: tuple[ModelSpec, ...] = ()
 
     def resolve(self, ref: str) -> ModelSpec | None:
         return self.spec if ref in (self.spec.ref, self.spec.id) else None
@@ -59,7 +60,7 @@ class _OneModel:
         return self.spec
 
     def fallbacks_of(self, agent_id: AgentId) -> tuple[ModelSpec, ...]:  # noqa: ARG002 - the same
-        return ()
+        return self.fallbacks
 
     def names(self, agent_id: AgentId) -> ModelNames:  # noqa: ARG002 - the same
         return ModelNames(allowed=(self.spec.ref,), default=self.spec.ref)
@@ -103,6 +104,7 @@ class GatewayInMemory:
         store: Store | None = None,
         tools: Mapping[str, Tool] | None = None,
         model: ModelSpec = SCRIPTED_MODEL,
+        fallbacks: tuple[ModelSpec, ...] = (),
         fuse: Fuse | None = None,
     ) -> None:
         self.fuse = fuse or Fuse()
@@ -113,7 +115,7 @@ class GatewayInMemory:
         self.config = self._parse(config or {})
         self.archives = _NotedArchives()
         self._tools = dict(tools or {})
-        self._models = _OneModel(model)
+        self._models = _OneModel(model, fallbacks)
         self._channels: dict[ChannelName, MemoryChannel] = {}
         self._gateway: Gateway | None = None
         self._is_open = False

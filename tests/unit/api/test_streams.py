@@ -1,6 +1,6 @@
 from instar.api.streams import RUNS_MAX, RunStreams
 from instar.core.model.entry import AssistantMessage, TextBlock, Usage
-from instar.core.model.event import AssistantDelta, RunEnded, RunStarted, SessionChanged, ToolStarted
+from instar.core.model.event import AssistantDelta, RunEnded, RunNote, RunStarted, SessionChanged, ToolStarted
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey, TurnId
 
 
@@ -108,3 +108,16 @@ def test_runs_that_never_end_are_forgotten_at_the_limit():
 def test_events_that_are_not_about_a_run_are_none_of_its_business():
     changed = SessionChanged(session_key=SessionKey("k"), agent_id=AgentId("main"), reason="patch", at=Instant(1))
     assert RunStreams(interval_s=0.1).apply(changed, now=0.0) == []
+
+
+def test_a_line_beside_the_answer_is_a_notice_of_its_run_also_after_its_end():
+    streams = RunStreams(interval_s=0.15)
+    streams.apply(RunStarted(**names(), session_id=SessionId("s"), at=Instant(1)), now=0.0)
+    note = RunNote(**names(), text="(Another model answers.)", at=Instant(2))
+    (out,) = streams.apply(note, now=0.0)
+    assert (out.event, out.payload["stream"], out.payload["seq"]) == ("agent", "notice", 2)
+    assert out.payload["data"] == {"text": "(Another model answers.)"}
+    end(streams, message=answer("Hello."))
+    (late,) = streams.apply(note, now=10.0)
+    assert late.payload["runId"] == "r"
+    assert streams.next_due() is None

@@ -101,3 +101,8 @@ def test_each_answer_begins_on_a_new_line(screen):
 def test_orders_to_the_terminal_are_not_carried_out(screen):
     screen.show(final("a\x1b[2Jb\nc"))
     assert out(screen) == "a�[2Jb\nc\n"
+
+
+def test_a_line_beside_the_answer_goes_to_the_notes(screen):
+    screen.show(ChatUpdate(kind="note", run_id="r", text="(Another model answers.)"))
+    assert notes(screen) == "[(Another model answers.)]\n"

@@ -69,3 +69,10 @@ def test_a_message_that_is_not_there_has_no_answer():
 def test_a_late_end_tells_how_the_run_ended(status, kind):
     update = build_late_end("r", {"status": status, "error": None}, [words("hi", "user"), words("yo")], sent="hi")
     assert (update.kind, update.text, update.is_late, update.error) == (kind, "yo", True, "")
+
+
+def test_a_line_beside_the_answer_is_no_part_of_it():
+    note = {"runId": "r", "stream": "notice", "data": {"text": "(Another model answers.)"}}
+    update = read_update("agent", note, run_id="r")
+    assert (update.kind, update.text, update.is_end) == ("note", "(Another model answers.)", False)
+    assert read_update("agent", {"runId": "r", "stream": "notice"}, run_id="r").text == ""

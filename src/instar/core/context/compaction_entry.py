@@ -92,8 +92,13 @@ _RULES: Final[dict[CompactionReason, str]] = {
 }
 
 
-def describe_compaction(plan: CompactionPlan, *, outcome: str, tokens_after: int | None = None) -> Decision:
-    """What became of a plan as a decision to be stored (WHY-1): ``compacted``, or why not."""
+def describe_compaction(
+    plan: CompactionPlan, *, outcome: str, tokens_after: int | None = None, again_at: Instant | None = None
+) -> Decision:
+    """What became of a plan as a decision to be stored (WHY-1): ``compacted``, or why not.
+
+    `again_at` is when a failed one may be tried again by itself.
+    """
     return Decision(
         kind="compact",
         outcome=outcome,
@@ -103,5 +108,6 @@ def describe_compaction(plan: CompactionPlan, *, outcome: str, tokens_after: int
             "summarised": len(plan.history) + len(plan.prefix),
             "tokensBefore": plan.tokens_before,
             "tokensAfter": tokens_after,
+            **({} if again_at is None else {"again_at": again_at}),
         },
     )

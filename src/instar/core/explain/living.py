@@ -65,6 +65,12 @@ def tell_turn(facts: Facts) -> str:
     """How a turn ended, or was taken up again."""
     if facts.outcome == "turn_resumed":
         return f"After a restart the turn went on from its last stored line{facts.details()}."
+    if facts.outcome == "stand_in" and facts.word("why"):
+        return facts.word("why")
+    if facts.outcome == "empty_answer":
+        model = f"The model {facts.word('model')}" if facts.word("model") else "The model"
+        rest = facts.details(without={"model"})
+        return f"{model} ended its answer without a word{rest}; whoever wrote was told."
     return tell_plainly(facts)
 
 

@@ -22,7 +22,6 @@ _REASONS: Final[Mapping[str, str]] = {
 _COMPACTIONS: Final[Mapping[str, str]] = {
     "failed": "The older part of the conversation could not be put into a summary; nothing was changed",
     "not-smaller": "A summary was not stored: it would not have made the context smaller",
-    "put-off": "No summary was asked for again so soon after one that could not be made",
     "empty": "There was nothing to summarise yet",
     "already-compacted": "Nothing was summarised: nothing was said since the last summary",
     "nothing-to-summarise": "Nothing was summarised: all that was said is recent enough to be kept word for word",

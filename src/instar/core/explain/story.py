@@ -69,6 +69,8 @@ _QUESTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("flush", ""): "Why a turn without a message?",
     ("limit", ""): "Why does the model see less?",
     ("budget", "stop"): "Why no answer?",
+    ("turn", "empty_answer"): "Why no answer?",
+    ("turn", "stand_in"): "Why another model?",
 }
 """What a person would ask, by kind and outcome; an empty outcome stands for every other one."""
 

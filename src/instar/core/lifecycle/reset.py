@@ -19,9 +19,11 @@ from instar.core.model.session import Counters, Overrides, Session
 from instar.core.routing.key import is_group_key, is_thread_key
 
 __all__ = [
+    "COMPACTION_FIELD",
     "DEFAULT_HOUR",
     "NOTICE_FIELD",
     "PROVIDER_SESSION_FIELDS",
+    "STAND_IN_FIELD",
     "ResetMode",
     "ResetPolicy",
     "ResetRule",
@@ -51,7 +53,20 @@ PROVIDER_SESSION_FIELDS: Final = frozenset({"cliSessionIds", "cliSessionBindings
 NOTICE_FIELD: Final = "resetNotice"
 """The field of a session row that says why it started over, until its person was told (LOSS-7)."""
 
-_LIFE_FIELDS: Final = PROVIDER_SESSION_FIELDS | {"sessionFile", "skillsSnapshot", "systemPromptReport", NOTICE_FIELD}
+COMPACTION_FIELD: Final = "compactionFailed"
+"""The field that says how many summaries in a row could not be made, and when the last (COMPACT-18)."""
+
+STAND_IN_FIELD: Final = "modelStandIn"
+"""The field that holds what its person was told of the model that answers instead of the session's own (CFG-13)."""
+
+_LIFE_FIELDS: Final = PROVIDER_SESSION_FIELDS | {
+    "sessionFile",
+    "skillsSnapshot",
+    "systemPromptReport",
+    NOTICE_FIELD,
+    COMPACTION_FIELD,
+    STAND_IN_FIELD,
+}
 """Fields of a session row that belong to one life of it and must not be carried into the next (RESET-22, ENTRY-7)."""
 
 T = TypeVar("T")

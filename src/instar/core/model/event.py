@@ -23,6 +23,7 @@ __all__ = [
     "PairingRequested",
     "PairingResolved",
     "RunEnded",
+    "RunNote",
     "RunPhase",
     "RunStarted",
     "SessionChanged",
@@ -52,6 +53,17 @@ class RunPhase:
     agent_id: AgentId
     turn_id: TurnId
     phase: Literal["preparing_context", "starting_model", "compacting"]
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNote:
+    """A line for people about a turn, beside its answer: another model answers, the conversation is summarised."""
+
+    session_key: SessionKey
+    agent_id: AgentId
+    turn_id: TurnId
+    text: str
     at: Instant
 
 
@@ -196,6 +208,7 @@ class TokenRevoked:
 Event = (
     RunStarted
     | RunPhase
+    | RunNote
     | AssistantDelta
     | ToolStarted
     | ToolEnded

@@ -105,6 +105,19 @@ def test_work_taken_up_after_a_restart():
     assert told("turn", "aborted", "QUEUE-16") == "The turn ended: aborted. QUEUE-16"
 
 
+def test_another_model_and_an_answer_without_a_word():
+    assert told("turn", "stand_in", "CFG-13", why="b answers instead of a: full.") == (
+        "b answers instead of a: full. CFG-13"
+    )
+    assert told("turn", "stand_in", "CFG-13") == "The turn ended: stand in. CFG-13"
+    assert told("turn", "empty_answer", "LOSS-2", model="p/m", stop_reason="length") == (
+        "The model p/m ended its answer without a word (stop reason length); whoever wrote was told. LOSS-2"
+    )
+    assert told("turn", "empty_answer", "LOSS-2") == (
+        "The model ended its answer without a word; whoever wrote was told. LOSS-2"
+    )
+
+
 def test_a_used_up_budget_says_how_much_and_until_when():
     frees_at = parse_iso("2026-03-31T22:00Z")
     spent = {"per": "month", "spent_usd": 5.118, "limit_usd": 5.0}
@@ -162,10 +175,10 @@ def test_a_pass_of_which_too_little_is_known_is_told_plainly():
         ),
         ("undone", {}, "The newest summary was taken back."),
         (
-            "put-off",
+            "not-smaller",
             {"reason": "threshold", "again_at": 0},
             (
-                "No summary was asked for again so soon after one that could not be made (the window was nearly full); "
+                "A summary was not stored: it would not have made the context smaller (the window was nearly full); "
                 "it is tried again from 1970-01-01 01:00 on."
             ),
         ),
