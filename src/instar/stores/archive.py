@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -31,9 +31,9 @@ from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.mirror_rows import load_slice
 from instar.stores.store import SessionStore
 from instar.stores.transcripts import find_transcript
-from instar.system.files import make_private_folder, sync_folder
+from instar.system.files import make_private_folder, replace_file, sync_folder
 
-__all__ = ["TranscriptArchiver", "read_archive", "read_archive_label"]
+__all__ = ["TranscriptArchiver", "read_archive", "read_archive_label", "rewrite_archive"]
 
 _MAGIC = (0x184D2A5E).to_bytes(4, "little")
 """Begins a frame that every zstd decompressor skips (RFC 8878, section 3.1.2)."""
@@ -108,7 +108,7 @@ class _Writer:
     def finish(self, label: bytes) -> Path:
         """Bring the archive to the disk, read it back, give it its name. Raises `StoreError` when it differs."""
         self._stream.flush(self._end_frame)
-        self._raw.write(_MAGIC + _LENGTH.pack(len(label) + _LENGTH.size) + label + _LENGTH.pack(len(label)))
+        self._raw.write(_frame(label))
         self._raw.flush()
         os.fsync(self._raw.fileno())
         self._raw.close()
@@ -162,6 +162,19 @@ def _build_label(key: SessionKey, session: Session | None) -> bytes:
 
 def read_archive_label(path: Path) -> Session | None:
     """The session that an archive was made of; None where the archive does not tell. Raises OSError."""
+    text = _read_label(path)
+    if text is None:
+        return None
+    try:
+        label = msgspec.json.decode(text, type=_Label)
+    except msgspec.DecodeError:
+        return None
+    session = parse_session(label.entry, key=SessionKey(label.key), agent_id=AgentId(label.agentId))
+    return None if session is None else replace(session, owner=label.owner)
+
+
+def _read_label(path: Path) -> bytes | None:
+    """The frame behind the lines, None for an archive without one."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LENGTH.size))
@@ -172,14 +185,30 @@ def read_archive_label(path: Path) -> Session | None:
             return None
         file.seek(start)
         frame = file.read(size - start)
-    if frame[:8] != _MAGIC + _LENGTH.pack(length + _LENGTH.size):
-        return None
-    try:
-        label = msgspec.json.decode(frame[8 : 8 + length], type=_Label)
-    except msgspec.DecodeError:
-        return None
-    session = parse_session(label.entry, key=SessionKey(label.key), agent_id=AgentId(label.agentId))
-    return None if session is None else replace(session, owner=label.owner)
+    return None if frame[:8] != _MAGIC + _LENGTH.pack(length + _LENGTH.size) else frame[8 : 8 + length]
+
+
+def rewrite_archive(path: Path, lines: Sequence[str], *, clean: Callable[[object], object]) -> None:
+    """Write an archive anew with other lines; what it tells of its session passes through `clean`.
+
+    It is read back before it takes the place of the old one. Raises `StoreError`, OSError; then that is as it was.
+    """
+    import zstandard
+
+    text = "".join(f"{line}\n" for line in lines).encode()
+    packed = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(text)
+    label = _read_label(path)
+    if label is not None:
+        label = msgspec.json.encode(clean(msgspec.json.decode(label)))
+        packed += _frame(label)
+    if zstandard.ZstdDecompressor().stream_reader(packed).read() != text:
+        raise StoreError(f"The archive {path.name} could not be written anew", why="it was read back as something else")
+    replace_file(path, [packed])
+
+
+def _frame(label: bytes) -> bytes:
+    """A label as it stands behind the lines."""
+    return _MAGIC + _LENGTH.pack(len(label) + _LENGTH.size) + label + _LENGTH.pack(len(label))
 
 
 class _Label(msgspec.Struct):

@@ -36,6 +36,8 @@ __all__ = [
     "is_index_current",
     "keep_out",
     "list_unindexed",
+    "merge_index",
+    "reindex_line",
     "renew_index",
     "search_messages",
     "take_in_again",
@@ -190,6 +192,18 @@ def _unindex(tx: Transaction, rows: Sequence[Row]) -> None:
         tx.run("delete_search_row", {"id": search_id})
 
 
+def reindex_line(tx: Transaction, transcript_id: int, seq: int, *, old: str, new: str) -> None:
+    """Follow a line that was rewritten, if it is in the index: only its new words are found from then on."""
+    row = tx.one("find_search_row", {"transcript": transcript_id, "seq": seq})
+    if row is None:
+        return
+    _unindex(tx, [(row[0], old)])
+    words = _words(seq, new)
+    if words:
+        tx.run("insert_search_row", {"id": row[0], "transcript": transcript_id, "seq": seq})
+        tx.run("index_words", {"id": row[0], "words": words})
+
+
 # --- the index as a whole ---------------------------------------------------------------------------------------------
 
 
@@ -205,6 +219,11 @@ def renew_index(tx: Transaction) -> None:
     tx.run("delete_search_rows", {})
     tx.run("delete_search_marks", {})
     tx.run("save_meta", {"name": _VERSION, "value": WORDS_VERSION})
+
+
+def merge_index(tx: Transaction) -> None:
+    """Write the index in one piece: nothing is left in it of what was taken out before it wiped words at once."""
+    tx.run("merge_index", {})
 
 
 def list_unindexed(tx: Transaction, *, before: int | None, limit: int) -> tuple[list[SessionId], int | None]:

@@ -24,16 +24,28 @@ from importlib import resources
 from typing import Any, Literal, Protocol, TypeVar
 
 from instar.core.model.ids import SessionId, SessionKey
+from instar.core.policy.redaction import Redactor
 from instar.stores.known import Known
 
-__all__ = ["Dialect", "Engine", "Params", "Purpose", "Row", "Touched", "Transaction", "load_queries", "parse_queries"]
+__all__ = [
+    "Dialect",
+    "Engine",
+    "Params",
+    "Purpose",
+    "Row",
+    "Touched",
+    "Transaction",
+    "Value",
+    "load_queries",
+    "parse_queries",
+]
 
 Dialect = Literal["sqlite", "postgres"]
 
 Purpose = Literal["new", "owed", "freeing"]
 """What a write is for: taking something new, which a full disk refuses; finishing what was promised; making room."""
 
-Value = str | int | float | None
+Value = str | int | float | bytes | None
 Params = Mapping[str, Value]
 Row = tuple[Any, ...]
 """A row in the order of the query's columns. `Any`: the schema is STRICT, so each column has the type it says there."""
@@ -99,6 +111,13 @@ class Engine(Protocol):
 
     async def write(self, unit: Callable[[Transaction], T], *, purpose: Purpose = "owed") -> T:
         """Run `unit` in a transaction; its result comes after the commit. `purpose` counts when the disk is full."""
+        ...
+
+    async def wipe(self, *, log_only: bool = False) -> None:
+        """Leave nothing of what was deleted: not in free pages, not in the log (LEAK-11).
+
+        From then on deleted rows are overwritten, until the next call with `log_only`, which only empties the log.
+        """
         ...
 
     async def read(self, unit: Callable[[Transaction], T]) -> T:

@@ -10,6 +10,10 @@ INSERT INTO search (search, rowid, words) VALUES ('delete', :id, :words);
 -- Take everything out of the index.
 INSERT INTO search (search) VALUES ('delete-all');
 
+-- name: merge_index
+-- Write the index in one piece.
+INSERT INTO search (search) VALUES ('optimize');
+
 -- name: search_messages
 -- The newest messages in which all words occur, of sessions that may be seen; the joins stop when the page is full.
 SELECT t.key, t.session_id, r.seq, e.line

@@ -145,6 +145,13 @@ class SqliteEngine:
         self._units.put(Job(Unit(unit, purpose), future))
         return cast("T", await future)  # the future carries what `unit` gave back
 
+    async def wipe(self, *, log_only: bool = False) -> None:
+        """Leave nothing of what was deleted in the file and its log."""
+        self._check_open()
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._units.put(Job(Unit(_keep_quiet, wipe="log" if log_only else "file"), future))
+        await future
+
     async def read(self, unit: Callable[[Transaction], T]) -> T:
         """Run `unit` on one snapshot."""
         self._check_open()
@@ -199,6 +206,10 @@ def _nothing() -> None:
     """What a reader does between questions."""
 
 
+def _keep_quiet(_tx: Transaction) -> None:
+    """What a wipe runs in a transaction."""
+
+
 class MemoryEngine:
     """The twin for tests: the same SQL in memory, on the caller's own thread, each unit committed by itself.
 
@@ -229,6 +240,10 @@ class MemoryEngine:
     async def read(self, unit: Callable[[Transaction], T]) -> T:
         """Run `unit` on one snapshot."""
         return await self._run(Unit(unit))
+
+    async def wipe(self, *, log_only: bool = False) -> None:
+        """Leave nothing of what was deleted."""
+        await self._run(Unit(_keep_quiet, wipe="log" if log_only else "file"))
 
     async def _run(self, unit: Unit) -> T:
         if self._committer is None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import apsw
 
@@ -41,6 +41,8 @@ class Unit:
 
     run: Callable[[Transaction], object]
     purpose: Purpose = "owed"
+    wipe: Literal["", "file", "log"] = ""
+    """Instead of a transaction: write the file anew without what was deleted, or only empty the log."""
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +78,8 @@ class Committer:
 
     def commit(self, units: Sequence[Unit]) -> list[Outcome]:
         """Run units in one commit; their outcomes in the same order."""
+        if any(unit.wipe for unit in units):
+            return [self._wipe(unit) if unit.wipe else self.commit([unit])[0] for unit in units]
         admitted = [unit for unit in units if unit.purpose != "new" or self._has_room()]
         outcomes = self._attempt(admitted)
         if outcomes is None:
@@ -157,6 +161,23 @@ class Committer:
             outcome = Outcome(error=explain_error(error, self._path))
         self._cursor.execute("RELEASE unit")
         return outcome
+
+    def _wipe(self, unit: Unit) -> Outcome:
+        """Leave nothing of what was deleted in the file and its log (LEAK-11).
+
+        Writing the file anew drops every free page; from then on what is deleted is overwritten too, until the log is
+        emptied for the last time.
+        """
+        try:
+            if unit.wipe == "file":
+                self._connection.execute("PRAGMA secure_delete = on").fetchall()
+                self._connection.execute("VACUUM")
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            if unit.wipe == "log":
+                self._connection.execute("PRAGMA secure_delete = off").fetchall()
+        except apsw.Error as error:
+            return Outcome(error=translate_error(error, self._path))
+        return Outcome()
 
     def _has_room(self) -> bool:
         """Whether new messages may be taken: the reserve is whole, or as much is free inside the database."""

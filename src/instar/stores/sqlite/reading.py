@@ -70,6 +70,10 @@ class ReadingEngine:
         """Raises `StoreReadOnly`."""
         raise StoreReadOnly(f"{self._path} is only read here", fix="Start the gateway with `instar gateway`.")
 
+    async def wipe(self, *, log_only: bool = False) -> None:  # noqa: ARG002 - part of the interface
+        """Raises `StoreReadOnly`."""
+        raise StoreReadOnly(f"{self._path} is only read here", fix="Start the gateway with `instar gateway`.")
+
     async def read(self, unit: Callable[[Transaction], T]) -> T:
         """Run `unit` on one snapshot."""
         if self._connection is None or self._tx is None:
