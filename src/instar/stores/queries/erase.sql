@@ -223,10 +223,6 @@ UPDATE erasures SET ended_at = :at, wanted = NULL, pad = NULL, receipt = :receip
 -- Erasures that were cut.
 SELECT id, began_at, wanted, pad FROM erasures WHERE ended_at IS NULL ORDER BY began_at;
 
--- name: list_receipts
--- The receipts of the erasures that are through, newest first.
-SELECT id, ended_at, receipt FROM erasures WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT :limit;
-
 -- name: keep_away
 -- Something that must not come back.
 INSERT INTO erased (hash, salt, at) VALUES (:hash, :salt, :at)
@@ -244,6 +240,10 @@ SELECT MAX(at) FROM erased WHERE hash IN (SELECT value FROM json_each(:hashes));
 -- Everything that must not come back.
 SELECT hash, salt, at FROM erased ORDER BY hash, salt;
 
--- name: let_come_back
--- Something that may come back after all.
-DELETE FROM erased WHERE hash IN (SELECT value FROM json_each(:hashes));
+-- name: list_member_names
+-- Everybody who is known to be in a group.
+SELECT DISTINCT person FROM members ORDER BY person;
+
+-- name: list_token_names
+-- Everybody who has credentials.
+SELECT DISTINCT principal FROM tokens WHERE principal IS NOT NULL ORDER BY principal;

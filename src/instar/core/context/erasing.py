@@ -1,0 +1,283 @@
+"""A transcript of several people without the words of one of them (LEAK-11).
+
+What belongs here: which lines of a shared transcript are theirs, what stands there instead, and what becomes of the
+agent's lines that came of them. What does not: which transcripts there are, and writing them.
+
+What becomes of a line:
+
+* what the person wrote is replaced by a sentence that says that somebody who was erased spoke here;
+* what the agent said, thought, called and read in answer to it goes too: it was made of their words;
+* a summary that was made after they spoke is emptied and keeps nothing back, so that the next one is made anew of the
+  lines as they are now;
+* everybody else's words stay. Only the person's names, ids and distinctive words are blanked out in them.
+
+Lines keep their ids, places and times, so the tree and everything that points into it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+from instar.core.context.envelope import ENVELOPE_KEY, read_envelope
+from instar.core.model.entry import (
+    AnyEntry,
+    AnyMessage,
+    AssistantMessage,
+    Block,
+    BranchSummaryEntry,
+    CompactionEntry,
+    CustomMessageEntry,
+    MessageEntry,
+    OtherMessage,
+    TextBlock,
+    ToolCall,
+    ToolResultMessage,
+    UserMessage,
+)
+from instar.core.model.ids import EntryId, Instant
+from instar.core.policy.needles import BLANK, NO_WORDS, Cleaner
+from instar.core.transcript.codec import format_entry, parse_entry
+from instar.core.transcript.text import content_text
+
+__all__ = [
+    "ANSWER_ERASED",
+    "SUMMARY_ERASED",
+    "WORDS_ERASED",
+    "Change",
+    "Spoken",
+    "Traces",
+    "clean_value",
+    "erase_entries",
+]
+
+WORDS_ERASED: Final = "[Somebody who was erased at their wish spoke here.]"
+ANSWER_ERASED: Final = "[What was answered here to somebody who was erased went with their words.]"
+SUMMARY_ERASED: Final = "[A summary that held words of somebody who was erased.]"
+
+Change = Literal["words", "answer", "summary", "quote"]
+"""Why a line is another one now: it was theirs, it answered them, it summarised them, it named or quoted them."""
+
+_STRUCTURE: Final = frozenset(
+    {
+        "type",
+        "id",
+        "parentId",
+        "timestamp",
+        "role",
+        "api",
+        "provider",
+        "model",
+        "stopReason",
+        "toolCallId",
+        "customType",
+    }
+    | {"firstKeptEntryId", "targetId", "fromId", "mimeType", "data", "usage"}
+)
+"""Fields that hold no words: names of the format, ids inside the transcript, images."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """One message of the person: under which name they wrote it, and what; `text` None where that is forgotten."""
+
+    name: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """By what a person's share of a transcript is recognised.
+
+    `spoken` are their messages by the time that the transcript has for them. `names` are all names that they wrote
+    under. `cleaner` blanks out names, ids and distinctive words in what others said.
+    """
+
+    spoken: Mapping[Instant, tuple[Spoken, ...]] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
+    cleaner: Cleaner = NO_WORDS
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Where a walk over a transcript stands: whether the person has spoken, and whether the agent answers them now."""
+
+    root: EntryId | None = None
+    has_spoken: bool = False
+    is_answer: bool = False
+    was_user: bool = False
+
+
+def erase_entries(entries: Iterable[AnyEntry], traces: Traces) -> Iterator[tuple[AnyEntry, Change | None]]:
+    """Every line in order, as it is without the person, and why it changed; None and the same object where it did not.
+
+    `entries` are all lines of a transcript, from its first.
+    """
+    walk = _Walk()
+    for entry in entries:
+        walk.root = walk.root or entry.id or None
+        yield _erase(entry, traces, walk)
+
+
+def _erase(entry: AnyEntry, traces: Traces, walk: _Walk) -> tuple[AnyEntry, Change | None]:
+    match entry:
+        case MessageEntry(message=UserMessage() as message):
+            is_theirs = _is_theirs(message, traces)
+            walk.is_answer = is_theirs or (walk.is_answer and walk.was_user)
+            walk.was_user, walk.has_spoken = True, walk.has_spoken or is_theirs
+            return (_mark(entry, message, traces), "words") if is_theirs else _clean(entry, traces)
+        case MessageEntry():
+            walk.was_user = False
+            if walk.is_answer:
+                return replace(entry, message=_empty(entry.message)), "answer"
+            return _clean(entry, traces)
+        case CustomMessageEntry() if _repeats(entry, traces):
+            walk.is_answer = walk.has_spoken = True
+            return replace(entry, content=WORDS_ERASED, details=None, extra={}), "words"
+        case CompactionEntry() if walk.has_spoken and entry.summary:
+            kept = walk.root or entry.first_kept_id
+            return replace(entry, summary="", first_kept_id=kept, details=None, extra={}), "summary"
+        case BranchSummaryEntry() if walk.has_spoken:
+            return replace(entry, summary=SUMMARY_ERASED, details=None, extra={}), "summary"
+        case _:
+            return _clean(entry, traces)
+
+
+# --- theirs -----------------------------------------------------------------------------------------------------------
+
+
+def _is_theirs(message: UserMessage, traces: Traces) -> bool:
+    """Whether a user message is one of theirs: of the same time, under the same name, with the same words."""
+    if message.timestamp is None:
+        return False
+    envelope = read_envelope(message)
+    sender = None if envelope is None or envelope.sender is None else _bare_name(envelope.sender)
+    words = content_text(message.content).strip()
+    return any(
+        (sender is None or sender == spoken.name) and _is_same(words, spoken.text)
+        for spoken in traces.spoken.get(message.timestamp, ())
+    )
+
+
+def _bare_name(sender: str) -> str:
+    """A sender without the number that tells apart what was collected (QUEUE-5)."""
+    head, space, name = sender.partition(" ")
+    return name if space and head.startswith("#") and head[1:].isdigit() else sender
+
+
+def _is_same(words: str, text: str | None) -> bool:
+    """Whether a line holds a message: whole, with its files named after it, or what a command left of it (CMD-7)."""
+    if text is None:
+        return True
+    wanted = text.strip()
+    return words == wanted or words.startswith(f"{wanted}\n") or (bool(words) and wanted.endswith(words))
+
+
+def _repeats(entry: CustomMessageEntry, traces: Traces) -> bool:
+    """Whether a line for the model says one of their messages again (QUEUE-7)."""
+    content = content_text(entry.content)
+    return any(bool(spoken.text) and content.endswith(spoken.text or "") for spoken in _all(traces))
+
+
+def _mark(entry: MessageEntry, message: UserMessage, traces: Traces) -> MessageEntry:
+    """The line that stands where they spoke. What others had said before it stays beside it."""
+    kept: dict[str, object] = {}
+    raw = message.extra.get(ENVELOPE_KEY)
+    if isinstance(raw, Mapping):
+        kept[ENVELOPE_KEY] = _clean_envelope(raw, traces) | {"sender": BLANK}
+    marked = UserMessage(content=WORDS_ERASED, timestamp=message.timestamp, extra=kept)
+    return replace(entry, message=marked, extra={})
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def _empty(message: AnyMessage) -> AnyMessage:
+    """An answer without its words; calls and results keep their ids, so that they still belong together."""
+    match message:
+        case AssistantMessage():
+            calls: list[Block] = [
+                ToolCall(id=block.id, name=block.name, arguments={})
+                for block in message.content
+                if isinstance(block, ToolCall)
+            ]
+            content = (TextBlock(text=ANSWER_ERASED), *calls)
+            return replace(message, content=content, error_message=None, extra={})
+        case ToolResultMessage():
+            return replace(message, content=(TextBlock(text=ANSWER_ERASED),), details=None, extra={})
+        case _:
+            return OtherMessage(role="custom", raw={"role": "custom", "content": ANSWER_ERASED, "display": False})
+
+
+# --- quotes -----------------------------------------------------------------------------------------------------------
+
+
+def _clean(entry: AnyEntry, traces: Traces) -> tuple[AnyEntry, Change | None]:
+    """A line of others: their words, with what names or quotes the person blanked out."""
+    raw = format_entry(entry)
+    cleaned = {name: value if name in _STRUCTURE else _clean_field(value, name, traces) for name, value in raw.items()}
+    return (entry, None) if cleaned == raw else (parse_entry(cleaned), "quote")
+
+
+def _clean_field(value: object, name: str, traces: Traces) -> object:
+    match value:
+        case str():
+            return traces.cleaner.clean(value)
+        case Mapping() if name == ENVELOPE_KEY:
+            return _clean_envelope(value, traces)
+        case Mapping():
+            return {
+                key: each if key in _STRUCTURE else _clean_field(each, str(key), traces) for key, each in value.items()
+            }
+        case list() | tuple():
+            return [_clean_field(each, name, traces) for each in value]
+        case _:
+            return value
+
+
+def clean_value(value: object, cleaner: Cleaner) -> object:
+    """A JSON value with the person blanked out of every text in it."""
+    match value:
+        case str():
+            return cleaner.clean(value)
+        case Mapping():
+            return {key: clean_value(each, cleaner) for key, each in value.items()}
+        case list() | tuple():
+            return [clean_value(each, cleaner) for each in value]
+        case _:
+            return value
+
+
+def _clean_envelope(raw: Mapping[str, object], traces: Traces) -> dict[str, object]:
+    """The facts beside a message, without the lines of context that the person wrote (ACT-7, QUEUE-13)."""
+    cleaned = dict(raw)
+    context, sender = raw.get("context"), raw.get("sender")
+    if isinstance(context, str):
+        lines = (WORDS_ERASED if _said(line, traces) else traces.cleaner.clean(line) for line in context.split("\n"))
+        cleaned["context"] = "\n".join(lines)
+    if isinstance(sender, str):
+        cleaned["sender"] = traces.cleaner.clean(sender)
+    return cleaned
+
+
+def _said(line: str, traces: Traces) -> bool:
+    """Whether a line of context is theirs: a name of theirs and a message in short, or a message that fell out."""
+    for name in traces.names:
+        if line.startswith(f"{name}: "):
+            return any(spoken.name == name and _is_short(line[len(name) + 2 :], spoken.text) for spoken in _all(traces))
+    return line.startswith("- ") and any(
+        spoken.text is not None and _is_short(line[2:], spoken.text) for spoken in _all(traces)
+    )
+
+
+def _is_short(line: str, text: str | None) -> bool:
+    """Whether a line is a message as context shows it: in one line, cut where it is long, its files named behind it."""
+    if text is None:
+        return True
+    words, shown = " ".join(text.split()), line.rstrip("…")
+    return (bool(shown) and words.startswith(shown)) or shown == words or shown.startswith(f"{words} [file: ".lstrip())
+
+
+def _all(traces: Traces) -> Iterator[Spoken]:
+    return (spoken for each in traces.spoken.values() for spoken in each)

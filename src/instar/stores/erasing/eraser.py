@@ -1,0 +1,280 @@
+"""An erasure from begin to receipt, and on from wherever it was cut (LEAK-11).
+
+In order: find what is held; write down that it goes, so that a cut is finished by the next start; rows; files; the
+messages themselves, which told whose is what; the database file written anew without its free pages; the search for
+what is left; the receipt. Each step may run again. Until the receipt is written the row of the erasure says whom it is
+about, masked, so that the search does not find it; with the receipt that is wiped too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from instar.core.model.change import Noted
+from instar.core.model.decision import Decision, InputValue
+from instar.core.model.ids import Instant, SessionId
+from instar.core.model.people import ErasureReceipt, Person
+from instar.core.policy.erased import hash_ids
+from instar.core.routing.identity import Links
+from instar.core.routing.person import PersonTest
+from instar.ports.ids import IdSource
+from instar.stores.decisions import record_decisions
+from instar.stores.erasing.away import Erased, keep_away, list_erased, write_list
+from instar.stores.erasing.files import Places, erase_files, find_common_in_archives
+from instar.stores.erasing.find import Holdings, ask, find_holdings
+from instar.stores.erasing.rows import clean_shared, erase_messages, erase_rows, erase_session, rewrite_transcript
+from instar.stores.erasing.scan import Scan, scan_backups, search_everything
+from instar.stores.rows import forget_parsed, format_json
+from instar.stores.search import merge_index
+from instar.stores.store import SessionStore
+from instar.stores.transaction import Params, Transaction, Value
+from instar.system.files import sync_folder
+
+__all__ = ["StoreEraser"]
+
+_PLANNED: Final = (
+    "list_outbox_of_person",
+    "list_decisions_of_person",
+    "list_usage_of_person",
+    "list_pairings_of_person",
+    "list_members_of_person",
+    "list_tokens_of_person",
+)
+"""What a dry run counts beside sessions and messages."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Wanted(msgspec.Struct, kw_only=True):
+    """Whom an erasure is about, as its row keeps it until the receipt: what a second look could not find any more."""
+
+    person: Person
+    keys: list[str]
+    shared: list[str]
+    session_ids: list[str]
+    names: list[str]
+    aliases: list[str]
+    needles: list[str]
+    common: int
+    drop_backups: bool
+    counts: dict[str, int]
+
+
+_wanted: Final = msgspec.json.Decoder(_Wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Erasure:
+    """One erasure under way: its name, when it began, at whose wish, and whether old backups go too."""
+
+    id: str
+    began_at: Instant
+    who: str
+    drop_backups: bool
+
+
+class StoreEraser:
+    """Keeps `instar.gateway.parts.Eraser` over one store and its files.
+
+    `links` gives the identity links of this moment; `flush_mirror` brings the mirror level with the rows.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        places: Places,
+        *,
+        links: Callable[[], Links],
+        ids: IdSource,
+        flush_mirror: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._store = store
+        self._engine = store.engine
+        self._places = places
+        self._links = links
+        self._ids = ids
+        self._flush_mirror = flush_mirror
+
+    # --- what is asked ------------------------------------------------------------------------------------------------
+
+    async def find(self, person: Person) -> Holdings:
+        """What is held about a person. Nothing is changed."""
+        links = self._links()
+        found = await find_holdings(self._engine, person, links)
+        test = PersonTest(person=person, links=links)
+        common = await asyncio.to_thread(find_common_in_archives, self._places, found, test)
+        found.common += len(found.needles & common)
+        found.needles -= common
+        return found
+
+    async def plan(self, found: Holdings, *, now: Instant) -> ErasureReceipt:
+        """What an erasure would take out, and where the person is found now."""
+        params = found.params()
+        counts = Counter(sessions=len(found.keys), shared_sessions=len(found.shared), messages=len(found.inbounds))
+        for query in _PLANNED:
+            name = query.removeprefix("list_").removesuffix("_of_person")
+            counts[name] = len(await self._engine.read(partial(ask, query=query, params=params)))
+        scan = await asyncio.to_thread(search_everything, self._places, found.needles)
+        backups = await asyncio.to_thread(scan_backups, self._places, found.needles)
+        receipt = _build_receipt(found, counts, scan, self._places, backups=backups, at=now)
+        return replace(receipt, planned=True)
+
+    async def erase(self, found: Holdings, *, now: Instant, who: str, drop_backups: bool) -> ErasureReceipt:
+        """Take a person out of everything; what was done. Raises `StoreError`, OSError: the next start goes on then."""
+        erasure = _Erasure(id=self._ids.session_id(), began_at=now, who=who, drop_backups=drop_backups)
+        await self._keep_away(found, now)
+        columns: Params = {"id": erasure.id, "at": now, **self._mask(erasure, found, Counter())}
+        await self._engine.write(lambda tx: tx.run("begin_erasure", columns), purpose="freeing")
+        return await self._carry_out(erasure, found, Counter())
+
+    async def resume(self) -> tuple[ErasureReceipt, ...]:
+        """Go on with erasures that were cut, before anything else is done with the store."""
+        rows = await self._engine.read(lambda tx: tx.all("list_open_erasures", {}))
+        return tuple([await self._go_on(*row) for row in rows])
+
+    async def _go_on(self, erasure_id: str, began_at: Instant, wanted: bytes, pad: bytes) -> ErasureReceipt:
+        known = _wanted.decode(_unmask(wanted, pad))
+        log.warning("erasure_resumed", erasure=erasure_id)
+        found = await self.find(known.person)
+        for name in ("keys", "shared", "session_ids", "names", "aliases", "needles"):
+            getattr(found, name).update(getattr(known, name))
+        found.shared -= found.keys
+        found.common = known.common
+        erasure = _Erasure(id=erasure_id, began_at=began_at, who="gateway", drop_backups=known.drop_backups)
+        return await self._carry_out(erasure, found, Counter(known.counts))
+
+    # --- the steps ----------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, erasure: _Erasure, found: Holdings, counts: Counter[str]) -> ErasureReceipt:
+        test = PersonTest(person=found.person, links=self._links())
+        counts = counts + await self._erase_rows(found, test)
+        columns: Params = {"id": erasure.id, **self._mask(erasure, found, counts)}
+        await self._engine.write(lambda tx: tx.run("save_erasure", columns), purpose="freeing")
+        await self._flush_mirror()
+        counts += await asyncio.to_thread(erase_files, self._places, found, test)
+        await self._touch(found)
+        await self._flush_mirror()
+        params = found.params()
+        counts += await self._engine.write(lambda tx: erase_messages(tx, params), purpose="freeing")
+        await self._engine.write(merge_index, purpose="freeing")
+        await self._engine.wipe()
+        forget_parsed()
+        receipt = await asyncio.to_thread(self._search, erasure, found, counts)
+        await self._engine.write(partial(_finish, receipt=receipt, who=erasure.who), purpose="freeing")
+        await self._engine.wipe(log_only=True)
+        log.info("person_erased", erasure=erasure.id, residue=receipt.residue)
+        return receipt
+
+    def _search(self, erasure: _Erasure, found: Holdings, counts: Counter[str]) -> ErasureReceipt:
+        """Look for what is left, in backups too, and drop those where that was asked for. Blocking."""
+        backups = scan_backups(self._places, found.needles)
+        scan = search_everything(self._places, found.needles)
+        receipt = _build_receipt(found, counts, scan, self._places, backups=backups, at=erasure.began_at)
+        if not erasure.drop_backups:
+            return replace(receipt, id=erasure.id)
+        for path in backups:
+            path.unlink(missing_ok=True)
+            sync_folder(path.parent)
+        return replace(receipt, id=erasure.id, backups=(), dropped_backups=receipt.backups)
+
+    def _mask(self, erasure: _Erasure, found: Holdings, counts: Counter[str]) -> dict[str, Value]:
+        """Whom an erasure is about, and a pad: neither holds a word of it, so the search finds neither."""
+        pad = bytes.fromhex(self._ids.session_id().replace("-", ""))
+        return {"wanted": _unmask(_pack(found, erasure, counts), pad), "pad": pad}
+
+    async def _erase_rows(self, found: Holdings, test: PersonTest) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for key in sorted(found.keys):
+            await self._store.search_index.forget(key)
+            counts += await self._engine.write(partial(erase_session, key=key), purpose="freeing")
+        traces, params = found.traces(), found.params()
+        shared = msgspec.json.encode(sorted(found.shared)).decode()
+        for session_id, _ in await self._engine.read(lambda tx: tx.all("list_session_transcripts", {"keys": shared})):
+            rewrite = partial(rewrite_transcript, session_id=SessionId(session_id), traces=traces)
+            counts += await self._engine.write(rewrite, purpose="freeing")
+        clean = partial(clean_shared, params=params, shared=found.shared, test=test, traces=traces)
+        counts += await self._engine.write(clean, purpose="freeing")
+        counts += await self._engine.write(lambda tx: erase_rows(tx, params), purpose="freeing")
+        return counts
+
+    async def _touch(self, found: Holdings) -> None:
+        """Let the mirror look again at the files of shared transcripts, some of which were taken away."""
+        shared = msgspec.json.encode(sorted(found.shared)).decode()
+
+        def touch(tx: Transaction) -> None:
+            for session_id, _ in tx.all("list_session_transcripts", {"keys": shared}):
+                tx.touched.transcripts.add(session_id)
+            tx.touched.keys.update(found.shared)
+
+        await self._engine.write(touch, purpose="freeing")
+
+    async def _keep_away(self, found: Holdings, now: Instant) -> None:
+        """Note what must not come back, as hashes."""
+        ids = {*found.person.principals, *found.aliases, *found.keys, *found.session_ids}
+        fresh = self._ids.token()
+
+        def note(tx: Transaction) -> list[Erased]:
+            salt = next((row[0] for row in tx.all("list_salts", {})), fresh)
+            keep_away(tx, (Erased(hash=one, salt=salt, at=now) for one in hash_ids(ids, salts=[salt])))
+            return list_erased(tx)
+
+        erased = await self._engine.write(note, purpose="freeing")
+        await asyncio.to_thread(write_list, self._places.state_dir, erased)
+
+
+def _finish(tx: Transaction, *, receipt: ErasureReceipt, who: str) -> None:
+    """The receipt, and the decision of it, without identity (WHY-1)."""
+    told = msgspec.json.encode(asdict(receipt)).decode()
+    tx.run("end_erasure", {"id": receipt.id, "at": receipt.at, "receipt": told})
+    inputs: dict[str, InputValue] = {"erasure": receipt.id, **receipt.counts, "residue": receipt.residue}
+    decision = Decision(kind="erase", outcome="erased", rule="LEAK-11", inputs=inputs)
+    record_decisions(tx, [Noted(decision=decision, who=who)], key=None, now=receipt.at)
+
+
+def _build_receipt(
+    found: Holdings, counts: Counter[str], scan: Scan, places: Places, *, backups: Iterable[Path], at: Instant
+) -> ErasureReceipt:
+    left = scan.left(places)
+    return ErasureReceipt(
+        id="",
+        at=at,
+        counts={name: count for name, count in sorted(counts.items()) if count},
+        residue=sum(one.count for one in left),
+        left=left,
+        searched_words=len(found.needles),
+        common_words=found.common,
+        searched_files=scan.files,
+        backups=tuple(path.name for path in backups),
+    )
+
+
+# --- the row of an erasure --------------------------------------------------------------------------------------------
+
+
+def _pack(found: Holdings, erasure: _Erasure, counts: Counter[str]) -> bytes:
+    wanted = _Wanted(
+        person=found.person,
+        keys=sorted(found.keys),
+        shared=sorted(found.shared),
+        session_ids=sorted(found.session_ids),
+        names=sorted(found.names),
+        aliases=sorted(found.aliases),
+        needles=sorted(found.needles),
+        common=found.common,
+        drop_backups=erasure.drop_backups,
+        counts=dict(counts),
+    )
+    return format_json(wanted).encode()
+
+
+def _unmask(text: bytes, pad: bytes) -> bytes:
+    return bytes(sign ^ pad[place % len(pad)] for place, sign in enumerate(text))

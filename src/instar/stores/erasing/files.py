@@ -1,0 +1,221 @@
+"""The files by which a person leaves the state directory: mirror, archives, notes, logs, exports (LEAK-11).
+
+What belongs here: what becomes of each kind of file. What does not: the rows, which are authority and go first, and
+the search for what is left (`scan`). Blocking; run off the event loop.
+
+* a transcript's file, archive or copy of a session that was theirs alone is deleted;
+* one of a session that they shared is written again without them, line by line, as the rows are; what the mirror can
+  make from the rows it makes;
+* a line of an agent's notes that names or quotes them goes;
+* in every other file of text their names, ids and words are overwritten in place, byte for byte: a log that is being
+  written keeps its lines where they are;
+* an export of theirs is deleted. Backups are `backups`' affair.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from instar.core.context.erasing import Traces, clean_value, erase_entries
+from instar.core.lifecycle.archive_name import parse_archive_name
+from instar.core.model.entry import AnyEntry
+from instar.core.policy.needles import build_pattern
+from instar.core.routing.person import PersonTest
+from instar.core.transcript.codec import format_entry, parse_entry
+from instar.stores.archive import read_archive, read_archive_label, rewrite_archive
+from instar.stores.erasing.find import Holdings
+from instar.system.files import replace_file
+
+__all__ = ["EXPORTS", "MARK", "Places", "erase_files", "find_common_in_archives", "walk_files"]
+
+EXPORTS: Final = "exports"
+"""The folder of the state directory that exports of people are written to."""
+
+MARK: Final = b"*"
+"""Stands for each byte of a word that was overwritten in place."""
+
+_SESSION_FILE: Final = re.compile(r"^(?P<id>.+?)(?:-topic-[^/]+)?\.jsonl(?:$|[.-])")
+_PLAIN_MAX_BYTES: Final = 256 * 1024 * 1024
+"""A larger file of text is left to the search, which names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where things lie. `sessions` are the folders of transcripts, `config` the file that only its owner changes,
+    `workspaces` the folders of agents, which may lie elsewhere.
+    """
+
+    state_dir: Path
+    database: Path
+    sessions: tuple[Path, ...]
+    workspaces: tuple[Path, ...] = ()
+    config: Path | None = None
+
+    @property
+    def backups(self) -> Path:
+        """The folder of backups."""
+        return self.state_dir / "backups"
+
+    def is_database(self, path: Path) -> bool:
+        """Whether a file is the database or belongs to it."""
+        return path.parent == self.database.parent and path.name.startswith(self.database.name)
+
+
+def walk_files(places: Places) -> Iterator[Path]:
+    """Every plain file in which something of a person may stand, each once; links are not followed."""
+    seen: set[Path] = set()
+    for folder in (places.state_dir, places.database.parent, *places.sessions, *places.workspaces):
+        for place, _, names in os.walk(folder):
+            for name in names:
+                path = Path(place) / name
+                if path.is_file() and not path.is_symlink() and path not in seen:
+                    seen.add(path)
+                    yield path
+
+
+def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[str]:
+    """Take the person out of every file but the database, backups and the configuration; what was done, by kind.
+
+    Raises OSError, `StoreError`; may run again.
+    """
+    done: Counter[str] = Counter()
+    traces = found.traces()
+    pattern = build_pattern(found.needles)
+    needle = re.compile(pattern.encode()) if pattern is not None else None
+    for path in list(walk_files(places)):
+        if places.is_database(path) or path == places.config or path.is_relative_to(places.backups):
+            continue
+        if path.is_relative_to(places.state_dir / EXPORTS):
+            continue
+        if path.parent in places.sessions and path.name.partition(".")[2].startswith("jsonl"):
+            done[_erase_transcript(path, found, test, traces)] += 1
+        elif needle is not None and path.suffix == ".md" and any(path.is_relative_to(one) for one in places.workspaces):
+            done["notes"] += _drop_lines(path, needle)
+        elif needle is not None:
+            done["files_changed"] += _overwrite(path, needle)
+    done["exports"] += _drop_exports(places.state_dir / EXPORTS, found)
+    del done[""]
+    return done
+
+
+def find_common_in_archives(places: Places, found: Holdings, test: PersonTest) -> set[str]:
+    """Which of the person's words others wrote in sessions that are only kept as archives."""
+    cleaner = found.cleaner()
+    common: set[str] = set()
+    for path in (path for folder in places.sessions if folder.is_dir() for path in sorted(folder.glob("*.zst"))):
+        label = read_archive_label(path)
+        if label is None or label.key in found.keys | found.shared or test.owns(label.key, label.owner):
+            continue
+        for line in read_archive(path):
+            if '"role":"user"' in line:
+                common.update(cleaner.find_all(line))
+    return {word for word in common if ":" not in word}
+
+
+# --- files of transcripts ---------------------------------------------------------------------------------------------
+
+
+def _erase_transcript(path: Path, found: Holdings, test: PersonTest, traces: Traces) -> str:
+    """Delete or rewrite one file of a transcript; what was done, empty for a file that has nothing of the person."""
+    is_packed = path.suffix == ".zst"
+    label = read_archive_label(path) if is_packed else None
+    match = _SESSION_FILE.match(path.name)
+    is_own = match is not None and match["id"] in found.session_ids
+    if label is not None:
+        is_own = is_own or label.key in found.keys or test.owns(label.key, label.owner)
+    if is_own:
+        path.unlink(missing_ok=True)
+        return "archives" if is_packed else "files"
+    lines = list(read_archive(path)) if is_packed else path.read_text("utf-8", "surrogateescape").splitlines()
+    changed = _rewrite_lines(lines, traces)
+    if changed == lines:
+        return ""
+    if is_packed:
+        rewrite_archive(path, changed, clean=lambda label: clean_value(label, traces.cleaner))
+    elif parse_archive_name(path.name) is None and ".conflict." not in path.name:
+        # The mirror's own file of a transcript that is stored: it is made anew from the rows.
+        path.unlink()
+    else:
+        replace_file(path, ["".join(f"{line}\n" for line in changed).encode("utf-8", "surrogateescape")])
+    return "archives_changed" if is_packed else "files_changed"
+
+
+def _rewrite_lines(lines: list[str], traces: Traces) -> list[str]:
+    """The lines of a transcript's file without the person; what is no entry has their words blanked out."""
+    entries: list[AnyEntry] = []
+    places: list[int] = []
+    changed = list(lines)
+    for place, line in enumerate(lines):
+        try:
+            raw = msgspec.json.decode(line, type=dict[str, object])
+        except msgspec.DecodeError:
+            changed[place] = traces.cleaner.clean(line)
+            continue
+        if raw.get("type") == "session":
+            continue
+        entries.append(parse_entry(raw))
+        places.append(place)
+    for place, (entry, change) in zip(places, erase_entries(entries, traces), strict=True):
+        if change is not None:
+            changed[place] = msgspec.json.encode(format_entry(entry)).decode()
+    return changed
+
+
+# --- other files ------------------------------------------------------------------------------------------------------
+
+
+def _overwrite(path: Path, needle: re.Pattern[bytes]) -> int:
+    """Overwrite every word of the person in a file of text, in place; 1 if there was any."""
+    if path.stat().st_size > _PLAIN_MAX_BYTES:
+        return 0
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        content = os.pread(descriptor, _PLAIN_MAX_BYTES, 0)
+        hits = [match.span() for match in needle.finditer(content)]
+        for start, end in hits:
+            os.pwrite(descriptor, MARK * (end - start), start)
+        if hits:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return 1 if hits else 0
+
+
+def _drop_lines(path: Path, needle: re.Pattern[bytes]) -> int:
+    """Take out the lines of a page of notes that name or quote the person; how many."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if needle.search(line) is None]
+    if len(kept) < len(lines):
+        replace_file(path, kept)
+    return len(lines) - len(kept)
+
+
+def _drop_exports(folder: Path, found: Holdings) -> int:
+    """Delete the exports of this person, told by their manifests."""
+    done = 0
+    names = found.person.principals | found.aliases | {found.person.name}
+    for manifest in folder.glob("*/manifest.json") if folder.is_dir() else ():
+        try:
+            told = msgspec.json.decode(manifest.read_bytes(), type=_Manifest)
+        except msgspec.DecodeError:
+            continue
+        if names & {told.person, *told.ids}:
+            shutil.rmtree(manifest.parent)
+            done += 1
+    return done
+
+
+class _Manifest(msgspec.Struct):
+    """The fields of an export's manifest that tell whose it is."""
+
+    person: str = ""
+    ids: list[str] = []

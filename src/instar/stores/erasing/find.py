@@ -1,0 +1,212 @@
+"""Everything that the rows hold about one person (LEAK-11).
+
+Theory of operation. Messages are walked once in the order of arrival: each says who wrote it, where, and in which turn
+it was answered. With the session rows they tell which sessions are the person's alone (these go as a whole) and which
+they shared (these lose their words). What they wrote gives the words to look for; a second walk drops those that
+others wrote themselves, so that nobody loses a word for having used the same one.
+
+Invariant: nothing is changed here. Cost: every message is read twice and every line once, whatever the person wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from instar.core.context.erasing import Spoken, Traces
+from instar.core.model.change import Submission
+from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.people import Person
+from instar.core.policy.needles import SHORTEST, Cleaner, build_cleaner, extract_needles
+from instar.core.routing.identity import Links
+from instar.core.routing.key import parse_key
+from instar.core.routing.person import PersonTest
+from instar.stores.transaction import Engine, Params, Row, Transaction
+
+__all__ = ["Holdings", "ask", "find_holdings", "walk"]
+
+_SLICE: Final = 500
+
+_submissions: Final = msgspec.json.Decoder(Submission)
+
+
+class _Owned(msgspec.Struct):
+    """The one field of an acceptance that tells whose a session would be."""
+
+    owner: str | None = None
+
+
+_owners: Final = msgspec.json.Decoder(_Owned)
+
+
+@dataclass(slots=True, kw_only=True)
+class Holdings:
+    """What is held about a person. `keys` are sessions of theirs alone, `shared` those in which others wrote too.
+
+    `aliases` are the ids under which they wrote, as rows spell them; `needles` the words, names and ids to look for;
+    `common` how many of their words others wrote as well. `spoken` is what they wrote, by the time that a transcript
+    has for it.
+    """
+
+    person: Person
+    keys: set[SessionKey] = field(default_factory=set)
+    shared: set[SessionKey] = field(default_factory=set)
+    session_ids: set[str] = field(default_factory=set)
+    inbounds: set[str] = field(default_factory=set)
+    turns: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    aliases: set[str] = field(default_factory=set)
+    needles: set[str] = field(default_factory=set)
+    common: int = 0
+    spoken: dict[Instant, tuple[Spoken, ...]] = field(default_factory=dict)
+    last_at: Instant | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.inbounds or self.shared)
+
+    def traces(self) -> Traces:
+        """By what their share of a transcript is recognised."""
+        return Traces(spoken=self.spoken, names=frozenset(self.names), cleaner=self.cleaner())
+
+    def cleaner(self) -> Cleaner:
+        """What finds them in a text."""
+        return build_cleaner(self.needles)
+
+    def params(self) -> dict[str, str]:
+        """The parameters of the queries of ``erase.sql``."""
+        return {
+            "keys": _array(self.keys),
+            "shared": _array(self.shared),
+            "session_ids": _array(self.session_ids),
+            "inbounds": _array(self.inbounds),
+            "turns": _array(self.turns),
+            "names": _array(self.person.principals | self.aliases),
+        }
+
+
+def _array(values: Iterable[str]) -> str:
+    return msgspec.json.encode(sorted(values)).decode()
+
+
+async def walk(engine: Engine, query: str) -> AsyncIterator[Row]:
+    """Every row of a query that is asked slice by slice, by the number in its first column."""
+    after = 0
+    while rows := await engine.read(partial(ask, query=query, params={"after": after, "limit": _SLICE})):
+        for row in rows:
+            yield row
+        after = rows[-1][0]
+
+
+def ask(tx: Transaction, *, query: str, params: Params) -> list[Row]:
+    """The rows of a query."""
+    return tx.all(query, params)
+
+
+@dataclass(slots=True)
+class _Senders:
+    """What the first walk notes beside the person's own messages: who else wrote where, and whose sessions are."""
+
+    owners: dict[SessionKey, str | None] = field(default_factory=dict)
+    children: dict[str, set[SessionKey]] = field(default_factory=dict)
+    theirs: set[SessionKey] = field(default_factory=set)
+    others: set[SessionKey] = field(default_factory=set)
+    other_names: set[str] = field(default_factory=set)
+
+
+async def find_holdings(engine: Engine, person: Person, links: Links) -> Holdings:
+    """What is held about a person."""
+    test = PersonTest(person=person, links=links)
+    found, seen = Holdings(person=person), _Senders()
+    async for row in walk(engine, "walk_inbox"):
+        _note_message(row, test, found, seen)
+    async for _, key, owner, spawned_by, _ in walk(engine, "walk_sessions"):
+        seen.owners[key] = owner
+        if spawned_by is not None:
+            seen.children.setdefault(spawned_by, set()).add(key)
+    transcripts: dict[int, tuple[str, SessionKey]] = {}
+    async for row_id, session_id, key in walk(engine, "walk_transcripts"):
+        transcripts[row_id] = (session_id, key)
+        seen.owners.setdefault(key, None)
+    _sort_sessions(test, found, seen)
+    found.session_ids = {session_id for session_id, key in transcripts.values() if key in found.keys}
+    wanted = _wanted_words(found)
+    common = await _find_common(engine, wanted, found, seen, {row: key for row, (_, key) in transcripts.items()})
+    found.needles, found.common = wanted - common, len(wanted & common)
+    return found
+
+
+def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -> None:
+    _, inbound_id, key, turn_id, received_at, _, text, acceptance = row
+    submission = _submissions.decode(text)
+    inbound = submission.inbound
+    owner = _owners.decode(acceptance).owner
+    if owner is not None:
+        seen.owners.setdefault(key, owner)
+    if not test.wrote(submission):
+        seen.others.add(key)
+        seen.other_names.add(inbound.sender.name or "")
+        return
+    seen.theirs.add(key)
+    found.inbounds.add(inbound_id)
+    if turn_id is not None:
+        found.turns.add(turn_id)
+    name = inbound.sender.name or inbound.sender.id
+    found.names.add(name)
+    if test.is_id(inbound.channel, inbound.sender.id):
+        found.aliases.add(f"{inbound.channel}:{inbound.sender.id}".lower())
+    at = received_at if inbound.at is None else inbound.at
+    spoken = Spoken(name=name, text=inbound.text or None)
+    found.spoken[at] = (*found.spoken.get(at, ()), spoken)
+    found.last_at = max(found.last_at or received_at, received_at)
+
+
+def _sort_sessions(test: PersonTest, found: Holdings, seen: _Senders) -> None:
+    """Which sessions are theirs alone, with those that were spawned by them, and which they shared."""
+    for key, owner in seen.owners.items():
+        if test.owns(key, owner):
+            found.keys.add(key)
+    for key in seen.theirs - found.keys:
+        is_alone = parse_key(key).type == "direct" and key not in seen.others
+        (found.keys if is_alone else found.shared).add(key)
+    waiting = list(found.keys)
+    while waiting:
+        for child in seen.children.get(waiting.pop(), set()) - found.keys:
+            found.keys.add(child)
+            waiting.append(child)
+    found.shared -= found.keys
+
+
+def _wanted_words(found: Holdings) -> set[str]:
+    """The names, ids, keys and words of a person that are long enough to be looked for."""
+    texts = (spoken.text for each in found.spoken.values() for spoken in each if spoken.text)
+    words = set(extract_needles(texts)) | found.names | {str(key) for key in found.keys}
+    words |= found.person.principals | found.aliases
+    for alias in (*found.aliases, *found.person.principals):
+        words.add(alias.partition(":")[2])
+    words |= {one.peer_id for one in found.person.ids}
+    return {word for word in words if len(word) >= (SHORTEST - 2 if word in found.names else SHORTEST)}
+
+
+async def _find_common(
+    engine: Engine, wanted: set[str], found: Holdings, seen: _Senders, keys: Mapping[int, SessionKey]
+) -> set[str]:
+    """Which of the words others wrote themselves, outside of the sessions that they shared with the person."""
+    cleaner = build_cleaner(wanted)
+    apart = found.keys | found.shared
+    common = {word for name in seen.other_names for word in cleaner.find_all(name)}
+    async for _, inbound_id, key, _, _, _, text, _ in walk(engine, "walk_inbox"):
+        if inbound_id not in found.inbounds and key not in apart:
+            common.update(cleaner.find_all(_submissions.decode(text).inbound.text))
+    at = (0, 0)
+    while rows := await engine.read(
+        partial(ask, query="walk_lines", params={"transcript": at[0], "seq": at[1], "limit": _SLICE})
+    ):
+        for transcript, _, kind, line in rows:
+            if kind == "message" and '"role":"user"' in line and keys.get(transcript) not in apart:
+                common.update(cleaner.find_all(line))
+        at = rows[-1][:2]
+    return {word for word in common if word not in found.person.principals | found.aliases or ":" not in word}

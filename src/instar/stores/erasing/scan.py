@@ -1,0 +1,142 @@
+"""The search for what is left of a person after an erasure: every byte of every file, and every row (LEAK-11).
+
+What belongs here: where their names, ids and words are still found. What does not: taking them out. Blocking.
+
+Files are read raw: the database with its free pages and its log, archives and backups unpacked. Rows are read too,
+since SQLite cuts a long text over pages that need not follow each other. What the owner wrote into the configuration
+is named apart, with the command that takes it out.
+
+Limits: of what is packed, only zstd is opened, and of an archive inside a backup only the database tells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from instar.core.model.people import Left
+from instar.core.policy.needles import build_pattern
+from instar.stores.erasing.files import Places, walk_files
+from instar.stores.sqlite.connection import open_reader
+
+__all__ = ["Scan", "scan_backups", "search_everything"]
+
+_CHUNK: Final = 4 * 1024 * 1024
+_OVERLAP: Final = 4 * 1024
+"""More than any word that is looked for: what lies across the border of two chunks is found in the second."""
+
+_SKIPPED: Final = re.compile(r"\.(?:reserve|lock)$")
+
+
+@dataclass(slots=True, kw_only=True)
+class Scan:
+    """What a search found: how often, by place; how many files it read."""
+
+    hits: Counter[str] = field(default_factory=Counter)
+    files: int = 0
+    config_hits: int = 0
+
+    def left(self, places: Places) -> tuple[Left, ...]:
+        """The places, those with most first."""
+        told = [Left(place=place, count=count) for place, count in self.hits.most_common()]
+        if self.config_hits and places.config is not None:
+            fix = "It is yours to edit: take them out of session.identityLinks and the allow-lists."
+            told.append(Left(place=places.config.name, count=self.config_hits, fix=fix))
+        return tuple(told)
+
+
+def search_everything(places: Places, needles: Iterable[str]) -> Scan:
+    """Look for the person in every file and every row. Raises OSError."""
+    found = Scan()
+    pattern = build_pattern(needles)
+    if pattern is None:
+        return found
+    needle = re.compile(pattern.encode())
+    for path in walk_files(places):
+        if _SKIPPED.search(path.name) or path.is_relative_to(places.backups):
+            continue
+        found.files += 1
+        count = sum(1 for _ in _find(path, needle)) + len(needle.findall(path.name.encode()))
+        if not count:
+            continue
+        if path == places.config:
+            found.config_hits += count
+        else:
+            found.hits[_name(path, places)] += count
+    found.hits.update(_search_rows(places.database, pattern))
+    found.hits += Counter()
+    return found
+
+
+def scan_backups(places: Places, needles: Iterable[str]) -> tuple[Path, ...]:
+    """The backups in which the person is found."""
+    pattern = build_pattern(needles)
+    if pattern is None or not places.backups.is_dir():
+        return ()
+    needle = re.compile(pattern.encode())
+    files = (path for path in sorted(places.backups.iterdir()) if path.is_file() and not path.is_symlink())
+    return tuple(path for path in files if next(_find(path, needle), None) is not None)
+
+
+def _name(path: Path, places: Places) -> str:
+    """A file as a receipt names it: by its place in the state directory."""
+    return path.relative_to(places.state_dir).as_posix() if path.is_relative_to(places.state_dir) else str(path)
+
+
+def _find(path: Path, needle: re.Pattern[bytes]) -> Iterator[int]:
+    """Where in a file, unpacked, the words stand."""
+    at, rest = 0, b""
+    for chunk in _chunks(path):
+        text = rest + chunk
+        # What begins in the overlap is told with the next chunk, which holds all of it.
+        keep = max(len(text) - _OVERLAP, 0)
+        yield from (at + match.start() for match in needle.finditer(text) if match.start() < keep)
+        at, rest = at + keep, text[keep:]
+    yield from (at + match.start() for match in needle.finditer(rest))
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        if path.suffix != ".zst":
+            while chunk := file.read(_CHUNK):
+                yield chunk
+            return
+        import zstandard
+
+        with zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+
+
+def _search_rows(database: Path, pattern: str) -> Counter[str]:
+    """How often the words stand in the rows of each table."""
+    needle = re.compile(pattern)
+    found: Counter[str] = Counter()
+    connection = open_reader(str(database))
+    try:
+        for table, columns in _texts(connection):
+            for row in connection.execute(f"SELECT {columns} FROM {table}"):  # noqa: S608 - names of our own schema
+                for text in row:
+                    if isinstance(text, str) and needle.search(text):
+                        found[f"rows of {table}"] += 1
+    finally:
+        connection.close()
+    return found
+
+
+def _texts(connection: apsw.Connection) -> Iterator[tuple[str, str]]:
+    """Every table with its columns of text; the tables behind the index hold no text."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'")
+    for row in tables.fetchall():
+        table = str(row[0])
+        if table.startswith(("sqlite_", "search_")):
+            continue
+        columns = [str(one[1]) for one in connection.execute(f"PRAGMA table_info({table})") if one[2] == "TEXT"]
+        if columns:
+            yield table, ", ".join(f'"{column}"' for column in columns)

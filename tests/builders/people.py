@@ -1,0 +1,80 @@
+"""A store of many people on disk, with everything beside it that a gateway leaves: mirror, archives, notes, a log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from instar.config.config import Config, parse_config
+from instar.stores.archive import TranscriptArchiver
+from instar.stores.erasing.eraser import StoreEraser
+from instar.stores.erasing.places import build_places
+from instar.stores.mirror import Flushable, open_mirror
+from instar.stores.sqlite import SqliteStore
+from instar.system.clock import SystemClock
+from instar.system.ids import SystemIds
+from instar.testing.gateway import GatewayInMemory
+
+__all__ = ["PeopleWorld", "open_people"]
+
+
+@dataclass(slots=True, kw_only=True)
+class PeopleWorld:
+    """A gateway over a store in `state`, with its mirror and its eraser."""
+
+    state: Path
+    config: Config
+    store: SqliteStore
+    gateway: GatewayInMemory
+    mirror: Flushable
+    eraser: StoreEraser
+    archiver: TranscriptArchiver
+
+    def read_everything(self) -> dict[str, bytes]:
+        """Every byte of the state directory, archives unpacked, by place."""
+        import zstandard
+
+        found = {}
+        for path in sorted(self.state.rglob("*")):
+            if not path.is_file() or path.name.endswith(".reserve"):
+                continue
+            content = path.read_bytes()
+            if path.suffix == ".zst":
+                with zstandard.ZstdDecompressor().stream_reader(content, read_across_frames=True) as stream:
+                    content += stream.read()
+            found[path.relative_to(self.state).as_posix()] = content
+        return found
+
+    def count(self, *words: str) -> dict[str, int]:
+        """How often any of the words stands in the state directory, in whatever case, by place."""
+        hits = {
+            place: sum(content.lower().count(word.lower().encode()) for word in words)
+            for place, content in self.read_everything().items()
+        }
+        return {place: count for place, count in hits.items() if count}
+
+
+@asynccontextmanager
+async def open_people(state: Path, raw: Mapping[str, object]) -> AsyncIterator[PeopleWorld]:
+    """Open a store in `state` under a configuration, and close it again."""
+    config = parse_config(raw, env={}, state_dir=state, home=state)
+    store = SqliteStore(state / "instar.db", reserve_bytes=64 * 1024)
+    async with GatewayInMemory(raw, store=store) as gateway, open_mirror(store, config, clock=SystemClock()) as mirror:
+        eraser = StoreEraser(
+            store,
+            build_places(config, None),
+            links=lambda: config.routing.keys.links,
+            ids=SystemIds(),
+            flush_mirror=mirror.flush,
+        )
+        yield PeopleWorld(
+            state=state,
+            config=config,
+            store=store,
+            gateway=gateway,
+            mirror=mirror,
+            eraser=eraser,
+            archiver=TranscriptArchiver(store, config, clock=SystemClock()),
+        )
