@@ -19,6 +19,9 @@ TOKEN: Final = "opens-the-gateway-and-its-bridges"  # noqa: S105 - of a gateway 
 BRIDGES: Final[Mapping[str, str]] = {"telegram": "followup", "slack": "collect", "discord": "steer"}
 """Bridges by name, each with a queue mode of its own: what waits behind a turn goes three different ways."""
 
+_CAP: Final = 1000
+"""So many messages may wait in a lane before any is given up (QUEUE-13): here none is, so that each can be counted."""
+
 START_S: Final = 60.0
 """A start takes about a second; a busy machine with a slow disk takes longer, a gateway that hangs takes forever."""
 
@@ -30,7 +33,7 @@ def build_config(*, model_url: str) -> dict[str, object]:
     return {
         "gateway": {"auth": {"mode": "token", "token": TOKEN}},
         "session": {"dmScope": "per-channel-peer", "reset": {"mode": "off"}},
-        "messages": {"queue": {"byChannel": dict(BRIDGES), "debounceMs": 0}},
+        "messages": {"queue": {"byChannel": dict(BRIDGES), "debounceMs": 0, "cap": _CAP}},
         "channels": {name: dict(bridge) for name in BRIDGES},
         "models": {"providers": {"mine": {**model, "models": [{"id": "test", "contextWindow": 1_000_000}]}}},
         "agents": {"defaults": {"model": "mine/test", "maxConcurrent": 16}},
