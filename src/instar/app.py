@@ -92,7 +92,7 @@ def run_gateway(options: GatewayOptions) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve_until_signal(options))
     except InstarError as error:
-        sys.stderr.write(f"instar: {error}\n")
+        sys.stderr.write(f"instar: {build_redactor().text(str(error))}\n")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -151,7 +151,7 @@ async def _open(
     _tell_start(handle.log, loaded, is_new=is_new, is_meant=is_meant, home=source.home)
     live = LiveConfig(config, loaded, source, clock=clock, log=handle.log, redactor=redactor)
 
-    store = SqliteStore(_store_path(config))
+    store = SqliteStore(_store_path(config), redactor=redactor)
     await store.open()
     stack.callback(handle.log.info, GATEWAY_STOPPED)
     stack.push_async_callback(store.close)
@@ -194,6 +194,7 @@ async def _open(
         ids=ids,
         config=live,
         logs=FileLog(log_file),
+        redactor=redactor,
         auditor=StoreAuditor(live, loaded.path, env=source.env, secret=secret),
         mounts={name: channel.http_app for name, channel in channels.items() if isinstance(channel, HttpChannel)},
     )
@@ -252,7 +253,7 @@ def _tell_start(log: Log, loaded: Loaded, *, is_new: bool, is_meant: bool, home:
             continue
         say = log.critical if finding.severity == "critical" else log.warning
         say("config_finding", code=finding.code, path=finding.path, text=str(finding))
-        sys.stderr.write(f"instar: {finding}\n")
+        sys.stderr.write(f"instar: {build_redactor().text(str(finding))}\n")
     if is_new:
         for folder in find_foreign_states(home):
             sys.stderr.write(
@@ -286,7 +287,10 @@ def _api_settings(config: Config, secret: str) -> ApiSettings:
 
 def _publish_address(config: Config, server: ApiServer, secret: str, *, stack: AsyncExitStack) -> None:
     """Say in the state directory where the gateway answers, for as long as it does."""
-    running = RunningGateway(url=server.url, token=secret, pid=os.getpid())
+    is_password = config.gateway.auth_mode == "password"
+    running = RunningGateway(
+        url=server.url, token="" if is_password else secret, password=secret if is_password else "", pid=os.getpid()
+    )
     write_running(config.state_dir, running)
     stack.callback(write_running, config.state_dir, replace(running, pid=None))
 

@@ -84,6 +84,11 @@ class InstarError(Exception):
         head = f"{self.what.rstrip('.')}: {self.why.rstrip('.')}." if self.why else f"{self.what.rstrip('.')}."
         return f"{head} {self.fix}" if self.fix else head
 
+    @property
+    def outside(self) -> str:
+        """What people and programs may be told who do not run this gateway: as `str`, but no path of its machine."""
+        return str(self)
+
 
 class ConfigError(InstarError):
     """The configuration cannot be used. `path` is the setting, `file`, `line` and `column` (from 1) its place."""
@@ -167,6 +172,11 @@ class StoreError(InstarError):
 
     code = "store"
 
+    @property
+    def outside(self) -> str:
+        """Where the store lies and what is wrong with it are for whoever runs the gateway (LEAK-12)."""
+        return "The gateway cannot use its store now. Nothing was stored; try again later."
+
 
 class StoreLocked(StoreError):
     """Another process uses the state directory; `pid` is its process id, None if unknown (GW-14)."""
@@ -194,6 +204,11 @@ class StoreFull(StoreError):
     """The disk is full: nothing of the refused write was stored."""
 
     code = "store_full"
+
+    @property
+    def outside(self) -> str:
+        """That a disk is full, not which."""
+        return "The gateway's disk is full. Nothing was stored; try again later."
 
 
 class StoreReadOnly(StoreError):

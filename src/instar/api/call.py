@@ -9,6 +9,7 @@ from instar.api.connection import Connection
 from instar.api.port import GatewayPort
 from instar.core.model.caller import Caller
 from instar.core.model.ids import AgentId, SessionKey
+from instar.core.policy.redaction import Redactor
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
 from instar.ports.operator import Auditor, ConfigKeeper, LogReader, NoAuditor, NoConfig, NoLog
@@ -21,7 +22,8 @@ __all__ = ["Call", "Handler", "Services"]
 class Services:
     """What handlers work with, the same for every request of a server.
 
-    `config`, `logs` and `auditor` are what an operator may look at beside sessions.
+    `config`, `logs` and `auditor` are what an operator may look at beside sessions; `redactor` takes secrets out of
+    what clients are told when something goes wrong.
     """
 
     gateway: GatewayPort
@@ -30,6 +32,7 @@ class Services:
     config: ConfigKeeper = field(default_factory=NoConfig)
     logs: LogReader = field(default_factory=NoLog)
     auditor: Auditor = field(default_factory=NoAuditor)
+    redactor: Redactor = field(default_factory=Redactor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

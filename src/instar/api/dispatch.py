@@ -6,6 +6,7 @@ one request and is logged with its traceback.
 
 from __future__ import annotations
 
+import msgspec
 import structlog
 
 from instar.api.call import Call, Services
@@ -14,6 +15,7 @@ from instar.api.gate import check_scope
 from instar.api.handlers import HANDLERS
 from instar.api.idempotency import Results
 from instar.core.model.caller import has_expired
+from instar.core.policy.scopes import ADMIN, has_scope
 from instar.errors import Forbidden, InstarError, InvalidRequest
 from instar.protocol.errors import ErrorShape, wire_error
 from instar.protocol.frames import Request, build_error, build_response
@@ -42,7 +44,7 @@ class Dispatcher:
             return build_response(request.id, payload)
         except InstarError as error:
             log.info("request_refused", method=_shown(request.method), code=error.code, connection=connection.id)
-            return build_error(request.id, wire_error(error))
+            return build_error(request.id, self._tell(error, connection))
         except Exception:
             log.exception("request_failed", method=_shown(request.method), connection=connection.id)
             shape = ErrorShape(code="UNAVAILABLE", message="internal error; the gateway's log has it", retryable=False)
@@ -67,6 +69,11 @@ class Dispatcher:
             connection.dismiss("token expired")
         if connection.is_dismissed:
             raise Forbidden("unauthorized: the token of this connection has ended", fix="Connect with another one.")
+
+    def _tell(self, error: InstarError, connection: Connection) -> ErrorShape:
+        """The error without secrets, and without places on this machine for whoever does not own the gateway."""
+        shape = wire_error(error, is_owner=has_scope(connection.caller.scopes, ADMIN))
+        return msgspec.structs.replace(shape, message=self._services.redactor.text(shape.message))
 
     def _is_remembered(self, method: Method, key: str) -> bool:
         return method.side_effect and not method.durable and bool(key)

@@ -26,6 +26,7 @@ from instar.api.port import GatewayPort
 from instar.api.settings import ApiSettings
 from instar.api.socket import GatewaySocket
 from instar.api.ws import SocketDoor
+from instar.core.policy.redaction import Redactor
 from instar.errors import ConfigError
 from instar.ports.clock import Clock
 from instar.ports.http_channel import AsgiApp
@@ -56,6 +57,7 @@ class ApiServer:
         config: ConfigKeeper | None = None,
         logs: LogReader | None = None,
         auditor: Auditor | None = None,
+        redactor: Redactor | None = None,
         mounts: Mapping[str, AsgiApp] | None = None,
     ) -> None:
         check_bind(settings)
@@ -69,6 +71,7 @@ class ApiServer:
             config=config or NoConfig(),
             logs=logs or NoLog(),
             auditor=auditor or NoAuditor(),
+            redactor=redactor or Redactor(),
         )
         door = SocketDoor(settings=settings, services=services, dispatcher=Dispatcher(services), hub=self.hub)
         self._app = build_app(door, mounts or {})

@@ -92,7 +92,10 @@ def _tell_click(error: click.ClickException, *, as_json: bool) -> int:
 
 
 def _tell(text: str, *, code: str, as_json: bool) -> int:
-    """An error for the person, or with ``--json`` as the one document (CLI-29)."""
+    """An error for the person, or with ``--json`` as the one document (CLI-29), without secrets."""
+    from instar.core.policy.redaction import build_redactor  # only a command that failed pays for it
+
+    text = build_redactor().text(text)
     if as_json:
         print_json({"ok": False, "error": text, "code": code})
     else:

@@ -182,7 +182,7 @@ class Gateway:
             await channel.start(context)
         except ChannelError as error:
             # One channel that cannot connect must not keep the others silent; `status` says so.
-            self._channel_errors[name] = str(error)
+            self._channel_errors[name] = self._parts.redactor.text(str(error))
             log.error("channel_not_started", channel=name, error=str(error))
 
     # --- the door -----------------------------------------------------------------------------------------------------

@@ -38,9 +38,12 @@ class ErrorShape(msgspec.Struct, omit_defaults=True, rename="camel", frozen=True
     retry_after_ms: int | None = None
 
 
-def wire_error(error: InstarError) -> ErrorShape:
-    """The error as clients are told: what, why and fix in one message, facts in `details`."""
-    message = str(error)
+def wire_error(error: InstarError, *, is_owner: bool = True) -> ErrorShape:
+    """The error as clients are told: what, why and fix in one message, facts in `details`.
+
+    Whoever does not own the gateway is not told where things lie on its machine (LEAK-12).
+    """
+    message = str(error) if is_owner else error.outside
     match error:
         case Forbidden():
             missing = error.missing_scope

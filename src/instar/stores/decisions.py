@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
 
 from instar.core.model.change import Noted
+from instar.core.model.decision import InputValue
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.query import DecisionPage, DecisionQuery
+from instar.core.policy.redaction import Redactor
 from instar.stores.rows import format_json, read_decision
 from instar.stores.transaction import Transaction
 
 __all__ = ["load_decisions", "record_decisions"]
+
+_SEEN_MAX: Final = 2048
+"""Inputs repeat themselves, turn after turn: looking for secrets in one takes as long as writing it."""
 
 
 def record_decisions(tx: Transaction, decisions: Sequence[Noted], *, key: SessionKey | None, now: Instant) -> None:
@@ -28,12 +35,23 @@ def record_decisions(tx: Transaction, decisions: Sequence[Noted], *, key: Sessio
                 "kind": noted.decision.kind,
                 "outcome": noted.decision.outcome,
                 "rule": noted.decision.rule,
-                "inputs": format_json(noted.decision.inputs),
+                "inputs": _format_inputs(tx.redactor, noted.decision.inputs),
                 "who": noted.who,
             }
             for noted in decisions
         ],
     )
+
+
+def _format_inputs(redactor: Redactor, inputs: Mapping[str, InputValue]) -> str:
+    """The inputs without secrets (LEAK-12). Nearly all have none, so the text is looked at before the values are."""
+    text = format_json(inputs)
+    return format_json(redactor.fields(inputs)) if _has_secret(redactor, text) else text
+
+
+@lru_cache(maxsize=_SEEN_MAX)
+def _has_secret(redactor: Redactor, text: str) -> bool:
+    return redactor.finds_in(text)
 
 
 def load_decisions(tx: Transaction, query: DecisionQuery) -> DecisionPage:

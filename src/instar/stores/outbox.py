@@ -99,7 +99,7 @@ def settle_delivery(
             "delivery_id": delivery_id,
             "state": state,
             "platform_id": platform_id,
-            "reason": reason,
+            "reason": reason and tx.redactor.text(reason),  # a platform's own words, which may quote our token
             "next_at": next_at,
             "ended_at": None if state in _OPEN else now,
         },

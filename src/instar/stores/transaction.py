@@ -25,6 +25,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from instar.core.model.ids import SessionId, SessionKey
 from instar.core.policy.redaction import Redactor
+from instar.core.policy.redaction import Redactor
 from instar.stores.known import Known
 
 __all__ = [
@@ -79,6 +80,11 @@ class Transaction(Protocol):
     @property
     def touched(self) -> Touched:
         """What this transaction has touched so far; forgotten when it is rolled back."""
+        ...
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes secrets out of what is recorded for people to read (LEAK-12)."""
         ...
 
     def one(self, name: str, params: Params) -> Row | None:

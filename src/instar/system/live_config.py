@@ -101,9 +101,9 @@ class LiveConfig:
             text_hash=self._hash,
             config=self._redactor.fields(self._config.root),
             loaded_at=self._loaded_at,
-            problem=self._problem,
+            problem=self._problem and self._redactor.text(self._problem),
             waiting=self._waiting,
-            findings=self._findings,
+            findings=tuple(map(self._redactor.text, self._findings)),
         )
 
     async def write(self, change: Callable[[str], str], *, base_hash: str | None, who: str) -> ConfigState:

@@ -1,6 +1,17 @@
 import pytest
 
-from instar.errors import Forbidden, InstarError, InvalidRequest, InvariantBroken, NotFound, StoreFull, Unavailable
+from instar.errors import (
+    Forbidden,
+    InstarError,
+    InvalidRequest,
+    InvariantBroken,
+    NotFound,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    StoreUnreadable,
+    Unavailable,
+)
 from instar.protocol.errors import WIRE_CODES, parse_wire_error, wire_error
 
 
@@ -47,3 +58,24 @@ def test_when_to_repeat_is_told():
 def test_an_error_comes_back_as_its_own_class(error):
     back = parse_wire_error(wire_error(error))
     assert type(back) is type(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreFull("Nothing can be stored in /srv/instar/instar.db", why="the disk is full"),
+        StoreReadOnly("/srv/instar/instar.db cannot be written", why="mounted read-only at /srv"),
+        StoreUnreadable("/srv/instar/instar.db cannot be read"),
+    ],
+)
+def test_only_the_owner_is_told_where_the_store_lies(error: StoreError) -> None:
+    assert "/srv/instar" in wire_error(error).message
+    told = wire_error(error, is_owner=False)
+    assert "/srv" not in told.message
+    assert "Nothing was stored" in told.message
+    assert told.details == {"code": error.code}
+
+
+def test_other_errors_are_told_to_everybody_alike() -> None:
+    error = Unavailable("The gateway is stopping", fix="Try again.")
+    assert wire_error(error, is_owner=False) == wire_error(error)

@@ -130,10 +130,10 @@ class BridgeChannel:
             except InvalidRequest as error:
                 return JSONResponse({"error": error.what, "field": error.field}, status_code=400)
             except Unavailable as error:
-                return _busy(str(error), retry_after_ms=error.retry_after_ms)
+                return _busy(error.outside, retry_after_ms=error.retry_after_ms)
             except StoreError as error:
-                log.warning("bridge_store_failed", channel=self._name, code=error.code)
-                return _busy(str(error), retry_after_ms=None)
+                log.warning("bridge_store_failed", channel=self._name, code=error.code, error=str(error))
+                return _busy(error.outside, retry_after_ms=None)
             except HTTPException:
                 raise  # an answer, not a failure
             except Exception:

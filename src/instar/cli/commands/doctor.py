@@ -45,13 +45,21 @@ def command(*, as_json: bool, config: Path | None) -> int:
 
 def _examine(config: Path | None) -> list[DoctorFinding]:
     from instar.config.load import load_config
+    from instar.core.policy.redaction import build_redactor
     from instar.errors import ConfigError
     from instar.stores.doctor import DoctorFinding, examine
 
     try:
         loaded = load_config(config, env=os.environ, home=Path.home())
     except ConfigError as error:
-        return [DoctorFinding(code="config", severity="critical", what=str(error), fix="Mend it, then run this again.")]
+        return [
+            DoctorFinding(
+                code="config",
+                severity="critical",
+                what=build_redactor().text(str(error)),
+                fix="Mend it, then run this again.",
+            )
+        ]
     noted = [
         DoctorFinding(code=one.code, severity=one.severity, what=f"{one.path}: {one.what}", why=one.why, fix=one.fix)
         for one in loaded.warnings

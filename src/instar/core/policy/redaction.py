@@ -51,6 +51,7 @@ _SHAPES = re.compile(
     r"|\b[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}"  # Discord bots
     r"|\bsyt_[A-Za-z0-9_]{10,}"  # Matrix
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"  # AWS
+    r"|\bist_[A-Za-z0-9_-]{20,}"  # tokens of this gateway
     r"|\bnpm_[A-Za-z0-9]{36}|\bpypi-[A-Za-z0-9_-]{40,}|\bhf_[A-Za-z0-9]{30,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+",  # JSON web tokens
     re.DOTALL,
@@ -90,6 +91,10 @@ class Redactor:
         if any(word in lower for word in _NAME_STEMS):
             text = _ASSIGNED.sub(rf"\1{MARK}", text)
         return text
+
+    def finds_in(self, text: str) -> bool:
+        """Whether there is a secret in `text`, or something that looks like one."""
+        return self.text(text) != text
 
     def value(self, value: object, *, depth: int = 0) -> object:
         """`value` as something JSON can hold, without secrets; mappings and sequences are walked."""

@@ -16,6 +16,7 @@ from typing import Final, TypeVar, cast
 
 import apsw
 
+from instar.core.policy.redaction import Redactor
 from instar.errors import InstarError, StoreError, StoreFull, StoreReadOnly
 from instar.stores.known import Known
 from instar.stores.migrate import load_steps
@@ -48,10 +49,18 @@ _RESERVE_BYTES: Final = 16 * 1024 * 1024
 
 
 class SqliteEngine:
-    """A database file. `reserve_bytes` 0 keeps nothing back."""
+    """A database file. `reserve_bytes` 0 keeps nothing back; `redactor` knows the secrets of the configuration."""
 
-    def __init__(self, path: Path, *, readers: int = _READERS, reserve_bytes: int = _RESERVE_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        readers: int = _READERS,
+        reserve_bytes: int = _RESERVE_BYTES,
+        redactor: Redactor | None = None,
+    ) -> None:
         self._path = path
+        self._redactor = redactor
         self._queries = load_queries("sqlite")
         self._callbacks: list[Callable[[Touched], None]] = []
         self._lock = ProcessLock(path.with_name(path.name + ".lock"))
@@ -98,7 +107,12 @@ class SqliteEngine:
         if self._reserve is not None:
             self._reserve.hold()
         self._committer = Committer(
-            connection, self._queries, path=self._path, reserve=self._reserve, on_commit=self._callbacks
+            connection,
+            self._queries,
+            path=self._path,
+            reserve=self._reserve,
+            on_commit=self._callbacks,
+            redactor=self._redactor,
         )
         sources = [self._open_source() for _ in range(self._reader_count)]
         writer = Worker("instar-store-writer", self._units, batch_max=BATCH_MAX)
@@ -266,8 +280,8 @@ class MemoryEngine:
 class SqliteStore(SessionStore):
     """The session store in a database file."""
 
-    def __init__(self, path: Path, *, reserve_bytes: int = _RESERVE_BYTES) -> None:
-        super().__init__(SqliteEngine(path, reserve_bytes=reserve_bytes))
+    def __init__(self, path: Path, *, reserve_bytes: int = _RESERVE_BYTES, redactor: Redactor | None = None) -> None:
+        super().__init__(SqliteEngine(path, reserve_bytes=reserve_bytes, redactor=redactor))
 
 
 def open_memory_store() -> SessionStore:

@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 import apsw
 
+from instar.core.policy.redaction import Redactor
 from instar.errors import StoreFull
 from instar.stores.known import Known
 from instar.stores.sqlite.connection import SqliteTransaction, explain_error, translate_error
@@ -64,10 +65,11 @@ class Committer:
         path: Path | None,
         reserve: Reserve | None,
         on_commit: Sequence[Callable[[Touched], None]],
+        redactor: Redactor | None = None,
     ) -> None:
         self._connection = connection
         self._known = Known(_KNOWN_MAX)
-        self._tx = SqliteTransaction(connection, queries, self._known)
+        self._tx = SqliteTransaction(connection, queries, self._known, redactor)
         self._cursor = connection.cursor()
         self._path = path
         self._reserve = reserve

@@ -12,6 +12,7 @@ from typing import Final
 
 import apsw
 
+from instar.core.policy.redaction import Redactor
 from instar.errors import (
     InvariantBroken,
     StoreError,
@@ -99,8 +100,15 @@ def _steady(connection: apsw.Connection) -> None:
 class SqliteTransaction:
     """Runs named queries on one connection; keeps `instar.stores.transaction.Transaction`."""
 
-    def __init__(self, connection: apsw.Connection, queries: Mapping[str, str], known: Known) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        queries: Mapping[str, str],
+        known: Known,
+        redactor: Redactor | None = None,
+    ) -> None:
         self._connection = connection
+        self.redactor = redactor or Redactor()
         self._cursor = connection.cursor()
         self._queries = queries
         self.known = known

@@ -21,6 +21,7 @@ SHAPES = {
     "gitlab": "glpat-" + "a1" * 10,
     "slack": "xoxb-1234567890-abcdef",
     "telegram": "123456789:" + "Aa1_-" * 7,
+    "this gateway": "ist_" + "aZ_-9" * 8,
     "aws": "AKIAABCDEFGHIJKLMNOP",
     "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
     "pem": "-----BEGIN RSA PRIVATE KEY-----\nMIIB\nabc=\n-----END RSA PRIVATE KEY-----",
@@ -121,3 +122,8 @@ def test_hostile_text_costs_no_more_than_its_length(unit: str) -> None:
     started = time.process_time()
     PLAIN.text(text)
     assert time.process_time() - started < 2
+
+
+def test_whether_there_is_a_secret_is_told_without_changing_anything() -> None:
+    assert PLAIN.finds_in(f"it is {SHAPES['aws']}")
+    assert not PLAIN.finds_in("it is nothing")
