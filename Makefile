@@ -20,7 +20,7 @@ help:  ## this list
 
 # ------------------------------------------------------------------------------------------------ what people type
 
-.PHONY: run test check bench setup format lock clean
+.PHONY: run test check bench simulate setup format lock clean
 run: setup  ## start the gateway on 127.0.0.1:18789 (PORT=…, ARGS="--config my.json5")
 	@exec $(BIN)/instar gateway --port $(PORT) $(ARGS)
 
@@ -31,6 +31,10 @@ check: format-check lint types contracts docs coverage test  ## all that the bui
 
 bench: setup  ## measure, side by side with the bare parts (docs/benchmarks.md)
 	@exec $(BIN)/python -m bench $(ARGS)
+
+simulate: setup  ## play drawn stories on all cores, on from where the last run ended (SEEDS=n or SECONDS=n)
+	@exec $(BIN)/python -m instar.testing.simulate --state .simulate $(if $(SEEDS),--seeds $(SEEDS)) \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 setup:  ## fill .venv from requirements.lock; returns at once when nothing changed
 	@DEB_PACKAGES="$(DEB_PACKAGES)" .ci/setup

@@ -32,8 +32,9 @@ settings.load_profile("fixed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds ``--whole``."""
+    """Adds ``--whole`` and ``--simulate``."""
     parser.addoption("--whole", action="store_true", help="fail when a test was not run, but for absent data or Docker")
+    parser.addoption("--simulate", type=float, default=100.0, help="seconds of drawn stories, shared by all workers")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,203 @@
+"""Carrying out the steps of a story."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import assert_never
+from zoneinfo import ZoneInfo
+
+from instar.core.lifecycle.maintenance import CleanupOptions
+from instar.core.model.change import Submission, TurnOptions
+from instar.core.model.ids import AccountId, ChannelName, SessionKey, TurnId
+from instar.core.model.message import Chat, Inbound, Sender
+from instar.core.model.query import SessionQuery
+from instar.core.model.view import NewSession
+from instar.testing.simulate.lives import Life
+from instar.testing.simulate.posting import Sent, attempt
+from instar.testing.simulate.story import (
+    Again,
+    Call,
+    Configure,
+    Crash,
+    Falter,
+    Fetch,
+    Jump,
+    Move,
+    Operate,
+    Refuse,
+    Restart,
+    Step,
+    Ticks,
+    Wait,
+    Write,
+    build_inbound,
+    build_text,
+    owner_of,
+)
+from instar.testing.simulate.world import World
+
+__all__ = ["act"]
+
+CLIENT = ChannelName("webchat")
+"""What the RPC calls itself."""
+
+
+async def act(world: World, step: Step) -> None:
+    """Carry out one step; most only begin something, and time goes on at the next `Wait`."""
+    match step:
+        case Write():
+            _write(world, step)
+        case Again(number=number):
+            if number in world.book.sent:
+                _send(world, world.book.sent[number])
+        case Call():
+            _call(world, step)
+        case Operate():
+            _operate(world, step)
+        case Wait(seconds=seconds):
+            await world.loop.pass_time(seconds)
+        case Ticks(count=count):
+            for _ in range(count):
+                await asyncio.sleep(0)
+        case Fetch():
+            _fetch(world, step)
+        case _:
+            _befall(world, step)
+
+
+def _befall(world: World, step: Jump | Move | Crash | Restart | Refuse | Falter | Configure) -> None:
+    """What befalls the gateway."""
+    match step:
+        case Jump(seconds=seconds):
+            world.clock.jump(seconds)
+        case Move(zone=zone):
+            world.clock.set_zone(ZoneInfo(zone))
+        case Crash():
+            _crash(world, step)
+        case Restart():
+            if world.life.is_up:
+                world.life.stop()
+        case Refuse(seconds=seconds):
+            world.watched.refuses_until_s = world.clock.monotonic() + seconds
+        case Falter(channel=channel, faults=faults):
+            world.platforms[ChannelName(channel)].faults.extend(faults)
+        case Configure(queue_mode=mode):
+            world.config = world.parse(replace(world.story.setting, queue_mode=mode).raw())
+        case _:
+            assert_never(step)
+
+
+def _write(world: World, step: Write) -> None:
+    place = world.places[step.place]
+    inbound = build_inbound(step, place, now=world.clock.now())
+    sent = Sent(number=step.number, place=place, step=step, submission=Submission(inbound=inbound))
+    world.book.sent[step.number] = sent
+    _send(world, sent)
+
+
+def _call(world: World, step: Call) -> None:
+    place = world.places[step.place]
+    key = world.book.keys.get(owner_of(world.story.setting, place))
+    if key is None:
+        return
+    name = f"m{step.number}"
+    inbound = Inbound(
+        channel=CLIENT,
+        account_id=AccountId("default"),
+        message_id=name,
+        chat=Chat(type="direct", id="operator"),
+        sender=Sender(id="operator"),
+        text=build_text(step),
+        mentioned=True,
+    )
+    submission = Submission(
+        inbound=inbound,
+        session_key=key,
+        may_command=True,
+        is_owner=True,
+        options=TurnOptions(deliver=step.deliver, queue_mode=step.queue_mode, timeout_ms=step.timeout_ms),
+        run_id=TurnId(name),
+    )
+    sent = Sent(number=step.number, place=place, step=step, submission=submission)
+    world.book.sent[step.number] = sent
+    _send(world, sent)
+
+
+def _send(world: World, sent: Sent) -> None:
+    world.spawn(world.post.carry(sent, owner=owner_of(world.story.setting, sent.place)))
+
+
+def _fetch(world: World, step: Fetch) -> None:
+    name = ChannelName(step.channel)
+    if world.platforms[name].capabilities.pulls:
+        world.spawn(
+            attempt(world.post, lambda life: life.channels[name].fetch(step.count, lost=step.lost), world.findings)
+        )
+
+
+def _crash(world: World, step: Crash) -> None:
+    life = world.life
+    world.down_s = step.down_s
+    life.fuse.will_haunt = step.ghost
+    if step.steps:
+        life.fuse.at = len(life.fuse.steps) + step.steps
+        return
+
+    async def die() -> None:
+        for _ in range(step.ticks):
+            await asyncio.sleep(0)
+        if not life.is_dead and not world.is_over:
+            life.die(ghost=step.ghost)
+
+    world.spawn(die())
+
+
+# --- operations -------------------------------------------------------------------------------------------------------
+
+
+def _operate(world: World, step: Operate) -> None:
+    key = world.book.keys.get(owner_of(world.story.setting, world.places[step.place]))
+    if key is None:
+        return
+    world.spawn(attempt(world.post, lambda life: _operation(world, life, step, key), world.findings))
+
+
+def _operation(world: World, life: Life, step: Operate, key: SessionKey) -> Awaitable[object]:
+    sessions, upkeep, who = life.gateway.sessions, life.gateway.upkeep, "operator"
+    match step.operation:
+        case "abort":
+            return sessions.abort(key, None, who=who)
+        case "abort-run":
+            return sessions.abort(key, next(iter(life.gateway.lanes.active_turn_ids(key)), None), who=who)
+        case "reset" | "new":
+            return sessions.reset(key, reason=step.operation, who=who)
+        case "delete" | "delete-keep":
+            return sessions.delete(key, delete_transcript=step.operation == "delete", who=who)
+        case "compact" | "undo":
+            return upkeep.compact(key, who=who, undo=step.operation == "undo")
+        case "keep-lines":
+            return upkeep.compact(key, who=who, keep_lines=3)
+        case "resume":
+            return upkeep.resume(key, "", who=who)
+        case "inject":
+            return sessions.inject(key, "Injected.", label=None, who=who)
+        case "patch-queue":
+            return sessions.patch(key, {"queueMode": step.argument or None}, who=who)
+        case "patch-send":
+            return sessions.patch(key, {"sendPolicy": "deny" if step.argument else None}, who=who)
+        case "create":
+            return sessions.create(NewSession(key=key, label=None), who=who)
+        case "list":
+            return sessions.list(SessionQuery(), titles=True, last_messages=True)
+        case "clean":
+            return upkeep.clean(
+                None,
+                all_agents=True,
+                trigger="cleanup-enforce" if world.story.setting.maintained else "cleanup",
+                active_key=None,
+                options=CleanupOptions(),
+            )
+        case _:
+            assert_never(step.operation)

@@ -1,0 +1,185 @@
+"""The lives of a gateway: started, stopped in good order, or dead at any step, and started again on the same rows.
+
+A life that dies is not cancelled: it stands still for ever, as a killed process does. Whatever it calls (store, model,
+tool, channel, clock of a retry) never comes back. A ghost is a process that only seemed dead: its turns go on asking
+and writing beside the new gateway, and the fence has to keep their words out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from instar.config.config import Config
+from instar.core.model.change import TranscriptHead
+from instar.core.model.entry import AnyEntry
+from instar.core.model.ids import AgentId, ChannelName, SessionId
+from instar.core.model.session import Session
+from instar.core.policy.model_choice import ModelNames
+from instar.gateway.gateway import Gateway
+from instar.gateway.parts import GatewayParts
+from instar.ports.ids import IdSource
+from instar.ports.runner import ModelSpec
+from instar.ports.store import Store
+from instar.testing.fuse import Fuse, fuse_runner, fuse_store, fuse_tool
+from instar.testing.simulate.model import PROVIDER, SYSTEM_TEXT, TOOLS, ModelTwin, Record, ToolTwin
+from instar.testing.simulate.people import ChannelTwin, Platform
+from instar.testing.simulate.virtual import VirtualClock
+
+__all__ = ["Around", "Keeper", "Life"]
+
+_BLOCKED = ("before accept", "before claim", "before settle", "before delete", "before import", "before send")
+"""What a ghost can no more do: its sockets are closed, and only its turns go on."""
+
+
+class _LifeFuse(Fuse):
+    """The fuse of one life; that of a ghost lets its turns through. What stands still is held, or it would be freed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_ghost = False
+        self.will_haunt = False
+        self._standing: list[asyncio.Future[None]] = []
+
+    async def step(self, name: str) -> None:
+        if not self.has_blown:
+            self.steps.append(name)
+            if len(self.steps) == self.at:
+                self.is_ghost = self.will_haunt
+                self.blown.set()
+        if self._is_dead:
+            raise asyncio.CancelledError
+        if self.has_blown and not (self.is_ghost and not name.startswith(_BLOCKED)):
+            self._standing.append(asyncio.get_running_loop().create_future())
+            await self._standing[-1]
+
+
+class _OneModel:
+    """A book with a single model."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+
+    def resolve(self, ref: str) -> ModelSpec | None:
+        return self.spec if ref in (self.spec.ref, self.spec.id) else None
+
+    def default_of(self, agent_id: AgentId) -> ModelSpec:  # noqa: ARG002 - every agent has the same
+        return self.spec
+
+    def fallbacks_of(self, agent_id: AgentId) -> tuple[ModelSpec, ...]:  # noqa: ARG002 - the same
+        return ()
+
+    def names(self, agent_id: AgentId) -> ModelNames:  # noqa: ARG002 - the same
+        return ModelNames(allowed=(self.spec.ref,), default=self.spec.ref)
+
+    def xhigh_models(self) -> frozenset[str]:
+        return frozenset()
+
+    def all(self) -> tuple[ModelSpec, ...]:
+        return (self.spec,)
+
+
+class _OneText:
+    async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - one text for all
+        return SYSTEM_TEXT
+
+    def is_writable(self, agent_id: AgentId) -> bool:  # noqa: ARG002 - there is no folder that would forbid it
+        return True
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Keeps what is archived, as files would."""
+
+    store: Store
+    kept: dict[SessionId, tuple[AnyEntry, ...]] = field(default_factory=dict)
+
+    async def archive(self, head: TranscriptHead) -> str:
+        """Keep the whole transcript."""
+        page = await self.store.load_all_entries(head.session_id)
+        self.kept[head.session_id] = tuple(stored.entry for stored in page.entries)
+        return f"{head.session_id}.jsonl.deleted.zst"
+
+
+@dataclass(slots=True, kw_only=True)
+class Around:
+    """What lies around every life and outlives it."""
+
+    config: Callable[[], Config]
+    store: Store
+    clock: VirtualClock
+    ids: IdSource
+    record: Record
+    platforms: Mapping[ChannelName, Platform]
+    keeper: Keeper
+    window_tokens: int
+
+
+class Life:
+    """One process. `run` starts it and returns when it was stopped in good order; it never returns from death.
+
+    `up` is set for everybody while it takes messages.
+    """
+
+    def __init__(self, around: Around, *, up: asyncio.Event) -> None:
+        self.fuse = _LifeFuse()
+        self.channels = {
+            name: ChannelTwin(platform, self.fuse, around.clock) for name, platform in around.platforms.items()
+        }
+        self.gateway = Gateway(self._build_parts(around))
+        self._up = up
+        self._has_started = False
+        self._stopping = asyncio.Event()
+
+    def _build_parts(self, around: Around) -> GatewayParts:
+        spec = ModelSpec(provider=PROVIDER, id="scripted", api="scripted", context_window=around.window_tokens)
+        store = fuse_store(around.store, self.fuse)
+        return GatewayParts(
+            version="0",
+            config=around.config,
+            store=store,
+            clock=around.clock,
+            ids=around.ids,
+            runner=fuse_runner(ModelTwin(around.record, around.clock), self.fuse),
+            models=_OneModel(spec),
+            texts=_OneText(),
+            archiver=Keeper(store=store, kept=around.keeper.kept),
+            tools={name: fuse_tool(ToolTwin(name, around.record, around.clock), self.fuse) for name in TOOLS},
+            channels=dict(self.channels),
+        )
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it stands still."""
+        return self.fuse.has_blown
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it takes messages."""
+        return self._has_started and not self.is_dead and not self._stopping.is_set()
+
+    async def run(self) -> None:
+        """Start, say that it is up, wait for the word to stop, stop."""
+        await self.gateway.__aenter__()
+        self._has_started = True
+        if self.is_up:
+            self._up.set()
+        await self._stopping.wait()
+        await self.gateway.__aexit__(None, None, None)
+
+    def stop(self) -> None:
+        """Ask it to stop in good order."""
+        self._up.clear()
+        self._stopping.set()
+
+    def die(self, *, ghost: bool) -> None:
+        """Let everything stand still, at once; a ghost's turns go on."""
+        self._up.clear()
+        self.fuse.is_ghost = ghost
+        self.fuse.blown.set()
+
+    def bury(self) -> None:
+        """The story is over: whatever of it still waits is told to go away."""
+        self.fuse.is_ghost = False
+        self.fuse.kill()

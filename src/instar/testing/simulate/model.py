@@ -1,0 +1,311 @@
+"""The scripted model and its tools: they do what the words of a message ask, and look hard at what they are given.
+
+Every request is held against what a provider accepts and what a person would forgive: calls and results paired, a
+user first, the message that is to be answered in it, no secret of another session, one request at a time per session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from instar.core.model.entry import (
+    AnyMessage,
+    AssistantMessage,
+    TextBlock,
+    ToolCall,
+    ToolResultMessage,
+    Usage,
+    UserMessage,
+)
+from instar.core.model.ids import SessionKey, TurnId
+from instar.core.transcript.text import message_text
+from instar.errors import (
+    ModelAuthFailed,
+    ModelCutOff,
+    ModelError,
+    ModelOverflow,
+    ModelRateLimited,
+    ModelRejected,
+    ModelUnavailable,
+)
+from instar.ports.clock import Clock
+from instar.ports.runner import Finished, ModelRequest, ModelSpec, RunnerEvent, TextDelta, ToolCallSeen
+from instar.ports.tool import ToolContext, ToolOutput, ToolSpec
+from instar.testing.simulate.findings import Findings
+
+__all__ = ["PROVIDER", "SYSTEM_TEXT", "TOOLS", "ModelTwin", "Observer", "Record", "ToolTwin", "find_marks"]
+
+PROVIDER = "sim"
+SYSTEM_TEXT = "You are an assistant."
+SUMMARISER = "summariser"
+TOOLS = ("look", "slow", "crash", "hang")
+
+_MARK = re.compile(r"\b[was]\d+[was]\b")
+_NUMBER = re.compile(r"\bw\d+w\b")
+_FILLER = "Nothing is lost and all of it is told in time. "
+
+_ERRORS: Mapping[str, type[ModelError]] = {
+    "auth": ModelAuthFailed,
+    "server": ModelUnavailable,
+    "overloaded": ModelUnavailable,
+    "reset": ModelUnavailable,
+    "rejected": ModelRejected,
+    "cut": ModelCutOff,
+    "rate_limit": ModelRateLimited,
+}
+
+
+class Observer(Protocol):
+    """What the model may ask about the story it is in."""
+
+    def may_hold(self, key: SessionKey, secret: str) -> bool:
+        """Whether a session may hold words of this place."""
+        ...
+
+    def waits_for(self, turn_id: TurnId) -> str | None:
+        """The mark of the newest message that a turn answers; None if it has none."""
+        ...
+
+    def may_run_together(self, key: SessionKey) -> bool:
+        """Whether several turns of a session may run at once (fanout)."""
+        ...
+
+
+@dataclass(slots=True)
+class Record:
+    """What all models of a story have done: shared by every life of the gateway."""
+
+    findings: Findings
+    observer: Observer
+    requests: int = 0
+    answers: int = 0
+    calls: int = 0
+    overflows: Counter[str] = field(default_factory=Counter)
+    ran: Counter[str] = field(default_factory=Counter)
+    turn_of: dict[str, TurnId] = field(default_factory=dict)
+
+
+def find_marks(text: str, kind: str) -> list[str]:
+    """The marks of a kind (``w``, ``s``, ``a``) in a text, in order."""
+    return [mark for mark in _MARK.findall(text) if mark[0] == kind == mark[-1]]
+
+
+class ModelTwin:
+    """The model of one life of the gateway. Keeps `instar.ports.runner.Runner`."""
+
+    def __init__(self, record: Record, clock: Clock) -> None:
+        self._record = record
+        self._clock = clock
+        self._running: Counter[SessionKey] = Counter()
+
+    @property
+    def name(self) -> str:
+        """``simulated``."""
+        return "simulated"
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def run(self, request: ModelRequest) -> AsyncGenerator[RunnerEvent, None]:
+        """Answer as the newest message asks, or keep the record where a summary is asked for."""
+        record = self._record
+        record.requests += 1
+        if request.system != SYSTEM_TEXT:
+            yield _summary(request)
+            return
+        self._running[request.session_key] += 1
+        try:
+            if self._running[request.session_key] > 1 and not record.observer.may_run_together(request.session_key):
+                record.findings.report("QUEUE-2", f"two turns of {request.session_key} ask the model at once")
+            messages = list(request.messages)
+            _check_request(messages, request, record)
+            wish = _read_wish(messages)
+            await self._misbehave(wish, messages, request)
+            async for event in self._speak(wish, messages, request):
+                yield event
+        finally:
+            self._running[request.session_key] -= 1
+
+    async def _misbehave(self, wish: Wish, messages: Sequence[AnyMessage], request: ModelRequest) -> None:
+        """Fail before anything is said, where that is asked for, or where the window is too small."""
+        spec = request.model
+        size = sum(len(message_text(message)) for message in messages) // 4
+        wanted = int(wish.words.get("overflow", "0"))
+        refused = self._record.overflows[wish.mark]
+        if size > (spec.context_window or size) or refused < wanted:
+            self._record.overflows[wish.mark] += 1
+            raise ModelOverflow("The prompt is too long", provider=spec.provider, model=spec.id)
+        if "slow" in wish.words:
+            await self._clock.sleep(float(wish.words["slow"]) / 2)
+        if "hang" in wish.words:
+            await asyncio.get_running_loop().create_future()
+        if wish.words.get("fault") == "auth":
+            raise ModelAuthFailed("The key was refused", provider=spec.provider, model=spec.id)
+
+    async def _speak(
+        self, wish: Wish, messages: Sequence[AnyMessage], request: ModelRequest
+    ) -> AsyncGenerator[RunnerEvent, None]:
+        record = self._record
+        calls = self._draw_calls(wish, messages)
+        record.answers += 1
+        record.turn_of[f"a{record.answers}a"] = request.turn_id
+        text = _answer_text(wish, number=record.answers, is_last=not calls)
+        half = len(text) // 2
+        yield TextDelta(text=text[:half])
+        if "slow" in wish.words:
+            await self._clock.sleep(float(wish.words["slow"]) / 2)
+        fault = wish.words.get("fault")
+        if fault is not None:
+            raise _ERRORS[fault]("The model failed", why=fault, provider=request.model.provider, model=request.model.id)
+        yield TextDelta(text=text[half:])
+        for call in calls:
+            yield ToolCallSeen(call=call)
+        yield _finished(text, calls, request.model, heard=sum(len(message_text(one)) for one in messages))
+
+    def _draw_calls(self, wish: Wish, messages: Sequence[AnyMessage]) -> tuple[ToolCall, ...]:
+        done = sum(isinstance(one, AssistantMessage) and bool(_calls(one)) for one in messages[wish.place :])
+        names = wish.words.get("tools", "")
+        if not names or done >= int(wish.words.get("rounds", "1")):
+            return ()
+        calls: list[ToolCall] = []
+        for name in names.split("+"):
+            self._record.calls += 1
+            calls.append(ToolCall(id=f"call{self._record.calls}", name=name, arguments={"for": wish.mark}))
+        return tuple(calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the newest message asks: its mark, its words, every mark it is answered with, and where it stands."""
+
+    mark: str
+    words: Mapping[str, str]
+    quoted: tuple[str, ...]
+    place: int
+
+
+def _read_wish(messages: Sequence[AnyMessage]) -> Wish:
+    """The wish of the newest message of a person, and the marks of all that were not answered yet."""
+    place = max((at for at, one in enumerate(messages) if isinstance(one, UserMessage)), default=0)
+    first = place
+    while first > 0 and not (isinstance(messages[first - 1], AssistantMessage) and not _calls(messages[first - 1])):
+        first -= 1
+    heard = [_newest_words(message_text(one)) for one in messages[first : place + 1] if isinstance(one, UserMessage)]
+    newest = heard[-1] if heard else ""
+    marks = _NUMBER.findall(newest)
+    words = dict(part.partition("=")[::2] for part in newest.split())
+    quoted = tuple(mark for text in heard for mark in _MARK.findall(text))
+    return Wish(mark=marks[-1] if marks else "", words=words, quoted=quoted, place=place)
+
+
+def _newest_words(text: str) -> str:
+    """A message without the group context in front of it."""
+    found = list(_NUMBER.finditer(text))
+    return text[found[-1].start() :] if found else text
+
+
+def _calls(message: AnyMessage) -> tuple[ToolCall, ...]:
+    if not isinstance(message, AssistantMessage):
+        return ()
+    return tuple(block for block in message.content if isinstance(block, ToolCall))
+
+
+def _answer_text(wish: Wish, *, number: int, is_last: bool) -> str:
+    if is_last and "silent" in wish.words:
+        return "NO_REPLY"
+    if is_last and "empty" in wish.words:
+        return ""
+    quoted = " ".join(dict.fromkeys(wish.quoted))
+    filler = (_FILLER * 80)[: int(wish.words.get("long", "0"))]
+    return f"a{number}a re {quoted} {filler}".strip()
+
+
+def _finished(text: str, calls: tuple[ToolCall, ...], spec: ModelSpec, *, heard: int) -> Finished:
+    usage = Usage(input=heard // 4 + 1, output=len(text) // 4 + 1, total_tokens=heard // 4 + len(text) // 4 + 2)
+    message = AssistantMessage(
+        content=(*((TextBlock(text=text),) if text else ()), *calls),
+        api=spec.api,
+        provider=PROVIDER,
+        model=spec.id,
+        usage=usage,
+        stop_reason="toolUse" if calls else "stop",
+        timestamp=None,
+    )
+    return Finished(message=message)
+
+
+def _summary(request: ModelRequest) -> Finished:
+    """A record that keeps every mark of what it is told, and nothing else of it."""
+    told = "\n".join(message_text(message) for message in request.messages)
+    marks = " ".join(dict.fromkeys(_MARK.findall(told)))
+    spec = ModelSpec(provider=PROVIDER, id=SUMMARISER, api="scripted")
+    return _finished(f"## Goal\nTo be told.\n\n## Critical context\n{marks}", (), spec, heard=len(told))
+
+
+# --- what a request must be -------------------------------------------------------------------------------------------
+
+
+def _check_request(messages: Sequence[AnyMessage], request: ModelRequest, record: Record) -> None:
+    findings, observer = record.findings, record.observer
+    where = f"a request for {request.session_key}"
+    if not messages or isinstance(messages[0], AssistantMessage | ToolResultMessage):
+        findings.report("TRANS-21", f"{where} does not begin with a user message")
+    _check_pairs(messages, findings, where)
+    text = "\n".join(message_text(message) for message in messages)
+    for secret in set(find_marks(text, "s")):
+        findings.require(observer.may_hold(request.session_key, secret), "LEAK-4", f"{where} holds {secret}")
+    newest = observer.waits_for(request.turn_id)
+    if newest is not None and newest not in text:
+        findings.report("LOSS-9", f"{where} does not hold {newest}, which it is to answer")
+
+
+def _check_pairs(messages: Sequence[AnyMessage], findings: Findings, where: str) -> None:
+    """Every call is followed by its result at once, and no result stands without its call."""
+    owed: list[str] = []
+    for message in messages:
+        if isinstance(message, ToolResultMessage):
+            findings.require(
+                message.tool_call_id in owed,
+                "TRANS-20",
+                f"{where} holds a result without its call {message.tool_call_id}",
+            )
+            owed = [call_id for call_id in owed if call_id != message.tool_call_id]
+            continue
+        findings.require(not owed, "TRANS-20", f"{where} holds calls without results: {owed}")
+        owed = [call.id for call in _calls(message)]
+    findings.require(not owed, "TRANS-20", f"{where} ends with calls without results: {owed}")
+
+
+# --- tools ------------------------------------------------------------------------------------------------------------
+
+
+class ToolTwin:
+    """A tool. Counts how often each call was run: once, whatever dies (LOSS-4)."""
+
+    def __init__(self, name: str, record: Record, clock: Clock) -> None:
+        self._name = name
+        self._record = record
+        self._clock = clock
+
+    @property
+    def spec(self) -> ToolSpec:
+        """What the model is told."""
+        return ToolSpec(name=self._name, description="A tool.", parameters={"type": "object"})
+
+    async def call(self, context: ToolContext, arguments: Mapping[str, object]) -> ToolOutput:
+        """Do what the name says."""
+        self._record.ran[context.call_id] += 1
+        if self._record.ran[context.call_id] > 1:
+            self._record.findings.report("LOSS-4", f"{context.call_id} was run more than once")
+        if self._name == "crash":
+            raise RuntimeError("the tool broke")
+        if self._name == "slow":
+            await self._clock.sleep(5)
+        if self._name == "hang":
+            await self._clock.sleep(100_000)
+        return ToolOutput(content=(TextBlock(text=f"looked for {arguments.get('for', '')} " + _FILLER * 4),))

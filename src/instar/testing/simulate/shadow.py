@@ -1,0 +1,224 @@
+"""A shadow of the store: every commit as it passes, held against what came before it.
+
+`WatchedStore` stands below the fuse, so it sees what was really committed, also where the process died before anybody
+heard of it. The shadow keeps what rows forget: that a message ended before, what a transcript held, how often a session
+started over. Each commit is checked at once; the last word is spoken by `checks` over the rows themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from instar.core.model.change import Changed, InboxItem, InboxState, NewDelivery, SessionChange, TranscriptHead
+from instar.core.model.entry import AnyEntry, AssistantMessage, MessageEntry, ToolCall, ToolResultMessage
+from instar.core.model.ids import DeliveryId, InboundId, SessionId, SessionKey, TurnId
+from instar.core.model.query import Recovered
+from instar.core.model.session import Session
+from instar.testing.simulate.findings import Findings
+
+__all__ = ["Row", "Shadow", "ShadowTranscript"]
+
+_OPEN = ("waiting", "running")
+
+
+@dataclass(slots=True)
+class Row:
+    """A message as the store has it."""
+
+    item: InboxItem
+    state: InboxState
+    turn_id: TurnId | None
+    reason: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it will move no more."""
+        return self.state not in _OPEN
+
+
+@dataclass(slots=True)
+class ShadowTranscript:
+    """A transcript as it grew: its entries, and the calls that still wait for a result."""
+
+    session_id: SessionId
+    key: SessionKey
+    opened_by: str
+    entries: list[AnyEntry] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    open_calls: set[str] = field(default_factory=set)
+    is_closed: bool = False
+    is_removed: bool = False
+
+
+class Shadow:
+    """What the store holds, by what passed on its way there."""
+
+    def __init__(self, findings: Findings, *, has_fanout: bool) -> None:
+        self.findings = findings
+        self._has_fanout = has_fanout
+        self.rows: dict[InboundId, Row] = {}
+        self.transcripts: dict[SessionId, ShadowTranscript] = {}
+        self.sessions: dict[SessionKey, Session] = {}
+        self.deliveries: dict[DeliveryId, NewDelivery] = {}
+        self.delivery_keys: dict[DeliveryId, SessionKey] = {}
+        self.sending: set[DeliveryId] = set()
+        self.doubted: Counter[DeliveryId] = Counter()
+        self.deleted: set[SessionKey] = set()
+        self.ledger: Counter[str] = Counter()
+        self.fanned: set[TurnId] = set()
+        self.commits = 0
+        self._trace = hashlib.sha256()
+
+    @property
+    def trace(self) -> str:
+        """The way that the story went, as a hash of everything that was committed."""
+        return self._trace.hexdigest()
+
+    def _note(self, *facts: object) -> None:
+        self._trace.update(repr(facts).encode())
+
+    # --- what passes --------------------------------------------------------------------------------------------------
+
+    def accepted(self, item: InboxItem) -> None:
+        """A message was stored at the door."""
+        self._note("accepted", item.inbound_id, item.state, item.received_at)
+        self.rows[item.inbound_id] = Row(item=item, state=item.state, turn_id=item.turn_id, reason=item.reason)
+
+    def changed(self, key: SessionKey, changed: Changed) -> None:
+        """A transaction about one session was committed."""
+        change, session = changed.change, changed.session
+        self.commits += 1
+        moves = [(move.inbound_id, move.state, move.reason) for move in change.inbox]
+        owed = [delivery.delivery_id for delivery in change.deliveries]
+        self._note("changed", key, [entry.id for entry in change.entries], moves, owed)
+        self._turn_over(key, change, changed.transcript)
+        if session is not None:
+            self._follow_session(key, session)
+        if changed.transcript is not None:
+            self._grow(changed.transcript, change.entries)
+        for move in change.inbox:
+            self._move(move.inbound_id, move.state, move.turn_id, move.reason)
+        self._check_running(key, change)
+        for delivery in change.deliveries:
+            self.findings.require(
+                delivery.delivery_id not in self.deliveries, "LOSS-5", f"{delivery.delivery_id} is owed twice"
+            )
+            self.deliveries[delivery.delivery_id] = delivery
+            self.delivery_keys[delivery.delivery_id] = key
+        for line in change.ledger:
+            self.ledger[line.model] += line.input_tokens + line.output_tokens
+
+    def deleted_session(self, key: SessionKey, *, keep_transcripts: bool) -> None:
+        """A session was removed."""
+        self._note("deleted", key)
+        self.sessions.pop(key, None)
+        self.deleted.add(key)
+        for transcript in self.transcripts.values():
+            if transcript.key == key:
+                transcript.is_closed = True
+                transcript.is_removed = transcript.is_removed or not keep_transcripts
+        for row in self.rows.values():
+            if row.item.acceptance.session_key == key and not row.has_ended:
+                row.state, row.reason = "expired", "session_deleted"
+
+    def recovered(self, recovered: Recovered) -> None:
+        """A gateway started on these rows."""
+        self._note("recovered", recovered.fence)
+        for delivery_id in recovered.unknown:
+            self.doubted[delivery_id] += delivery_id in self.sending
+        self.sending.clear()
+        open_rows = {row.item.inbound_id for row in self.rows.values() if not row.has_ended}
+        found = {item.inbound_id for item in (*recovered.running, *recovered.waiting)}
+        self.findings.require(open_rows == found, "LOSS-4", f"a start found {sorted(found)}, not {sorted(open_rows)}")
+
+    # --- its parts ----------------------------------------------------------------------------------------------------
+
+    def _turn_over(self, key: SessionKey, change: SessionChange, head: TranscriptHead | None) -> None:
+        if change.close is not None:
+            for transcript in self.transcripts.values():
+                if transcript.key == key and not transcript.is_closed:
+                    transcript.is_closed = True
+        if change.open is None or head is None:
+            return
+        known = self.transcripts.get(change.open.id)
+        if known is not None:
+            self.findings.require(known.key == key, "LOSS-6", f"{known.session_id} was resumed under {key}")
+            known.is_closed = False
+            return
+        self.transcripts[change.open.id] = ShadowTranscript(
+            session_id=change.open.id, key=key, opened_by=change.close or ""
+        )
+
+    def _follow_session(self, key: SessionKey, session: Session) -> None:
+        before, now = self.sessions.get(key), session.lifecycle.updated_at
+        was = before.lifecycle.updated_at if before is not None else None
+        if was is not None and now is not None:
+            self.findings.require(now >= was, "ENTRY-9", f"updatedAt of {key} went back by {was - now} ms")
+        self.sessions[key] = session
+
+    def _grow(self, head: TranscriptHead, entries: Sequence[AnyEntry]) -> None:
+        transcript = self.transcripts.get(head.session_id)
+        if transcript is None:
+            self.findings.report("LOSS-6", f"{head.session_id} grows and was never opened")
+            return
+        where = head.session_id
+        for entry in entries:
+            if transcript.is_closed:
+                self.findings.report("LOSS-6", f"{where} is closed and grows")
+            self.findings.require(entry.id not in transcript.ids, "TRANS-3", f"{where} has {entry.id} twice")
+            hangs = entry.parent_id in transcript.ids if entry.parent_id else not transcript.ids
+            self.findings.require(
+                hangs, "TRANS-3", f"{where}: the parent {entry.parent_id} of {entry.id} does not exist"
+            )
+            transcript.entries.append(entry)
+            transcript.ids.add(entry.id)
+            self._follow_calls(transcript, entry)
+        self.findings.require(
+            head.next_seq == len(transcript.entries) + 1,
+            "LOSS-3",
+            f"{where} has {head.next_seq - 1} entries in its head and {len(transcript.entries)} that were committed",
+        )
+
+    def _follow_calls(self, transcript: ShadowTranscript, entry: AnyEntry) -> None:
+        message = entry.message if isinstance(entry, MessageEntry) else None
+        if isinstance(message, AssistantMessage):
+            transcript.open_calls |= {block.id for block in message.content if isinstance(block, ToolCall)}
+        elif isinstance(message, ToolResultMessage):
+            self.findings.require(
+                message.tool_call_id in transcript.open_calls,
+                "LOSS-4",
+                f"{transcript.session_id} has a result too many for {message.tool_call_id}",
+            )
+            transcript.open_calls.discard(message.tool_call_id)
+
+    def _move(self, inbound_id: InboundId, state: InboxState, turn_id: TurnId | None, reason: str | None) -> None:
+        row = self.rows.get(inbound_id)
+        if row is None:
+            self.findings.report("LOSS-2", f"{inbound_id} moves and was never accepted")
+            return
+        self.findings.require(
+            not row.has_ended, "LOSS-2", f"{inbound_id} ended as {row.state} and ends once more as {state}"
+        )
+        row.state, row.turn_id, row.reason = state, turn_id or row.turn_id, reason
+
+    def _check_running(self, key: SessionKey, change: SessionChange) -> None:
+        """One turn at a time but for fanout (QUEUE-2); no call is left open once nothing runs (LOSS-4)."""
+        for noted in change.decisions:
+            if noted.turn_id is not None and noted.decision.inputs.get("alone") is False:
+                self.fanned.add(noted.turn_id)
+        running = {
+            row.turn_id
+            for row in self.rows.values()
+            if row.state == "running" and row.item.acceptance.session_key == key
+        }
+        if len(running - self.fanned if self._has_fanout else running) > 1:
+            self.findings.report("QUEUE-2", f"{key} has {len(running)} turns at once: {sorted(map(str, running))}")
+        if change.inbox and not running:
+            left = [t for t in self.transcripts.values() if t.key == key and t.open_calls and not t.is_removed]
+            for transcript in left:
+                self.findings.report(
+                    "LOSS-4", f"{transcript.session_id} has calls without a result: {sorted(transcript.open_calls)}"
+                )

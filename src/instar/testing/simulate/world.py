@@ -1,0 +1,160 @@
+"""The world of one story: people and clients, platforms, a store, and a gateway that dies and is started again.
+
+It keeps what outlives every life of the gateway. What happens in it is carried out by `actions`, held against what was
+promised by `checks`, and led from the first step to the last by `play`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from instar.config.config import Config, parse_config
+from instar.core.model.ids import ChannelName, SessionKey, TurnId
+from instar.errors import StoreError
+from instar.stores.sqlite import open_memory_store
+from instar.testing.ids import SequenceIds
+from instar.testing.simulate.findings import Findings
+from instar.testing.simulate.lives import Around, Keeper, Life
+from instar.testing.simulate.model import Record
+from instar.testing.simulate.people import Platform
+from instar.testing.simulate.posting import Book, Post
+from instar.testing.simulate.shadow import Shadow
+from instar.testing.simulate.story import CHANNELS, Story, build_places, owner_of
+from instar.testing.simulate.virtual import VirtualClock, VirtualLoop
+from instar.testing.simulate.watched import watch_store
+
+__all__ = ["World"]
+
+RESTART_S = 5.0
+"""How soon a gateway that could not start is started again."""
+
+
+class World:
+    """Everything that one story needs. Made inside its loop."""
+
+    def __init__(self, story: Story, loop: VirtualLoop) -> None:
+        setting = story.setting
+        self.story = story
+        self.loop = loop
+        self.findings = Findings()
+        self.clock = VirtualClock(loop, zone=ZoneInfo(setting.zone))
+        self.places = build_places(setting)
+        self.shadow = Shadow(self.findings, has_fanout=_has_fanout(story))
+        self.inner = open_memory_store()
+        self.watched, store = watch_store(self.inner, self.shadow, self.clock)
+        self.book = Book()
+        self.post = Post(self.book, self.shadow, self.clock, self.findings)
+        self.config = self.parse(setting.raw())
+        self.platforms = {ChannelName(name): Platform(ChannelName(name), CHANNELS[name]) for name in setting.channels}
+        self.keeper = Keeper(store)
+        self.record = Record(self.findings, self)
+        self.around = Around(
+            config=lambda: self.config,
+            store=store,
+            clock=self.clock,
+            ids=SequenceIds(),
+            record=self.record,
+            platforms=self.platforms,
+            keeper=self.keeper,
+            window_tokens=setting.window_tokens,
+        )
+        self.lives: list[Life] = []
+        self.crashes = 0
+        self.down_s = 0.0
+        self.is_over = False
+        self.busy: set[asyncio.Task[None]] = set()
+
+    def parse(self, raw: Mapping[str, object]) -> Config:
+        """A configuration, as the gateway would read it."""
+        return parse_config(raw, env={}, state_dir=Path("/nowhere/state"), home=Path("/nowhere"))
+
+    @property
+    def life(self) -> Life:
+        """The newest life."""
+        return self.lives[-1]
+
+    def spawn(self, work: Coroutine[object, object, None]) -> None:
+        """Let a person or a client do something while the story goes on."""
+        task = asyncio.ensure_future(work)
+        self.busy.add(task)
+        task.add_done_callback(self._note_done)
+
+    def _note_done(self, task: asyncio.Task[None]) -> None:
+        self.busy.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.findings.report("simulation", "".join(traceback.format_exception(error)))
+
+    async def begin(self) -> None:
+        """Open the store and start the first gateway."""
+        await self.inner.open()
+        supervisor = asyncio.ensure_future(self._live())
+        supervisor.add_done_callback(self._note_done)
+        await self.loop.pass_time(0)
+
+    def heal(self) -> None:
+        """Let nothing go wrong any more."""
+        self.watched.refuses_until_s = 0.0
+        for platform in self.platforms.values():
+            platform.faults.clear()
+        self.life.fuse.at = None
+
+    async def fetch_all(self) -> None:
+        """Let every fetching channel fetch all that it is owed."""
+        for name, channel in self.life.channels.items():
+            if self.platforms[name].capabilities.pulls and self.life.is_up:
+                await channel.fetch(100, lost="")
+        await self.loop.pass_time(0)
+
+    # --- what the model asks (Observer) -------------------------------------------------------------------------------
+
+    def may_hold(self, key: SessionKey, secret: str) -> bool:
+        """Whether a session may hold words of this place: those of its owner, and what clients sent into it."""
+        owner = self.book.owners.get(key)
+        place = self.places[int(secret[1:-1])]
+        return owner is None or owner_of(self.story.setting, place) == owner
+
+    def waits_for(self, turn_id: TurnId) -> str | None:
+        """The mark of the newest message that a turn answers."""
+        if _has_fanout(self.story):
+            return None  # what others say meanwhile may push it out of a limit
+        rows = [row for row in self.shadow.rows.values() if row.turn_id == turn_id and row.state == "running"]
+        number = max((int(row.item.submission.inbound.message_id[1:]) for row in rows), default=None)
+        return self.book.sent[number].mark or None if number is not None else None
+
+    def may_run_together(self, key: SessionKey) -> bool:  # noqa: ARG002 - a mode may come from anywhere in the story
+        """Whether turns of a session may run side by side."""
+        return _has_fanout(self.story) or any(life.fuse.is_ghost for life in self.lives)
+
+    # --- the gateway's lives ------------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        """Start the gateway, and start it again whenever it has died or was stopped, until the story is over."""
+        while not self.is_over:
+            life = Life(self.around, up=self.post.up)
+            self.lives.append(life)
+            self.post.life = life
+            running = asyncio.ensure_future(life.run())
+            death = asyncio.ensure_future(life.fuse.blown.wait())
+            await asyncio.wait({running, death}, return_when=asyncio.FIRST_COMPLETED)
+            death.cancel()
+            if running.done():
+                await self._see_off(running)
+                continue
+            self.crashes += 1
+            life.die(ghost=life.fuse.is_ghost)
+            await self.clock.sleep(self.down_s)
+
+    async def _see_off(self, running: asyncio.Task[None]) -> None:
+        """A process that ended by itself: stopped in good order, or unable to start on a disk that refuses."""
+        try:
+            running.result()
+        except StoreError:
+            await self.clock.sleep(RESTART_S)
+
+
+def _has_fanout(story: Story) -> bool:
+    return "fanout" in str(story)
