@@ -75,6 +75,7 @@ from instar.gateway.tokens import Tokens
 from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
 from instar.testing.ids import SequenceIds
+from tests.builders.fake_doors import FakePairing
 
 __all__ = ["FakeGateway", "MemoryTokens"]
 
@@ -133,6 +134,7 @@ class FakeGateway:
         self.sessions = _Sessions(self)
         self.upkeep = _NoUpkeep()
         self.keeping = _NoKeeping()
+        self.pairing = FakePairing()
         self.tokens = Tokens(MemoryTokens(), SystemClock(), SystemIds(), self.events)
         self.rows: dict[SessionKey, Session] = {}
         self.transcripts: dict[SessionId, list[StoredEntry]] = {}

@@ -6,13 +6,22 @@ import re
 
 import pytest
 
-from instar.core.model.event import PairingRequested, PairingResolved
+from instar.core.model.event import CommandAnswered, PairingRequested, PairingResolved
 from instar.core.model.ids import ChannelName, SessionKey
 from instar.core.model.query import SessionQuery
 from instar.core.policy.access import PAIRING_CODE_TTL_MS, PAIRING_MAX_WAITING, PAIRING_REPEAT_MS
 from instar.errors import InvalidRequest, NotFound, Unavailable
 from instar.testing.gateway import GatewayInMemory
-from tests.builders.stories import Listener, build_config, read_decisions, read_inbox, read_lines, sent_texts, story
+from tests.builders.stories import (
+    Listener,
+    ask,
+    build_config,
+    read_decisions,
+    read_inbox,
+    read_lines,
+    sent_texts,
+    story,
+)
 
 OWN = "agent:main:telegram:default:direct:ann"
 
@@ -22,7 +31,7 @@ def build_world(*, channels=("telegram",), session=None, commands=None, **settin
     for bridge in config["channels"].values():
         for name in ("dmPolicy", "groupPolicy"):
             bridge.pop(name)
-        bridge |= settings
+        bridge.update(settings)
     return GatewayInMemory(config)
 
 
@@ -168,7 +177,7 @@ async def test_an_id_that_was_approved_twice_is_revoked_by_channel():
     async with build_world(channels=("telegram", "slack")) as world:
         for channel in ("telegram", "slack"):
             await world.gateway.pairing.approve(await knock(world, channel=channel), who="operator")
-        with pytest.raises(InvalidRequest, match="more than once: on slack .account default., telegram"):
+        with pytest.raises(InvalidRequest, match=r"more than once: on slack \(account default\), telegram"):
             await world.gateway.pairing.revoke("ann", channel=None, account_id=None, who="operator")
         gone = await world.gateway.pairing.revoke("ann", channel=ChannelName("slack"), account_id=None, who="operator")
         assert gone.peer.channel == "slack"
@@ -227,3 +236,63 @@ async def test_without_named_owners_a_paired_person_counts_as_one_in_their_direc
         await world.channel("telegram").post("/whoami", sender="ann")
         await world.settle()
         assert "an owner" in sent_texts(world, to="ann")[-1]
+
+
+# --- in a chat --------------------------------------------------------------------------------------------------------
+
+
+@story
+async def test_a_named_owner_answers_in_a_chat():
+    async with build_world(commands={"ownerAllowFrom": ["telegram:boss"]}, allowFrom=["boss"]) as world:
+        code = await knock(world, name="Ann")
+
+        async def say(text):
+            await world.channel("telegram").post(text, sender="boss")
+            await world.settle()
+            return sent_texts(world, to="boss")[-1]
+
+        assert f"{code}: telegram:ann (Ann), 60 min left" in await say("/pairing")
+        assert (await say(f"/pairing approve {code[:4]} {code[4:]}")).startswith("telegram:ann (Ann) may write now")
+        assert "You were let in" in sent_texts(world, to="ann")[-1]
+        assert await say("/pairing revoke ann") == "telegram:ann (Ann) may not write any more."
+        other = await knock(world, sender="bob")
+        assert await say(f"/pairing reject {other}") == "The code of telegram:bob is gone."
+        assert "No such pairing code waits" in await say(f"/pairing approve {other}")
+        assert (await say("/pairing let in bob")).startswith("Usage: /pairing list")
+        rows = await read_decisions(world, OWN, kind="access")
+        assert [row.who for row in rows] == ["telegram:boss", "telegram:boss"]
+
+
+@story
+async def test_a_named_owner_is_not_told_in_a_group_who_may_write():
+    config = {"commands": {"ownerAllowFrom": ["telegram:boss"]}, "groupPolicy": "open"}
+    async with build_world(**config) as world:
+        await world.channel("telegram").post(
+            "/pairing list", sender="boss", chat_type="group", chat_id="club", mentioned=True
+        )
+        await world.settle()
+        assert sent_texts(world, to="club") == ["Say this to me directly: it tells who may write."]
+
+
+@story
+async def test_who_was_approved_approves_nobody_even_where_no_owner_is_named():
+    async with build_world() as world:
+        await world.gateway.pairing.approve(await knock(world), who="operator")
+        await world.settle()
+        code = await knock(world, sender="bob")
+        before = sent_texts(world, to="ann")
+        await world.channel("telegram").post(f"/pairing approve {code}", sender="ann")
+        await world.settle()
+        assert sent_texts(world, to="ann") == before
+        assert [one.code for one in (await world.gateway.pairing.load()).waiting] == [code]
+
+
+@story
+async def test_an_operators_client_may_answer_in_a_session():
+    async with build_world() as world:
+        code = await knock(world)
+        told = Listener(world)
+        await ask(world, f"/pairing approve {code}", key=SessionKey("agent:main:main"))
+        await world.settle()
+        (answer,) = [one.text for one in told.events if isinstance(one, CommandAnswered)]
+        assert answer.startswith("telegram:ann may write now")

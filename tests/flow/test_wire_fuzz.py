@@ -64,11 +64,16 @@ NEED_MORE = {
     "security.audit",
     "outbox.send",
     "outbox.drop",
+    "pairing.approve",
+    "pairing.reject",
+    "pairing.revoke",
     "sessions.import",
     "sessions.restore",
     "sessions.simulate",
 }
-"""Methods that succeed only with files beside the store, a whole document or the id of a reply: no draw hits those."""
+"""Methods that succeed only with files beside the store, a whole document, the id of a reply or a code that waits: no
+draw hits those.
+"""
 
 
 def draw_fitting(rng, field):

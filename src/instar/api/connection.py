@@ -16,7 +16,7 @@ import structlog
 from instar.api.streams import Outgoing
 from instar.core.model.caller import Caller
 from instar.core.model.ids import SessionKey
-from instar.core.policy.scopes import READ, has_scope
+from instar.core.policy.scopes import ADMIN, READ, has_scope
 from instar.protocol.frames import finish_event
 
 __all__ = ["Connection"]
@@ -48,6 +48,7 @@ class Connection:
         self.follows_lists = False
         self.followed_keys: set[SessionKey] = set()
         self._may_read = has_scope(caller.scopes, READ)
+        self._may_administer = has_scope(caller.scopes, ADMIN)
         self._write = write
         self._abort = abort
         self._buffer_max_bytes = buffer_max_bytes
@@ -76,6 +77,8 @@ class Connection:
         match out.audience:
             case "all":
                 return True
+            case "admins":
+                return self._may_administer
             case "lists":
                 return self.follows_lists
             case "messages":

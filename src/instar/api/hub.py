@@ -15,11 +15,20 @@ import structlog
 
 from instar.api.connection import Connection
 from instar.api.messages import build_message
+from instar.api.pairing_rows import build_resolved, build_waiting
 from instar.api.rows import build_row
 from instar.api.settings import Limits
 from instar.api.streams import Outgoing, RunStreams
 from instar.core.model.caller import Caller, has_expired
-from instar.core.model.event import Event, MessageStored, SessionChanged, ShuttingDown, TokenRevoked
+from instar.core.model.event import (
+    Event,
+    MessageStored,
+    PairingRequested,
+    PairingResolved,
+    SessionChanged,
+    ShuttingDown,
+    TokenRevoked,
+)
 from instar.ports.clock import Clock
 from instar.protocol.frames import encode_event_head
 
@@ -70,6 +79,10 @@ class Hub:
             case MessageStored():
                 if any(connection.follows_messages(event.session_key) for connection in self._connections):
                     self.tell(_stored(event))
+            case PairingRequested():
+                self.tell((Outgoing(event="pairing.requested", payload=build_waiting(event.code), audience="admins"),))
+            case PairingResolved():
+                self.tell((Outgoing(event="pairing.resolved", payload=build_resolved(event), audience="admins"),))
             case TokenRevoked():
                 self._revoked.add(event.token_id)
                 self._dismiss("token revoked", lambda caller: caller.token_id == event.token_id)

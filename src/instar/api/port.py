@@ -21,8 +21,19 @@ from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.caller import Caller
 from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
 from instar.core.model.event import Event
-from instar.core.model.ids import AgentId, DeliveryId, EntryId, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.ids import (
+    AccountId,
+    AgentId,
+    ChannelName,
+    DeliveryId,
+    EntryId,
+    Instant,
+    SessionId,
+    SessionKey,
+    TurnId,
+)
 from instar.core.model.keeping import ImportedTranscript, RestoredSession, StoredBackup
+from instar.core.model.pairing import Admission, Pairing, PairingCode, Pairings
 from instar.core.model.query import DecisionQuery, DeliveryRow, SearchPage, SearchQuery, SessionQuery, UsageRow
 from instar.core.model.token import ShownToken, Token
 from instar.core.model.view import (
@@ -45,6 +56,7 @@ __all__ = [
     "ExportFormat",
     "GatewayPort",
     "KeepingPort",
+    "PairingPort",
     "SessionsPort",
     "TokensPort",
     "Unsubscribe",
@@ -215,6 +227,28 @@ class KeepingPort(Protocol):
         ...
 
 
+class PairingPort(Protocol):
+    """Who may write, in the owner's hand (LEAK-2)."""
+
+    async def load(self) -> Pairings:
+        """Everybody who was approved, and the codes that wait, the oldest first."""
+        ...
+
+    async def approve(self, code: str, *, who: str) -> Admission:
+        """Let in whoever a code stands for. Raises `NotFound` for a wrong code, `Unavailable` after many of them."""
+        ...
+
+    async def reject(self, code: str, *, who: str) -> PairingCode:
+        """Take a code out of the list. Raises as `approve`."""
+        ...
+
+    async def revoke(
+        self, peer_id: str, *, channel: ChannelName | None, account_id: AccountId | None, who: str
+    ) -> Pairing:
+        """Take an approval back. Raises `NotFound`, and `InvalidRequest` where the id names several."""
+        ...
+
+
 class TokensPort(Protocol):
     """Credentials beside the gateway's own secret (LEAK-3)."""
 
@@ -251,6 +285,11 @@ class GatewayPort(Protocol):
     @property
     def upkeep(self) -> UpkeepPort:
         """Operations that look after sessions."""
+        ...
+
+    @property
+    def pairing(self) -> PairingPort:
+        """Who may write."""
         ...
 
     @property

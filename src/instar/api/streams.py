@@ -39,8 +39,10 @@ RUNS_MAX: Final = 4096
 TOOL_CAPABILITY: Final = "tool-events"
 """What a client says at `connect` when it wants to see tool calls."""
 
-Audience = Literal["all", "lists", "messages"]
-"""Every connection; those with `sessions.subscribe`; or these and those that follow the messages of the key."""
+Audience = Literal["all", "admins", "lists", "messages"]
+"""Every connection; those that may administer; those with `sessions.subscribe`; or these and those that follow the
+messages of the key.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

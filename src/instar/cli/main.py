@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "backup": "instar.cli.commands.backup",
     "doctor": "instar.cli.commands.doctor",
     "outbox": "instar.cli.commands.outbox",
+    "pairing": "instar.cli.commands.pairing",
     "export": "instar.cli.commands.exports",
     "security": "instar.cli.commands.security",
 }

@@ -31,6 +31,8 @@ from instar.errors import InvalidRequest, InvariantBroken, NotFound, Unavailable
 from instar.gateway.compaction_run import CompactionRun
 from instar.gateway.docking import dock_session
 from instar.gateway.lane import LaneBook
+from instar.gateway.pairing import PairingDesk
+from instar.gateway.pairing_command import answer_pairing, comes_from_named_owner
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
 from instar.gateway.revival import pin_entry, resume_session
@@ -48,11 +50,20 @@ NAME_CHARS = 120
 class Commands:
     """The commands of one gateway."""
 
-    def __init__(self, parts: GatewayParts, services: TurnServices, sessions: Sessions, lanes: LaneBook) -> None:
+    def __init__(
+        self,
+        parts: GatewayParts,
+        services: TurnServices,
+        sessions: Sessions,
+        lanes: LaneBook,
+        *,
+        pairing: PairingDesk,
+    ) -> None:
         self._parts = parts
         self._services = services
         self._sessions = sessions
         self._lanes = lanes
+        self._pairing = pairing
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -74,6 +85,7 @@ class Commands:
             is_authorised=item.acceptance.authorised,
             is_owner=item.acceptance.is_owner,
             is_group=is_group,
+            is_named_owner=isinstance(command, kinds.Pairing) and comes_from_named_owner(self._parts, item),
         )
         return None if decision.outcome == "text" else (command, decision)
 
@@ -125,6 +137,8 @@ class Commands:
                 return build_help(full=True)
             case kinds.WhoAmI():
                 return _describe_sender(item)
+            case kinds.Pairing():
+                return await answer_pairing(self._parts, self._pairing, command, item, who=_who(item))
             case kinds.Why():
                 return await self._why(item)
             case kinds.Resume():

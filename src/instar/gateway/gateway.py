@@ -73,7 +73,7 @@ class Gateway:
         self.keeping = Keeping(parts, self._services, self.lanes)
         self.pairing = PairingDesk(parts, self._services)
         self.tokens = Tokens(parts.store.tokens, parts.clock, parts.ids, self.events)
-        self._commands = Commands(parts, self._services, self.sessions, self.lanes)
+        self._commands = Commands(parts, self._services, self.sessions, self.lanes, pairing=self.pairing)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 

@@ -62,6 +62,20 @@ _ALL: Final = (
         rule="RPC-38",
     ),
     EventKind(
+        name="pairing.requested",
+        summary="a stranger was told a pairing code that waits for the owner's word",
+        audience="every connection that may administer",
+        payload="`{code, channel, accountId, chatType, peerId, name, sessionKey, createdAt, toldAt, expiresAt}`",
+        rule="LEAK-2",
+    ),
+    EventKind(
+        name="pairing.resolved",
+        summary="the owner said a word about a person or group",
+        audience="every connection that may administer",
+        payload="`{decision: approved|rejected|revoked, channel, accountId, chatType, peerId, code?, ts}`",
+        rule="LEAK-2",
+    ),
+    EventKind(
         name="tick",
         summary="the gateway lives; every 30 s",
         audience="every connection",

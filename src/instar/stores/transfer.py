@@ -6,6 +6,7 @@ Layout (docs/howto/backup.md)::
     sessions/<key, encoded>/session.json   the session's entry (ENTRY-*), its row, its transcripts in order
     sessions/<key, encoded>/<id>.jsonl     each transcript with every branch (docs/formats/transcript.md)
     inbox.jsonl outbox.jsonl decisions.jsonl usage.jsonl    one object a line, in order
+    pairings.jsonl                         who was let in by the owner
 
 Two stores are equal when their exports are: that is how the round trip is tested.
 """
@@ -93,6 +94,16 @@ _TABLES: Final[Mapping[str, list[str]]] = {
         "cache_write_tokens",
         "cost_usd",
         "channel",
+    ],
+    "pairings": [
+        "channel",
+        "account_id",
+        "chat_type",
+        "peer_id",
+        "name",
+        "session_key",
+        "approved_at",
+        "approved_by",
     ],
 }
 """Columns in the order of the queries of ``transfer.sql``."""
@@ -262,6 +273,8 @@ async def import_store(folder: Path, store: SessionStore) -> TransferReport:
         document = await asyncio.to_thread(_decode, path)
         await store.engine.write(partial(_store_session, folder=path.parent, document=document))
     for table in _TABLES:
+        if f"{table}.jsonl" not in manifest["files"]:
+            continue  # an older build's export, which knew of nothing to put there
         lines = (folder / f"{table}.jsonl").read_bytes().splitlines()
         for start in range(0, len(lines), _SLICE):
             await store.engine.write(partial(_store_rows, table=table, lines=lines[start : start + _SLICE]))

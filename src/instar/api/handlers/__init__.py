@@ -16,6 +16,7 @@ from instar.api.handlers import (
     gateway,
     keeping,
     operator,
+    pairing,
     records,
     security,
     sessions,
@@ -38,6 +39,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **records.HANDLERS,
     **keeping.HANDLERS,
     **operator.HANDLERS,
+    **pairing.HANDLERS,
     **security.HANDLERS,
     **tokens.HANDLERS,
 }

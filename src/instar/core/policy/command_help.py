@@ -44,6 +44,12 @@ COMMAND_HELP: Final = (
     CommandHelp(name="dock-<channel>", description="send replies to your place on another channel"),
     CommandHelp(name="name", arguments="[title]", description="show or set the name of this session"),
     CommandHelp(name="export", arguments="[path]", description="write this session to a file", for_owner=True),
+    CommandHelp(
+        name="pairing",
+        arguments="list|approve CODE|reject CODE|revoke ID",
+        description="who may write to the agent",
+        for_owner=True,
+    ),
     CommandHelp(name="resume", arguments="[session id]", description="make the last closed transcript current again"),
     CommandHelp(name="pin", arguments="[entry]", description="keep a message verbatim through compactions"),
     CommandHelp(name="why", description="the reason for the last thing that happened here"),

@@ -29,6 +29,8 @@ __all__ = [
     "Inline",
     "Model",
     "Name",
+    "Pairing",
+    "PairingWord",
     "Pin",
     "Queue",
     "Reasoning",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 ContextSub = Literal["help", "list", "detail", "json"]
+PairingWord = Literal["list", "approve", "reject", "revoke"]
 ResetKind = Literal["new-session", "soft"]
 SendSetting = Literal["allow", "deny", "inherit"]
 
@@ -213,6 +216,14 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """`/pairing [list|approve CODE|reject CODE|revoke ID]` (LEAK-2). `verb` None asks how it is used."""
+
+    verb: PairingWord | None = "list"
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
     """`/pin [which]`: keep an entry verbatim through compactions, the last answer if nothing is named (LOSS-9)."""
 
@@ -251,6 +262,7 @@ Command = (
     | Help
     | Commands
     | Why
+    | Pairing
     | Resume
     | Pin
     | Inline

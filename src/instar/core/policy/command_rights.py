@@ -11,12 +11,24 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from instar.core.model.decision import Decision
-from instar.core.policy.command_kinds import Activation, Command, Elevated, Export, Inline, Reset, Send, Stop
+from instar.core.policy.command_kinds import (
+    Activation,
+    Command,
+    Elevated,
+    Export,
+    Inline,
+    Pairing,
+    Reset,
+    Send,
+    Stop,
+)
 
 __all__ = ["CommandDecision", "Standing", "command_name", "decide_command", "required_standing"]
 
-Standing = Literal["authorised", "owner"]
-"""Whom a command obeys: who may give commands at all (CMD-4), or owners only (CMD-35)."""
+Standing = Literal["authorised", "owner", "named_owner"]
+"""Whom a command obeys: who may give commands at all (CMD-4), owners only (CMD-35), or only those whom
+`commands.ownerAllowFrom` names and operators that may administer: what reaches beyond the session (LEAK-5).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +75,7 @@ _RULES: Final[Mapping[str, str]] = {
     "why": "WHY-2",
     "resume": "LOSS-6",
     "pin": "LOSS-9",
+    "pairing": "LEAK-2",
 }
 """The rule that says what each command does."""
 
@@ -71,8 +84,11 @@ def required_standing(command: Command) -> Standing:
     """Whom the command obeys (CMD-20…35, LEAK-5).
 
     Elevated tools reach the host, so switching them on needs an owner; switching them off needs no more than a voice.
+    Who was let in by an approval may not let in others, whoever else counts as an owner.
     """
     match command:
+        case Pairing():
+            return "named_owner"
         case Send() | Activation() | Export():
             return "owner"
         case Elevated():
@@ -83,13 +99,16 @@ def required_standing(command: Command) -> Standing:
             return "authorised"
 
 
-def decide_command(command: Command, *, is_authorised: bool, is_owner: bool, is_group: bool) -> CommandDecision:
+def decide_command(
+    command: Command, *, is_authorised: bool, is_owner: bool, is_group: bool, is_named_owner: bool = False
+) -> CommandDecision:
     """Whether the command runs for this sender in this place (CMD-4, CMD-33, SEND-10, ACT-9).
 
     An owner is authorised. A swallowed command gets no reply: it would tell a stranger what they may try.
     """
     name = command_name(command)
-    is_allowed = is_owner or (is_authorised and required_standing(command) == "authorised")
+    standing = required_standing(command)
+    is_allowed = is_named_owner if standing == "named_owner" else is_owner or (is_authorised and standing != "owner")
     if is_allowed:
         if isinstance(command, Activation) and not is_group:
             return CommandDecision(outcome="place", rule="ACT-9", command=name)

@@ -26,6 +26,8 @@ from instar.core.policy.command_kinds import (
     Help,
     Inline,
     Name,
+    Pairing,
+    PairingWord,
     Pin,
     Reset,
     Resume,
@@ -168,6 +170,23 @@ def _build_activation(arguments: str) -> Activation:
     return Activation(mode=parse_activation_mode(word), given=word)
 
 
+_PAIRING_WORDS: Final[Mapping[str, PairingWord]] = {
+    "": "list",
+    "list": "list",
+    "approve": "approve",
+    "reject": "reject",
+    "revoke": "revoke",
+}
+
+
+def _build_pairing(arguments: str) -> Pairing:
+    """A code may be typed with blanks; the list takes no argument and every other word needs one."""
+    word, _, rest = arguments.partition(" ")
+    verb, argument = _PAIRING_WORDS.get(word.lower()), rest.strip()
+    is_whole = verb is not None and (verb == "list") is not bool(argument)
+    return Pairing(verb=verb, argument=argument) if is_whole else Pairing(verb=None)
+
+
 _COMMANDS: Final[Mapping[str, Callable[[str], Command | None]]] = {
     "context": _build_context,
     "compact": _build_compact,
@@ -181,6 +200,7 @@ _COMMANDS: Final[Mapping[str, Callable[[str], Command | None]]] = {
     "help": lambda _: Help(),
     "commands": lambda _: Commands(),
     "why": lambda _: Why(),
+    "pairing": _build_pairing,
     "resume": lambda which: Resume(which=which),
     "pin": lambda which: Pin(which=which),
 }

@@ -17,6 +17,7 @@ from instar.protocol.methods.connect import CONNECT
 from instar.protocol.methods.gateway import AGENTS, GATEWAY
 from instar.protocol.methods.keeping import KEEPING
 from instar.protocol.methods.operator import OPERATOR
+from instar.protocol.methods.pairing import PAIRING
 from instar.protocol.methods.records import RECORDS
 from instar.protocol.methods.row import ADMIN, IDEMPOTENCY, READ, WRITE, Method
 from instar.protocol.methods.security import SECURITY
@@ -36,6 +37,18 @@ def _with_idempotency(method: Method) -> Method:
 
 METHODS: Final[Mapping[str, Method]] = {
     method.name: _with_idempotency(method)
-    for method in (*SESSIONS, *RECORDS, *UPKEEP, *KEEPING, *CHAT, *AGENTS, *GATEWAY, *OPERATOR, *SECURITY, *TOKENS)
+    for method in (
+        *SESSIONS,
+        *RECORDS,
+        *UPKEEP,
+        *KEEPING,
+        *CHAT,
+        *AGENTS,
+        *GATEWAY,
+        *OPERATOR,
+        *PAIRING,
+        *SECURITY,
+        *TOKENS,
+    )
 }
 """Every method by name; `connect` stands apart, since it is only ever the first request."""

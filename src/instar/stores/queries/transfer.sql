@@ -12,6 +12,10 @@ delivery_id, session_key, channel, target, text, turn_id, state, reason, hand_ou
 -- Every column of a decision.
 at, session_key, inbound_id, turn_id, kind, outcome, rule, inputs, who
 
+-- fragment: pairing_columns
+-- Every column of an approval.
+channel, account_id, chat_type, peer_id, name, session_key, approved_at, approved_by
+
 -- fragment: usage_columns
 -- Every column of the ledger.
 at, session_key, turn_id, agent_id, principal, provider, model, purpose, input_tokens, output_tokens,
@@ -24,7 +28,8 @@ ORDER BY key LIMIT :limit;
 
 -- name: count_all
 -- Whether there is anything at all.
-SELECT (SELECT COUNT(*) FROM sessions) + (SELECT COUNT(*) FROM transcripts) + (SELECT COUNT(*) FROM inbox);
+SELECT (SELECT COUNT(*) FROM sessions) + (SELECT COUNT(*) FROM transcripts) + (SELECT COUNT(*) FROM inbox)
+    + (SELECT COUNT(*) FROM pairings);
 
 -- name: settle_transcript
 -- When a transcript that came from elsewhere began and ended.
@@ -66,6 +71,18 @@ INSERT INTO outbox ({reply_columns}) VALUES (
 INSERT INTO decisions ({decision_columns}) VALUES (
     :at, :session_key, :inbound_id, :turn_id, :kind, :outcome, :rule, :inputs, :who
 );
+
+-- name: dump_pairings
+-- The next approvals, in the order of their names.
+SELECT place, {pairing_columns} FROM (
+    SELECT ROW_NUMBER() OVER (ORDER BY channel, account_id, chat_type, peer_id) AS place, {pairing_columns} FROM pairings
+) WHERE place > :after ORDER BY place LIMIT :limit;
+
+-- name: restore_pairings
+-- An approval as it was.
+INSERT INTO pairings ({pairing_columns}) VALUES (
+    :channel, :account_id, :chat_type, :peer_id, :name, :session_key, :approved_at, :approved_by
+) ON CONFLICT DO NOTHING;
 
 -- name: restore_usage
 -- A line of the ledger as it was.

@@ -14,6 +14,7 @@ from instar.core.policy.command_kinds import (
     Elevated,
     Export,
     Inline,
+    Pairing,
     Reset,
     Send,
     Status,
@@ -29,6 +30,14 @@ EVERYBODY = {"authorised": (True, False), "owner": (True, True), "stranger": (Fa
 def decide(command, who, *, is_group=True):
     is_authorised, is_owner = EVERYBODY[who]
     return decide_command(command, is_authorised=is_authorised, is_owner=is_owner, is_group=is_group)
+
+
+def test_whoever_counts_as_an_owner_without_being_named_lets_in_nobody():
+    command = Pairing(verb="approve", argument="ABCD2345")
+    assert required_standing(command) == "named_owner"
+    assert (decide(command, "owner").outcome, decide(command, "owner").rule) == ("swallow", "CMD-33")
+    named = decide_command(command, is_authorised=True, is_owner=False, is_group=False, is_named_owner=True)
+    assert (named.outcome, named.rule, named.command) == ("run", "LEAK-2", "pairing")
 
 
 @pytest.mark.parametrize("command", [Status(), Compact(), Reset(trigger="/new"), Stop(), Elevated(level="off")])
@@ -95,7 +104,8 @@ def test_a_command_has_a_name_and_a_rule(command, name, rule):
 def test_every_command_can_be_decided(kind):
     values = {"trigger": "/new", "directives": (), "text": "", "at_start": True, "channel": "c", "directive": None}
     command = kind(**{name: value for name, value in values.items() if name in kind.__dataclass_fields__})
-    assert decide(command, "owner").outcome == "run"
+    decided = decide_command(command, is_authorised=True, is_owner=True, is_group=True, is_named_owner=True)
+    assert decided.outcome == "run"
 
 
 def test_the_record_names_the_command_and_none_of_its_text():
