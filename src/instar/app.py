@@ -185,7 +185,7 @@ async def _open(
         flush_mirror=mirror.flush,
     )
     gateway = Gateway(parts)
-    status.connect(gateway.status_facts)
+    status.connect(gateway.status_facts, gateway.sessions.changes)
     await stack.enter_async_context(gateway)
     server = ApiServer(
         _api_settings(config, secret),

@@ -52,6 +52,7 @@ from instar.core.model.query import (
     UsageRow,
 )
 from instar.core.model.session import Counters, Lifecycle, Naming, Overrides, Session
+from instar.core.model.state import ChangesSince
 from instar.core.model.token import Token
 from instar.core.model.view import (
     AgentFacts,
@@ -356,6 +357,9 @@ class _Sessions:
 
     async def describe(self, key: SessionKey, *, titles: bool = False) -> SessionView | None:
         return self.view(key) if key in self._gateway.rows else None
+
+    async def changes(self, asker: SessionKey, key: SessionKey, *, since: int) -> ChangesSince | None:
+        return ChangesSince(state_version=since) if key in self._gateway.rows else None
 
     async def history(self, key: SessionKey, *, limit: int, before_seq: int | None = None) -> History:
         session = self._gateway.rows.get(key)

@@ -50,7 +50,7 @@ async def test_the_model_asks_how_its_session_stands():
     tool = SessionStatusTool()
     world = GatewayInMemory(build_config(), runner=ScriptedRunner(tool_script), tools={"session_status": tool})
     async with world:
-        tool.connect(world.gateway.status_facts)
+        tool.connect(world.gateway.status_facts, world.gateway.sessions.changes)
         await world.channel("telegram").post("how are we doing?", sender="ann")
         await world.settle()
         lines = await read_lines(world)

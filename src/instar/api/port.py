@@ -35,6 +35,7 @@ from instar.core.model.ids import (
 from instar.core.model.keeping import ImportedTranscript, RestoredSession, StoredBackup
 from instar.core.model.pairing import Admission, Pairing, PairingCode, Pairings
 from instar.core.model.query import DecisionQuery, DeliveryRow, SearchPage, SearchQuery, SessionQuery, UsageRow
+from instar.core.model.state import ChangesSince
 from instar.core.model.token import ShownToken, Token
 from instar.core.model.view import (
     DeletedSession,
@@ -99,6 +100,10 @@ class SessionsPort(Protocol):
 
     async def describe(self, key: SessionKey, *, titles: bool = False) -> SessionView | None:
         """One session, None when the key has none. `titles` asks for both texts of the view."""
+        ...
+
+    async def changes(self, asker: SessionKey, key: SessionKey, *, since: int) -> ChangesSince | None:
+        """What happened in a session after a version, as `asker` may see it; None: nothing at all (STATE-8)."""
         ...
 
     async def history(self, key: SessionKey, *, limit: int, before_seq: int | None = None) -> History:

@@ -19,6 +19,7 @@ _NOT_IN_ROWS = frozenset({"authProfileOverride", "authProfileOverrideSource", "s
 def build_view_row(view: SessionView) -> dict[str, object]:
     """The row of a session with the texts that were asked for."""
     row = build_row(view.session, view.active_run_ids)
+    row["stateVersion"] = view.state_version
     if view.derived_title is not None:
         row["derivedTitle"] = view.derived_title
     if view.last_message is not None:
@@ -39,7 +40,6 @@ def build_row(session: Session, active_run_ids: Sequence[TurnId] = ()) -> dict[s
         "archived": session.lifecycle.archived_at is not None,
         "pinned": session.lifecycle.pinned_at is not None,
         "unread": is_unread(session.lifecycle),
-        "stateVersion": session.lifecycle.revision,
         "hasActiveRun": bool(active_run_ids),
         "activeRunIds": list(active_run_ids),
     }

@@ -10,6 +10,7 @@ import asyncio
 
 from instar.core.context.compaction_entry import plan_kept_lines, plan_undo
 from instar.core.context.outcome import Compacted
+from instar.core.lifecycle.awareness import note_compacted
 from instar.core.model.change import InboxItem, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, CompactionEntry
@@ -137,7 +138,10 @@ class CompactionRun:
             current = require_session(facts, session.session_id)
             leaf = facts.transcript.leaf_id if facts.transcript else None
             return SessionChange(
-                session=touch_updated(current, facts.now), entries=hang_entries((entry,), leaf), decisions=(noted,)
+                session=touch_updated(current, facts.now),
+                entries=hang_entries((entry,), leaf),
+                decisions=(noted,),
+                states=() if self._undo else note_compacted(),
             )
 
         services = self._services

@@ -32,6 +32,7 @@ from instar.core.context.summary import (
     check_summary,
     join_summary,
 )
+from instar.core.lifecycle.awareness import note_compacted
 from instar.core.model.change import Changed, Ledger, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision
 from instar.core.model.entry import CompactionEntry, TextBlock, UserMessage
@@ -225,6 +226,7 @@ async def _store(
             entries=(entry,),
             ledger=tuple(asking.ledger),
             decisions=(Noted(decision=decision, turn_id=asking.turn_id),),
+            states=note_compacted(),
         )
 
     changed: Changed = await services.insist(lambda: services.change("store_compaction", session.key, decide))

@@ -57,6 +57,19 @@ class Maintenance:
                     await self.clean(agent.id, trigger="write")
                 except StoreError as error:
                     log.error("maintenance_failed", agent_id=agent.id, error=str(error))
+            await self.prune_states()
+
+    async def prune_states(self) -> int:
+        """Forget what state logs keep no longer; how many events went (STATE-2). Versions stay. Never raises."""
+        pruned = 0
+        try:
+            while count := await self._parts.store.states.prune(self._parts.clock.now()):
+                pruned += count
+        except StoreError as error:
+            log.error("state_log_not_pruned", error=str(error))
+        if pruned:
+            log.info("state_log_pruned", events=pruned)
+        return pruned
 
     async def clean(
         self,

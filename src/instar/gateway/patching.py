@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from instar.core.lifecycle.awareness import note_adopted
 from instar.core.model.change import Changed, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision, InputValue
 from instar.core.model.ids import SessionKey
@@ -74,10 +75,14 @@ def _patched(change: SessionChange, patch: Patch, facts: SessionFacts, *, who: s
     if change.session is None:
         raise InvariantBroken("a patch has a session to patch", why=facts.key)
     decision = Decision(kind="patch", outcome="patched", rule=patch.rule, inputs=_tell(patch))
+    session = apply_patch(change.session, patch, now=facts.now)
+    parent = session.origin.spawned_by
+    is_adopted = parent is not None and parent != change.session.origin.spawned_by
     return replace(
         change,
-        session=apply_patch(change.session, patch, now=facts.now),
+        session=session,
         decisions=(*change.decisions, Noted(decision=decision, who=who)),
+        states=note_adopted(facts.key, parent=parent) if parent is not None and is_adopted else (),
     )
 
 

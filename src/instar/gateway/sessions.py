@@ -6,7 +6,7 @@ only reads, or adds a line at the leaf, does not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -17,6 +17,7 @@ from instar.core.model.decision import Decision
 from instar.core.model.ids import AgentId, EntryId, SessionId, SessionKey, TurnId
 from instar.core.model.query import DecisionQuery, SearchPage, SearchQuery, SessionQuery
 from instar.core.model.session import Overrides, Session
+from instar.core.model.state import ChangesSince
 from instar.core.model.view import (
     DeletedSession,
     History,
@@ -31,6 +32,7 @@ from instar.core.routing.key import build_source_key, canonical_key, is_main_key
 from instar.core.transcript.text import message_text
 from instar.core.turn.operations import Creation, plan_create, plan_inject, plan_manual_reset
 from instar.errors import InvalidRequest, InvariantBroken, NotFound
+from instar.gateway.awareness import load_changes
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
@@ -69,13 +71,17 @@ class Sessions:
     async def list(self, query: SessionQuery, *, titles: bool, last_messages: bool) -> SessionListing:
         """One page, in the order of RPC-32."""
         page = await self._parts.store.list_sessions(query)
-        views = [await self._view(session, title=titles, last_message=last_messages) for session in page.sessions]
-        return SessionListing(sessions=tuple(views), total=page.total)
+        views = await self._views(page.sessions, title=titles, last_message=last_messages)
+        return SessionListing(sessions=views, total=page.total)
 
     async def describe(self, key: SessionKey, *, titles: bool = False) -> SessionView | None:
         """One session, None when the key has none."""
         session = await self._parts.store.load_session(key)
         return None if session is None else await self._view(session, title=titles, last_message=titles)
+
+    async def changes(self, asker: SessionKey, key: SessionKey, *, since: int) -> ChangesSince | None:
+        """What happened in a session after a version, as another one may see it (STATE-8); None: nothing at all."""
+        return await load_changes(self._parts.store, asker, key, since)
 
     async def history(self, key: SessionKey, *, limit: int, before_seq: int | None = None) -> History:
         """The newest messages of the current transcript; a key without a session gives an empty history."""
@@ -124,11 +130,24 @@ class Sessions:
         return await self._parts.store.load_transcripts(key)
 
     async def _view(self, session: Session, *, title: bool, last_message: bool) -> SessionView:
-        return SessionView(
-            session=session,
-            active_run_ids=self._lanes.active_turn_ids(session.key),
-            derived_title=derive_title(session) if title else None,
-            last_message=await self._last_message(session.session_id) if last_message else None,
+        return (await self._views((session,), title=title, last_message=last_message))[0]
+
+    async def _views(
+        self, sessions: Sequence[Session], *, title: bool, last_message: bool
+    ) -> tuple[SessionView, ...]:
+        """Sessions with what their rows do not hold; their versions are asked for all at once."""
+        versions = await self._parts.store.states.versions([session.key for session in sessions])
+        return tuple(
+            [
+                SessionView(
+                    session=session,
+                    active_run_ids=self._lanes.active_turn_ids(session.key),
+                    derived_title=derive_title(session) if title else None,
+                    last_message=await self._last_message(session.session_id) if last_message else None,
+                    state_version=versions.get(session.key, 0),
+                )
+                for session in sessions
+            ]
         )
 
     async def _last_message(self, session_id: SessionId) -> str | None:

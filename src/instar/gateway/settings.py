@@ -14,7 +14,7 @@ from instar.core.model.session import Session
 from instar.core.policy.commands import CommandContext
 from instar.core.policy.model_choice import ModelNames
 from instar.core.policy.tools import decide_sandbox
-from instar.core.routing.key import is_main_key, parse_key
+from instar.core.routing.key import is_group_key, is_main_key, main_session_key, parse_key
 from instar.core.turn.begin import BeginSettings
 from instar.core.turn.door import DoorSettings
 
@@ -82,6 +82,7 @@ def begin_settings(
         cwd=config.workspace(agent_id),
         default_model=default_model,
         pinned_sender=_only_sender(config, channel) if is_main and channel else None,
+        group_main=main_session_key(config.routing.keys, agent_id) if is_group_key(key) else None,
     )
 
 

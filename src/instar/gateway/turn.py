@@ -18,6 +18,7 @@ import structlog
 from instar.core.context.tokens import estimate_message, sum_usage
 from instar.core.delivery.route import resolve_route
 from instar.core.delivery.silent import is_silent
+from instar.core.lifecycle.awareness import note_run_end
 from instar.core.model.change import Changed, InboxItem, SessionChange, SessionFacts
 from instar.core.model.entry import AssistantMessage, ToolCall
 from instar.core.model.ids import Instant, SessionKey, TurnId
@@ -459,6 +460,7 @@ class Turn:
                 ended=plan_ends((*self._items, *self._taking), self.turn_id, reason=reason),
                 aborted=state == "aborted",
                 has_told_reset=reply.will_be_heard,
+                states=note_run_end(failed=state != "final", reason=reason),
             )
             return change if call is None else self._words.remember(change, was_told=reply.will_be_heard)
 

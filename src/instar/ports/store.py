@@ -45,6 +45,7 @@ from instar.core.model.query import (
     UsageRow,
 )
 from instar.core.model.session import Session
+from instar.ports.states import StateStore
 from instar.ports.tokens import TokenStore
 
 __all__ = ["Store"]
@@ -56,6 +57,11 @@ class Store(Protocol):
     @property
     def tokens(self) -> TokenStore:
         """Credentials beside the gateway's own secret (LEAK-3)."""
+        ...
+
+    @property
+    def states(self) -> StateStore:
+        """What sessions are told of changes in others (STATE-1…9)."""
         ...
 
     # --- life -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ its current transcript are of one id, that a key has one current transcript.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from instar.core.model.change import Changed, Ledger, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision
@@ -22,6 +23,7 @@ from instar.stores.outbox import add_deliveries, drop_deliveries
 from instar.stores.rows import read_transcript
 from instar.stores.search import keep_out
 from instar.stores.sessions import load_facts, load_session, remove_session, save_session
+from instar.stores.states import forget_states, load_notices, record_states, renounce_watches, take_notices
 from instar.stores.transaction import Transaction
 from instar.stores.transcripts import (
     append_entries,
@@ -50,7 +52,8 @@ def change_session(
     if fence is not None:
         _check_fence(tx, fence)
     facts, transcript = load_facts(tx, key, now=now)
-    change = decide(facts)
+    notices = load_notices(tx, key)
+    change = decide(replace(facts, notices=notices) if notices else facts)
     transcript = _turn_over(tx, key, transcript, change, now=now)
     session = facts.session
     if change.session is not None and change.session is not session:
@@ -69,6 +72,8 @@ def change_session(
     add_deliveries(tx, change.deliveries, key=key, now=now)
     _book(tx, change.ledger, key=key, now=now)
     record_decisions(tx, change.decisions, key=key, now=now)
+    if change.close is not None or change.told or change.states:
+        tx.attempt("states", lambda: _tell_others(tx, change, key=key, now=now))
     if session is not None:
         tx.known.put(key, session, transcript)
     return Changed(session=session, transcript=transcript.head if transcript is not None else None, change=change)
@@ -138,6 +143,14 @@ def _book(tx: Transaction, ledger: Sequence[Ledger], *, key: SessionKey, now: In
         )
 
 
+def _tell_others(tx: Transaction, change: SessionChange, *, key: SessionKey, now: Instant) -> None:
+    """What other sessions hear of a change, and what this one has heard (STATE-*)."""
+    if change.close is not None:
+        renounce_watches(tx, key)
+    take_notices(tx, change.told, key=key, now=now)
+    record_states(tx, change.states, key=key, now=now)
+
+
 def delete_session(
     tx: Transaction, key: SessionKey, *, now: Instant, decisions: Sequence[Decision], keep_transcripts: bool
 ) -> bool:
@@ -160,6 +173,7 @@ def delete_session(
     expire_inbox(tx, key, reason="session_deleted", now=now)
     drop_deliveries(tx, key, reason="session_deleted", now=now)
     record_decisions(tx, [Noted(decision=decision) for decision in decisions], key=key, now=now)
+    tx.attempt("states", lambda: forget_states(tx, key, now=now))
     return True
 
 

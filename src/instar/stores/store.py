@@ -42,6 +42,7 @@ from instar.errors import StoreError
 from instar.stores import change, decisions, inbox, outbox, recover, search, sessions, transcripts, usage
 from instar.stores import pairing as pairing_rows
 from instar.stores.search_index import SearchIndex
+from instar.stores.states import StateRows
 from instar.stores.tokens import TokenRows
 from instar.stores.transaction import Engine, Touched, Transaction
 
@@ -57,6 +58,7 @@ class SessionStore:
         self._engine = engine
         self.search_index = SearchIndex(engine)
         self.tokens = TokenRows(engine)
+        self.states = StateRows(engine)
 
     @property
     def engine(self) -> Engine:

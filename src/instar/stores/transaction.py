@@ -103,6 +103,13 @@ class Transaction(Protocol):
         """Run a statement once for each set of parameters, in order."""
         ...
 
+    def attempt(self, name: str, work: Callable[[], None]) -> bool:
+        """Do work that the rest of the transaction can do without; whether it could be done.
+
+        What fails is taken back and logged under its name. A database that is in doubt as a whole fails the rest too.
+        """
+        ...
+
 
 class Engine(Protocol):
     """A database that runs transactions. Errors come as `instar.errors.StoreError`s."""

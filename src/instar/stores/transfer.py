@@ -6,7 +6,7 @@ Layout (docs/howto/backup.md)::
     sessions/<key, encoded>/session.json   the session's entry (ENTRY-*), its row, its transcripts in order
     sessions/<key, encoded>/<id>.jsonl     each transcript with every branch (docs/formats/transcript.md)
     inbox.jsonl outbox.jsonl decisions.jsonl usage.jsonl    one object a line, in order
-    pairings.jsonl                         who was let in by the owner
+    state_versions.jsonl state_log.jsonl state_watches.jsonl notices.jsonl    the same
 
 Two stores are equal when their exports are: that is how the round trip is tested.
 """
@@ -95,16 +95,10 @@ _TABLES: Final[Mapping[str, list[str]]] = {
         "cost_usd",
         "channel",
     ],
-    "pairings": [
-        "channel",
-        "account_id",
-        "chat_type",
-        "peer_id",
-        "name",
-        "session_key",
-        "approved_at",
-        "approved_by",
-    ],
+    "state_versions": ["session_key", "version"],
+    "state_log": ["session_key", "sequence", "kind", "actor_type", "actor", "summary", "at"],
+    "state_watches": ["watcher", "watched", "cursor"],
+    "notices": ["session_key", "about", "since", "version", "text", "created_at"],
 }
 """Columns in the order of the queries of ``transfer.sql``."""
 

@@ -23,6 +23,7 @@ from instar.core.model.message import Outbound
 from instar.errors import StoreError
 from instar.ports.channel import Capabilities, Channel, ChannelContext, Receipt
 from instar.ports.runner import ModelRequest, Runner, RunnerEvent
+from instar.ports.states import StateStore
 from instar.ports.store import Store
 from instar.ports.tokens import TokenStore
 from instar.ports.tool import Tool, ToolContext, ToolOutput, ToolSpec
@@ -81,6 +82,11 @@ class _FusedStore:
     def tokens(self) -> TokenStore:
         """Credentials: no crash is played there."""
         return self._inner.tokens
+
+    @property
+    def states(self) -> StateStore:
+        """State logs: what is asked beside a change has nothing to lose."""
+        return self._inner.states
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
         verb: Callable[..., Awaitable[object]] = getattr(self._inner, name)

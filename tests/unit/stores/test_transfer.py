@@ -28,7 +28,8 @@ from tests.builders.store import (
     file_store,
 )
 
-DATA = ("sessions", "transcripts", "entries", "inbox", "outbox", "decisions", "usage", "session_counts")
+STATES = ("state_versions", "state_log", "state_watches", "notices")
+DATA = ("sessions", "transcripts", "entries", "inbox", "outbox", "decisions", "usage", "session_counts", *STATES)
 
 
 def dump(path: Path) -> dict[str, list[dict[str, object]]]:
@@ -40,7 +41,7 @@ def dump(path: Path) -> dict[str, list[dict[str, object]]]:
         columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
         rows = [dict(zip(columns, row, strict=True)) for row in connection.execute(f"SELECT * FROM {table}")]  # noqa: S608
         for row in rows:
-            if table in {"sessions", "transcripts", "decisions", "usage"}:
+            if table in {"sessions", "transcripts", "decisions", "usage", "state_log", "notices"}:
                 row.pop("id")
             if table in {"inbox", "outbox"}:
                 row.pop("seq")
@@ -68,7 +69,7 @@ async def play(database: Path, seed: int) -> None:
     """A gateway with people, a group, resets, steering, deletes and failing replies, its store put into a file."""
     draw = random.Random(seed)
     config = {
-        "channels": {"chat": {"type": "bridge", "token": "t" * 8, "dmPolicy": "open", "allowFrom": ["*"]}},
+        "channels": {"chat": {"type": "bridge", "token": "t" * 8, "dmPolicy": "open", "groupPolicy": "open", "allowFrom": ["*"]}},
         "session": {"dmScope": "per-channel-peer"},
         "gateway": {"allowUnsafe": True},
     }
@@ -78,6 +79,7 @@ async def play(database: Path, seed: int) -> None:
         for _ in range(25):
             text = draw.choice(["hello", "/new", "/reset", "how are you? 北京 🙂", "/status", "x" * 300, "/compact"])
             await channel.post(text, sender=draw.choice(["ann", "bo", "cy"]), name="Ann")
+            await channel.post(text, sender="dee", name="Dee", chat_type="group", chat_id="club", mentioned=True)
             if draw.random() < 0.7:
                 await world.run_for(5)
         await world.run_for(60)
@@ -89,7 +91,7 @@ def test_a_store_that_was_lived_in_comes_back_field_by_field(tmp_path: Path, see
     asyncio.run(play(tmp_path / "instar.db", seed))
     new = round_trip(tmp_path / "instar.db", tmp_path)
     before, after = dump(tmp_path / "instar.db"), dump(new)
-    assert all(before[table] for table in ("sessions", "entries", "inbox", "outbox", "decisions"))
+    assert all(before[table] for table in ("sessions", "entries", "inbox", "outbox", "decisions", *STATES))
     assert after == before
 
 
@@ -121,6 +123,16 @@ def test_a_recorded_transcript_comes_back_line_by_line(tmp_path: Path, recorded_
     new = round_trip(tmp_path / "instar.db", tmp_path)
     assert dump(new) == dump(tmp_path / "instar.db")
     assert dump(new)["entries"]
+
+
+def test_an_export_of_a_build_without_state_logs_is_taken(tmp_path: Path, exported: Path):
+    manifest = json.loads((exported / "manifest.json").read_text())
+    for table in STATES:
+        del manifest["files"][f"{table}.jsonl"]
+        (exported / f"{table}.jsonl").unlink()
+    (exported / "manifest.json").write_text(json.dumps(manifest))
+    bring(exported, tmp_path / "new" / "instar.db")
+    assert dump(tmp_path / "new" / "instar.db")["entries"]
 
 
 @pytest.fixture

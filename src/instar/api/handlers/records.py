@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from instar.api.call import Call, Handler
+from instar.core.explain.changes import build_changes_fields
 from instar.core.explain.status import build_status_fields, build_status_lines
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import InboundId, TurnId
@@ -95,8 +96,11 @@ async def import_transcript(call: Call) -> object:
 
 async def load_session_status(call: Call) -> object:
     """`sessions.status`."""
-    facts = await call.gateway.status_facts(call.key("key"))
-    return {"text": build_status_lines(facts), "status": build_status_fields(facts)}
+    key, since = call.key("key"), call.params.maybe_whole("changesSince")
+    facts = await call.gateway.status_facts(key)
+    answer: dict[str, object] = {"text": build_status_lines(facts), "status": build_status_fields(facts)}
+    found = None if since is None else await call.gateway.sessions.changes(key, key, since=since)
+    return answer if found is None else {**answer, "changes": build_changes_fields(key, found)}
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {

@@ -13,19 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.state import ChangesSince, EventKind, StateEvent, StateNote
 
 __all__ = [
     "CHANGES_MAX",
     "LOG_MAX_ROWS",
     "LOG_TTL_MS",
+    "NOTICES_MAX",
     "NOTIFYING",
-    "ActorType",
-    "ChangesSince",
-    "EventKind",
-    "StateEvent",
+    "LogPruning",
     "Watch",
     "WatchNotice",
     "apply_taken",
@@ -35,24 +34,17 @@ __all__ = [
     "decide_watchers",
     "keep_watch",
     "next_version",
+    "note_adopted",
+    "note_compacted",
+    "note_people",
+    "note_run_end",
+    "note_upstream_missing",
+    "open_watch",
     "plan_log_pruning",
+    "sees_changes",
 ]
 
-ActorType = Literal["human", "agent", "system"]
-
-EventKind = Literal[
-    "human_direct_message",
-    "goal_changed",
-    "upstream_missing",
-    "child_spawned",
-    "run_completed",
-    "run_failed",
-    "compacted",
-    "adopted",
-]
-"""What may happen to a session (STATE-1)."""
-
-NOTIFYING: Final = frozenset({"human_direct_message", "goal_changed", "upstream_missing"})
+NOTIFYING: Final[frozenset[EventKind]] = frozenset({"human_direct_message", "goal_changed", "upstream_missing"})
 """Kinds that are told to watchers; the others are only logged."""
 
 CHANGES_MAX: Final = 200
@@ -62,19 +54,10 @@ LOG_TTL_MS: Final = 30 * 86_400_000
 """How long an event is kept (STATE-2)."""
 
 LOG_MAX_ROWS: Final = 50_000
-"""How many events a log keeps (STATE-2)."""
+"""How many events all logs together keep (STATE-2)."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateEvent:
-    """One row of a session's log. `actor` is the session or person that caused it; `summary` holds no message text."""
-
-    sequence: int
-    kind: EventKind
-    actor_type: ActorType
-    summary: str
-    at: Instant
-    actor: str = ""
+NOTICES_MAX: Final = 20
+"""How many notices one turn begins with; the others wait for the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,19 +81,6 @@ class Watch:
     notice: WatchNotice | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangesSince:
-    """The answer to a question for changes (STATE-8).
-
-    `history_gap` says that older events than these were asked for and are gone; `has_more` that the answer was cut.
-    """
-
-    state_version: int
-    events: tuple[StateEvent, ...] = ()
-    history_gap: bool = False
-    has_more: bool = False
-
-
 def next_version(newest: int) -> int:
     """The sequence of the next event. Versions never fall and are never used twice, also after pruning (STATE-2)."""
     return newest + 1
@@ -130,6 +100,11 @@ def decide_watchers(
     """
     watchers = [watcher for watcher in (spawned_by, group_main, *asked_by) if watcher is not None and watcher != target]
     return tuple(dict.fromkeys(watchers))
+
+
+def open_watch(watcher: SessionKey, target: SessionKey, *, version: int) -> Watch:
+    """A watch that begins now: what happened up to `version` is no news to the watcher (STATE-3)."""
+    return Watch(watcher=watcher, target=target, cursor=version)
 
 
 def decide_notice(watch: Watch, event: StateEvent) -> Watch:
@@ -173,6 +148,16 @@ def keep_watch(watch: Watch, *, reset: SessionKey | None = None, deleted: Sessio
     return watch.watcher != reset and deleted not in {watch.watcher, watch.target}
 
 
+def sees_changes(
+    asker: SessionKey, target: SessionKey, *, spawned_by: SessionKey | None, is_watching: bool
+) -> bool:
+    """Whether a session may ask for the changes of another: its own, those of what it spawned and of what it watches.
+
+    Whoever watched has been told the key already; for all others it is as if there were no such session.
+    """
+    return asker == target or spawned_by == asker or is_watching
+
+
 def changes_since(events: Sequence[StateEvent], *, since: int, state_version: int) -> ChangesSince:
     """The events after `since`, oldest first, at most 200 (STATE-8). Asking moves no cursor.
 
@@ -188,10 +173,68 @@ def changes_since(events: Sequence[StateEvent], *, since: int, state_version: in
     )
 
 
-def plan_log_pruning(events: Sequence[StateEvent], *, now: Instant) -> int:
-    """The highest sequence that may be forgotten, 0 for none (STATE-2). The version of the session stays."""
-    forgotten = [event.sequence for event in events if event.at < now - LOG_TTL_MS]
-    overflow = len(events) - LOG_MAX_ROWS
-    if overflow > 0:
-        forgotten.append(events[overflow - 1].sequence)
-    return max(forgotten, default=0)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPruning:
+    """What of the logs may be forgotten: every event before `before_at`, and the `surplus` oldest ones."""
+
+    before_at: Instant
+    surplus: int
+
+
+def plan_log_pruning(rows: int, *, now: Instant) -> LogPruning:
+    """What may be forgotten of logs that hold `rows` events (STATE-2). The versions of the sessions stay."""
+    return LogPruning(before_at=Instant(now - LOG_TTL_MS), surplus=max(0, rows - LOG_MAX_ROWS))
+
+
+# --- what is noted when -----------------------------------------------------------------------------------------------
+
+
+def note_people(count: int, *, watchers: Sequence[SessionKey] = ()) -> tuple[StateNote, ...]:
+    """The event of a turn that `count` messages of people began or were put into; none without any."""
+    if not count:
+        return ()
+    summary = "A person wrote here." if count == 1 else f"People wrote here, {count} messages."
+    return (StateNote(kind="human_direct_message", actor_type="human", summary=summary, watchers=tuple(watchers)),)
+
+
+def note_run_end(*, failed: bool, reason: str | None) -> tuple[StateNote, ...]:
+    """The event of a turn's end; `reason` is the code of what ended it, None for a plain answer."""
+    why = f" ({reason})" if reason else ""
+    if failed:
+        return (StateNote(kind="run_failed", actor_type="system", summary=f"A turn ended without an answer{why}."),)
+    return (StateNote(kind="run_completed", actor_type="agent", summary=f"A turn was completed{why}."),)
+
+
+def note_compacted() -> tuple[StateNote, ...]:
+    """The event of a compaction that was stored."""
+    return (StateNote(kind="compacted", actor_type="system", summary="The context was compacted."),)
+
+
+def note_adopted(key: SessionKey, *, parent: SessionKey) -> tuple[StateNote, ...]:
+    """The events of a session that gets a parent: one in its own log and one in the parent's, which watches it now."""
+    return (
+        StateNote(
+            kind="adopted",
+            actor_type="system",
+            summary=f"This session belongs to {parent} now.",
+            actor=parent,
+            watchers=decide_watchers(key, spawned_by=parent),
+        ),
+        StateNote(
+            kind="child_spawned",
+            actor_type="system",
+            summary=f"Session {key} belongs to this one now.",
+            session_key=parent,
+            actor=parent,
+        ),
+    )
+
+
+def note_upstream_missing(child: SessionKey, *, parent: SessionKey) -> StateNote:
+    """The event of a session whose parent was deleted."""
+    return StateNote(
+        kind="upstream_missing",
+        actor_type="system",
+        summary=f"Session {parent}, which this one belonged to, was deleted.",
+        session_key=child,
+    )

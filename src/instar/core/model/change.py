@@ -27,6 +27,7 @@ from instar.core.model.ids import (
 from instar.core.model.message import Inbound, Target
 from instar.core.model.pairing import PairingCode, PairingFacts
 from instar.core.model.session import Session
+from instar.core.model.state import StateNote, WaitingNotice
 
 __all__ = [
     "AcceptFacts",
@@ -255,12 +256,16 @@ class TranscriptHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFacts:
-    """What a decision may look at: the session and its current transcript, None where there is none yet."""
+    """What a decision may look at: the session and its current transcript, None where there is none yet.
+
+    `notices` wait to be told to the session at the begin of its next turn; they are known inside a change only.
+    """
 
     key: SessionKey
     now: Instant
     session: Session | None = None
     transcript: TranscriptHead | None = None
+    notices: tuple[WaitingNotice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +276,8 @@ class SessionChange:
     session row, append the entries, move the inbox items, add deliveries, ledger lines and decisions. `entries` hang
     on each other through their `parent_id`.
     `leaf_id` moves the leaf without an entry (a branch move); None leaves it at the last entry appended.
+    `told` are notices that a turn begins with, `states` what other sessions may hear of it. These two may fail without
+    failing the rest (STATE-9).
     """
 
     session: Session | None = None
@@ -282,6 +289,8 @@ class SessionChange:
     deliveries: tuple[NewDelivery, ...] = ()
     ledger: tuple[Ledger, ...] = ()
     decisions: tuple[Noted, ...] = ()
+    told: tuple[WaitingNotice, ...] = ()
+    states: tuple[StateNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

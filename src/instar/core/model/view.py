@@ -38,13 +38,15 @@ class SessionView:
     """A session with what its row in the store does not hold (RPC-31).
 
     `active_run_ids` are turns that run now. `derived_title` and `last_message` are filled only where they were
-    asked for: the first words of the first user message, and the text of the last message.
+    asked for: the first words of the first user message, and the text of the last message. `state_version` is the
+    highest sequence of its log, 0 before anything happened (STATE-2).
     """
 
     session: Session
     active_run_ids: tuple[TurnId, ...] = ()
     derived_title: str | None = None
     last_message: str | None = None
+    state_version: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

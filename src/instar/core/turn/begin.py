@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from instar.core.delivery.route import apply_inbound_route
+from instar.core.lifecycle.awareness import decide_watchers, note_people
 from instar.core.lifecycle.freshness import Freshness, decide_freshness
 from instar.core.lifecycle.reset import (
     NOTICE_FIELD,
@@ -30,12 +31,18 @@ from instar.core.model.change import (
 )
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, CustomMessageEntry, Header
-from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, TurnId
+from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.session import Lifecycle, Overrides, Session
+from instar.core.model.state import WaitingNotice
 from instar.core.policy.command_kinds import Reset
 from instar.core.policy.model_choice import apply_model_choice
 from instar.core.queue.mode import Next
-from instar.core.turn.entries import build_dropped_context, build_first_words, build_user_entries
+from instar.core.turn.entries import (
+    build_dropped_context,
+    build_first_words,
+    build_notice_context,
+    build_user_entries,
+)
 from instar.core.turn.steps import hang_entries, touch_updated
 
 __all__ = ["GREETING_TYPE", "BeginDraws", "BeginSettings", "Begun", "plan_begin"]
@@ -50,7 +57,8 @@ class BeginSettings:
 
     `zone` is the zone of the host (COMPAT-10), `cwd` what the header names as folder (TRANS-2), `default_model` is
     ``provider/model``, None without any model. `pinned_sender` is the one person whom the allow-list of a shared main
-    session names (ENTRY-14), None if there is no such person.
+    session names (ENTRY-14), None if there is no such person. `group_main` is the main session that watches an isolated
+    group (STATE-3), None for any other session.
     """
 
     agent_id: AgentId
@@ -59,6 +67,7 @@ class BeginSettings:
     cwd: str = ""
     default_model: str | None = None
     pinned_sender: str | None = None
+    group_main: SessionKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +110,10 @@ def plan_begin(
     session, close, decision = _decide_life(facts, items, settings, draws, command=command, freshness=freshness)
     is_new = close is not None or facts.session is None
     session = _use(session, items, settings, now=now)
-    told = _add_dropped(contexts, queued, count=len(items))
+    # What waits to be told was meant for the life that is over (STATE-7); a greeting has no room for it.
+    greets = command is not None and not command.remainder
+    notices = () if is_new or greets else facts.notices
+    told = _add_told(contexts, queued, notices, count=len(items))
     entries = _build_entries(items, draws.entry_ids, command=command, settings=settings, now=now, contexts=told)
     if is_new:
         session = replace(session, naming=replace(session.naming, first_words=build_first_words(entries)))
@@ -116,6 +128,11 @@ def plan_begin(
             Noted(decision=one, inbound_id=items[0].inbound_id, turn_id=turn_id)
             for one in (decision, queued.as_decision() if queued else None)
             if one is not None
+        ),
+        told=notices,
+        states=note_people(
+            sum(not item.submission.options.system for item in items),
+            watchers=decide_watchers(facts.key, group_main=settings.group_main),
         ),
     )
     reason = "create" if facts.session is None else close
@@ -234,11 +251,14 @@ def _build_entries(
     return (greeting,)
 
 
-def _add_dropped(contexts: Sequence[str], queued: Next | None, *, count: int) -> tuple[str, ...]:
-    """The contexts with what fell to a full queue in front of the first (QUEUE-13)."""
+def _add_told(
+    contexts: Sequence[str], queued: Next | None, notices: Sequence[WaitingNotice], *, count: int
+) -> tuple[str, ...]:
+    """The contexts with notices (STATE-4) and what fell to a full queue (QUEUE-13) in front of the first."""
     known = tuple(contexts) or ("",) * count
     dropped = build_dropped_context(queued.dropped_count, queued.dropped_lines) if queued is not None else ""
-    return ("\n\n".join(part for part in (dropped, known[0]) if part), *known[1:])
+    parts = (build_notice_context(notices), dropped, known[0])
+    return ("\n\n".join(part for part in parts if part), *known[1:])
 
 
 def _build_header(session: Session, settings: BeginSettings, now: Instant) -> Header:

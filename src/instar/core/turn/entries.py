@@ -4,9 +4,10 @@ The transcript holds the words as they were written. Who wrote in a group, and w
 them. Files that are no images are named in the words, since a transcript has no place for them; their content stays
 with the inbox row.
 
-What was said in a group without waking the agent, and what was left out because too much was waiting, is told before
-the message, in the same envelope. A message that a turn has taken already and that gets one of its own as well
-(QUEUE-7) is in the transcript; its turn begins with a line for the model that points back to it.
+What was said in a group without waking the agent, what was left out because too much was waiting, and that other
+sessions have changed is told before the message, in the same envelope. A message that a turn has taken already and
+that gets one of its own as well (QUEUE-7) is in the transcript; its turn begins with a line for the model that points
+back to it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from instar.core.model.entry import (
 )
 from instar.core.model.ids import EntryId, Instant
 from instar.core.model.message import Attachment
+from instar.core.model.state import WaitingNotice
 from instar.core.turn.recover import read_steered
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "build_dropped_context",
     "build_first_words",
     "build_group_context",
+    "build_notice_context",
     "build_user_entries",
 ]
 
@@ -96,6 +99,11 @@ def build_dropped_context(count: int, lines: Sequence[str]) -> str:
     return "\n".join([f"{head}:", *(f"- {_unmarked(line)}" for line in lines)]) if lines else f"{head}."
 
 
+def build_notice_context(notices: Sequence[WaitingNotice]) -> str:
+    """What the agent is told of changes in other sessions, one a line (STATE-4); empty without any."""
+    return "\n".join(notice.text for notice in notices)
+
+
 def build_first_words(entries: Sequence[AnyEntry]) -> str | None:
     """The beginning of the first user message in one line; None when there is none with text (ENTRY-12)."""
     for entry in entries:
@@ -111,6 +119,7 @@ def _build_entry(
 ) -> AnyEntry:
     if read_steered(item) is not None:
         prompt = f"Now answer this message, which came while you were busy and which you have seen above: {text}"
+        prompt = f"{context}\n\n{prompt}" if context else prompt
         return CustomMessageEntry(
             id=entry_id, parent_id=None, timestamp=now, custom_type=BACKLOG_TYPE, content=prompt, display=False
         )

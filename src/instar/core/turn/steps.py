@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from instar.core.lifecycle.awareness import note_people, note_run_end
 from instar.core.lifecycle.reset import NOTICE_FIELD
 from instar.core.model.change import InboxChange, InboxItem, Ledger, NewDelivery, Noted, SessionChange, SessionFacts
 from instar.core.model.entry import AnyEntry, AssistantMessage, Block, MessageEntry, ToolCall, ToolResultMessage, Usage
 from instar.core.model.ids import AgentId, ChannelName, EntryId, InboundId, Instant, SessionId, TurnId
 from instar.core.model.session import Counters, Session
+from instar.core.model.state import StateNote
 from instar.core.turn.recover import build_steered_reason
 from instar.errors import InvariantBroken
 
@@ -90,6 +92,7 @@ def plan_answer(
     decisions: tuple[Noted, ...] = (),
     aborted: bool = False,
     has_told_reset: bool = False,
+    states: tuple[StateNote, ...] = (),
 ) -> SessionChange:
     """Commit an assistant message: a step of the turn, or with `ended` its finish.
 
@@ -111,13 +114,16 @@ def plan_answer(
         deliveries=deliveries,
         ledger=() if call is None else (_book(call, turn_id),),
         decisions=decisions,
+        states=states,
     )
 
 
 def plan_finish(facts: SessionFacts, *, session_id: SessionId, ended: tuple[InboxChange, ...]) -> SessionChange:
     """Finish a turn whose answer is in the transcript already: it was cut off in between (LOSS-4)."""
     session = require_session(facts, session_id)
-    return SessionChange(session=touch_updated(session, facts.now), inbox=ended)
+    return SessionChange(
+        session=touch_updated(session, facts.now), inbox=ended, states=note_run_end(failed=False, reason=None)
+    )
 
 
 def _without_notice(session: Session) -> Session:
@@ -179,6 +185,7 @@ def plan_steer(
                 for item in items
             ),
         ),
+        states=note_people(sum(not item.submission.options.system for item in items)),
     )
 
 

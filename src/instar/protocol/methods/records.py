@@ -45,8 +45,8 @@ RECORDS: Final = (
         name="sessions.status",
         scope=READ,
         summary="how a session stands and what holds for it, as the chat command `/status` tells it",
-        result="`{text, status}`",
-        rule="STATUS-1…6, WHY-6",
-        fields=(KEY,),
+        result="`{text, status, changes?: {stateVersion, events, historyGap?, hasMore?}}`",
+        rule="STATUS-1…6, WHY-6, STATE-8",
+        fields=(KEY, whole("changesSince", note="also what happened after this version of the session")),
     ),
 )

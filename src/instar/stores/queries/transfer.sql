@@ -21,6 +21,14 @@ channel, account_id, chat_type, peer_id, name, session_key, approved_at, approve
 at, session_key, turn_id, agent_id, principal, provider, model, purpose, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cost_usd, channel
 
+-- fragment: state_columns
+-- Every column of an event of a state log.
+session_key, sequence, kind, actor_type, actor, summary, at
+
+-- fragment: notice_columns
+-- Every column of a notice that waits.
+session_key, about, since, version, text, created_at
+
 -- name: list_keys
 -- The next keys that have a session or a transcript.
 SELECT key FROM sessions WHERE key > :after UNION SELECT key FROM transcripts WHERE key > :after
@@ -90,3 +98,41 @@ INSERT INTO usage ({usage_columns}) VALUES (
     :at, :session_key, :turn_id, :agent_id, :principal, :provider, :model, :purpose, :input_tokens, :output_tokens,
     :cache_read_tokens, :cache_write_tokens, :cost_usd, :channel
 );
+
+-- name: dump_state_versions
+-- The next versions of sessions, in no order that matters.
+SELECT place, session_key, version FROM (
+    SELECT ROW_NUMBER() OVER (ORDER BY session_key) AS place, session_key, version FROM state_versions
+) WHERE place > :after ORDER BY place LIMIT :limit;
+
+-- name: dump_state_log
+-- The next events of all state logs in order.
+SELECT id, {state_columns} FROM state_log WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: dump_state_watches
+-- The next watches, in no order that matters; a `target` is a JSON document in the files.
+SELECT place, watcher, target AS watched, cursor FROM (
+    SELECT ROW_NUMBER() OVER (ORDER BY watcher, target) AS place, watcher, target, cursor FROM state_watches
+) WHERE place > :after ORDER BY place LIMIT :limit;
+
+-- name: dump_notices
+-- The next notices in the order in which they came.
+SELECT id, {notice_columns} FROM notices WHERE id > :after ORDER BY id LIMIT :limit;
+
+-- name: restore_state_versions
+-- The version of a session as it was.
+INSERT INTO state_versions (session_key, version) VALUES (:session_key, :version) ON CONFLICT DO NOTHING;
+
+-- name: restore_state_log
+-- An event as it was.
+INSERT INTO state_log ({state_columns}) VALUES (:session_key, :sequence, :kind, :actor_type, :actor, :summary, :at)
+ON CONFLICT DO NOTHING;
+
+-- name: restore_state_watches
+-- A watch as it was.
+INSERT INTO state_watches (watcher, target, cursor) VALUES (:watcher, :watched, :cursor) ON CONFLICT DO NOTHING;
+
+-- name: restore_notices
+-- A notice as it was.
+INSERT INTO notices ({notice_columns}) VALUES (:session_key, :about, :since, :version, :text, :created_at)
+ON CONFLICT DO NOTHING;

@@ -20,7 +20,7 @@ import apsw
 from instar.core.policy.redaction import Redactor
 from instar.errors import StoreFull
 from instar.stores.known import Known
-from instar.stores.sqlite.connection import SqliteTransaction, explain_error, translate_error
+from instar.stores.sqlite.connection import FATAL, SqliteTransaction, explain_error, translate_error
 from instar.stores.sqlite.reserve import Reserve
 from instar.stores.transaction import Purpose, Touched, Transaction
 
@@ -31,9 +31,6 @@ _CHECKPOINT_PAGES: Final = 1000
 
 _KNOWN_MAX: Final = 4096
 """Sessions whose state the writer remembers, some 5 KB each at most."""
-
-_FATAL: Final = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError, apsw.BusyError)
-"""Errors after which a transaction as a whole is in doubt."""
 
 
 @dataclass(slots=True, eq=False)
@@ -153,7 +150,7 @@ class Committer:
         self._cursor.execute("SAVEPOINT unit")
         try:
             outcome = Outcome(value=unit.run(self._tx))
-        except _FATAL:
+        except FATAL:
             raise
         except BaseException as error:
             self._known.forget_all()

@@ -6,11 +6,12 @@ undo ours).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import apsw
+import structlog
 
 from instar.core.policy.redaction import Redactor
 from instar.errors import (
@@ -25,7 +26,7 @@ from instar.stores.known import Known
 from instar.stores.migrate import SchemaState, Step, plan_steps
 from instar.stores.transaction import Params, Row, Touched
 
-__all__ = ["SqliteTransaction", "explain_error", "migrate", "open_reader", "open_writer", "translate_error"]
+__all__ = ["FATAL", "SqliteTransaction", "explain_error", "migrate", "open_reader", "open_writer", "translate_error"]
 
 APPLICATION_ID: Final = 0x496E7374
 """Marks a database as Instar's (`PRAGMA application_id`): the letters ``Inst``."""
@@ -45,7 +46,13 @@ _STATEMENTS: Final = 200
 _BUSY_TIMEOUT_MS: Final = 5000
 """How long to wait for another program that has the file open; gateways are kept apart by the lock file."""
 
+FATAL: Final = (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NoMemError, apsw.BusyError)
+"""Errors after which a transaction as a whole is in doubt."""
+
 _READ_ERRORS: Final = frozenset({apsw.SQLITE_IOERR_READ, apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_CORRUPTFS})
+
+
+log = structlog.get_logger(__name__)
 
 
 def open_writer(path: str, steps: Sequence[Step]) -> apsw.Connection:
@@ -127,6 +134,21 @@ class SqliteTransaction:
         """Run a statement that writes; the number of rows it changed."""
         self._cursor.execute(self._queries[name], params)
         return self._connection.changes()
+
+    def attempt(self, name: str, work: Callable[[], None]) -> bool:
+        """Do work that the rest can do without, in a savepoint of its own."""
+        self._cursor.execute("SAVEPOINT attempt")
+        try:
+            work()
+        except FATAL:
+            raise
+        except (apsw.Error, StoreError) as error:
+            log.warning("attempt_failed", work=name, error=str(error))
+            self._cursor.execute("ROLLBACK TO attempt")
+            self._cursor.execute("RELEASE attempt")
+            return False
+        self._cursor.execute("RELEASE attempt")
+        return True
 
     def run_many(self, name: str, rows: Sequence[Params]) -> None:
         """Run a statement once for each set of parameters, in order."""

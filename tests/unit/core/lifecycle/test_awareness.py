@@ -10,8 +10,7 @@ from instar.core.lifecycle.awareness import (
     CHANGES_MAX,
     LOG_MAX_ROWS,
     LOG_TTL_MS,
-    ChangesSince,
-    StateEvent,
+    LogPruning,
     Watch,
     WatchNotice,
     apply_taken,
@@ -21,9 +20,17 @@ from instar.core.lifecycle.awareness import (
     decide_watchers,
     keep_watch,
     next_version,
+    note_adopted,
+    note_compacted,
+    note_people,
+    note_run_end,
+    note_upstream_missing,
+    open_watch,
     plan_log_pruning,
+    sees_changes,
 )
 from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.state import ChangesSince, StateEvent
 
 MAIN, GROUP, CHILD = (
     SessionKey(key) for key in ("agent:main:main", "agent:main:telegram:group:1", "agent:main:subagent:1")
@@ -130,10 +137,67 @@ def test_one_answer_holds_at_most_200_events():
 
 def test_old_events_are_forgotten_and_those_beyond_the_number():
     now = Instant(LOG_TTL_MS + 10)
-    assert plan_log_pruning([event(1, at=9), event(2, at=10)], now=now) == 1
-    assert plan_log_pruning([], now=now) == 0
-    many = [event(number, at=now) for number in range(1, LOG_MAX_ROWS + 3)]
-    assert plan_log_pruning(many, now=now) == 2
+    assert plan_log_pruning(LOG_MAX_ROWS, now=now) == LogPruning(before_at=Instant(10), surplus=0)
+    assert plan_log_pruning(LOG_MAX_ROWS + 2, now=now).surplus == 2
+
+
+@pytest.mark.parametrize(
+    ("asker", "target", "facts", "sees"),
+    [
+        (MAIN, MAIN, {}, True),
+        (MAIN, CHILD, {"spawned_by": MAIN}, True),
+        (MAIN, GROUP, {"is_watching": True}, True),
+        (MAIN, GROUP, {}, False),
+        (GROUP, CHILD, {"spawned_by": MAIN}, False),
+    ],
+)
+def test_a_session_sees_changes_of_its_own_its_children_and_what_it_watches(asker, target, facts, sees):
+    assert sees_changes(asker, target, **{"spawned_by": None, "is_watching": False, **facts}) is sees
+
+
+# --- what is noted when -----------------------------------------------------------------------------------------------
+
+
+def test_a_watch_that_begins_knows_of_nothing_after_its_version():
+    watch = open_watch(MAIN, GROUP, version=4)
+    assert decide_notice(watch, event(4)).notice is None
+    assert decide_notice(watch, event(5)).notice == WatchNotice(since=4, version=5)
+
+
+def test_messages_of_people_are_noted_by_number_and_not_by_word():
+    assert note_people(0) == ()
+    (one,) = note_people(1, watchers=[MAIN])
+    assert (one.kind, one.actor_type, one.summary, one.watchers) == (
+        "human_direct_message",
+        "human",
+        "A person wrote here.",
+        (MAIN,),
+    )
+    assert note_people(3)[0].summary == "People wrote here, 3 messages."
+
+
+@pytest.mark.parametrize(
+    ("end", "kind", "summary"),
+    [
+        ({"failed": False, "reason": None}, "run_completed", "A turn was completed."),
+        ({"failed": True, "reason": "stop"}, "run_failed", "A turn ended without an answer (stop)."),
+    ],
+)
+def test_the_end_of_a_turn_is_noted_with_its_code(end, kind, summary):
+    (note,) = note_run_end(**end)
+    assert (note.kind, note.summary) == (kind, summary)
+
+
+def test_a_parent_watches_what_it_gets_and_its_own_log_says_so():
+    adopted, spawned = note_adopted(CHILD, parent=MAIN)
+    assert (adopted.kind, adopted.session_key, adopted.watchers) == ("adopted", None, (MAIN,))
+    assert (spawned.kind, spawned.session_key, spawned.watchers) == ("child_spawned", MAIN, ())
+
+
+def test_compactions_and_missing_parents_are_noted():
+    assert [note.kind for note in note_compacted()] == ["compacted"]
+    missing = note_upstream_missing(CHILD, parent=MAIN)
+    assert (missing.kind, missing.session_key) == ("upstream_missing", CHILD)
 
 
 KINDS = st.sampled_from(["human_direct_message", "goal_changed", "run_completed", "child_spawned"])

@@ -13,6 +13,7 @@ from instar.core.model.change import TurnOptions
 from instar.core.model.entry import CustomMessageEntry
 from instar.core.model.ids import AgentId, ChannelName, EntryId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.session import Counters, Overrides
+from instar.core.model.state import WaitingNotice
 from instar.core.policy.command_kinds import Reset
 from instar.core.queue.mode import Next
 from instar.core.turn.begin import GREETING_TYPE, BeginDraws, BeginSettings, plan_begin
@@ -246,3 +247,41 @@ def test_a_message_for_a_named_session_leaves_its_route_alone():
     session = begin(build_facts(build_session(), leaf="e9"), item).change.session
     assert session.delivery.channel is None
     assert session.origin.channel != ChannelName("webchat")
+
+
+# --- what other sessions hear, and what this one is told --------------------------------------------------------------
+
+MAIN = SessionKey("agent:main:main")
+NOTICE = WaitingNotice(about=SessionKey("agent:main:telegram:group:1"), text="Session 1 has changed.")
+
+
+def test_a_turn_begins_with_what_other_sessions_have_changed():
+    facts = replace(build_facts(build_session(), leaf="e9"), notices=(NOTICE, replace(NOTICE, text="So has 2.")))
+    queued = Next(action="run", rule="QUEUE-4", dropped_count=1)
+    begun = begin(facts, contexts=("Bob: hi",), queued=queued)
+    assert read_envelope(begun.change.entries[0].message).context == (
+        "Session 1 has changed.\nSo has 2.\n\n1 earlier message was left out, because too many were waiting.\n\nBob: hi"
+    )
+    assert begun.change.told == facts.notices
+
+
+def test_notices_for_a_life_that_is_over_are_not_told():
+    stale = replace(build_facts(aged(2), leaf="e9"), notices=(NOTICE,))
+    assert begin(stale).change.told == ()
+    assert read_envelope(begin(stale).change.entries[0].message) is None
+
+
+def test_a_greeting_leaves_notices_for_the_next_turn():
+    facts = replace(build_facts(build_session(), leaf="e9"), notices=(NOTICE,))
+    soft = Reset(trigger="/reset", mode="soft", remainder="")
+    assert begin(facts, command=soft).change.told == ()
+    assert begin(facts, command=replace(soft, remainder="go on")).change.told == (NOTICE,)
+
+
+def test_messages_of_people_are_news_and_let_the_main_session_watch_a_group():
+    group = replace(SETTINGS, group_main=MAIN)
+    (note,) = begin(build_facts(), build_item(), build_item(number=2), settings=group).change.states
+    assert (note.kind, note.watchers) == ("human_direct_message", (MAIN,))
+    assert begin(build_facts()).change.states[0].watchers == ()
+    system = build_item(options=TurnOptions(system=True))
+    assert begin(build_facts(), system, settings=group).change.states == ()

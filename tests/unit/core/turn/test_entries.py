@@ -101,6 +101,12 @@ def test_a_message_that_a_turn_has_taken_is_pointed_back_to():
     assert entry.content.endswith(": two")
 
 
+def test_what_was_said_meanwhile_is_told_before_the_line_that_points_back():
+    item = replace(build_item("two"), reason=build_steered_reason(TurnId("t1")))
+    (entry,) = build_user_entries([item], [EntryId("e1")], now=NOW, contexts=["1 earlier message was left out."])
+    assert entry.content.startswith("1 earlier message was left out.\n\nNow answer this message")
+
+
 # --- first words ------------------------------------------------------------------------------------------------------
 
 
