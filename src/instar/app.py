@@ -25,6 +25,7 @@ from instar.config.config import Config
 from instar.config.load import Loaded, load_config
 from instar.config.paths import find_foreign_states
 from instar.config.sections.gateway import parse_bind
+from instar.core.model.ids import AgentId
 from instar.core.policy.redaction import Redactor, build_redactor
 from instar.errors import ConfigError, InstarError
 from instar.gateway.gateway import Gateway
@@ -50,7 +51,7 @@ from instar.system.log import LogHandle, LogSettings, open_log
 from instar.system.log_events import GATEWAY_READY, GATEWAY_STOPPED
 from instar.system.log_tail import FileLog
 from instar.system.running import RunningGateway, read_running, write_running
-from instar.system.workspace import WorkspaceTexts
+from instar.system.workspace import WorkspaceExports, WorkspaceTexts
 from instar.tools.session_status import SessionStatusTool
 
 __all__ = ["GatewayOptions", "RunningApp", "open_app", "run_gateway"]
@@ -159,7 +160,7 @@ async def _open(
     models = ConfiguredModels(live)
     built = build_runner(config.models, clock=clock, log=handle.log)
     channels = build_channels(config)
-    status = SessionStatusTool()
+    status, folder_of = SessionStatusTool(), _workspaces(live)
     parts = GatewayParts(
         version=__version__,
         config=live,
@@ -168,10 +169,8 @@ async def _open(
         ids=ids,
         runner=built.runner,
         models=models,
-        texts=WorkspaceTexts(
-            workspace_of=lambda agent_id: Path(live().workspace(agent_id)),
-            prompt_of=lambda agent_id: live().agents.get(agent_id).system_prompt,
-        ),
+        texts=WorkspaceTexts(workspace_of=folder_of, prompt_of=lambda one: live().agents.get(one).system_prompt),
+        exports=WorkspaceExports(workspace_of=folder_of),
         archiver=TranscriptArchiver(store, config, clock=clock),
         tools={status.spec.name: status},
         channels=channels,
@@ -206,6 +205,11 @@ async def _open(
     warming = asyncio.create_task(_warm_up(built.warm_up, handle.log))
     stack.push_async_callback(_end_task, warming)
     return RunningApp(config=config, gateway=gateway, server=server, token=secret)
+
+
+def _workspaces(live: Callable[[], Config]) -> Callable[[AgentId], Path]:
+    """Where each agent's files lie, by the configuration of the moment."""
+    return lambda agent_id: Path(live().workspace(agent_id))
 
 
 def _with_options(config: Config, options: GatewayOptions) -> Config:

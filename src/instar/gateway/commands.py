@@ -16,20 +16,25 @@ from instar.core.explain.story import ask, tell
 from instar.core.lifecycle.title import derive_title
 from instar.core.model.change import InboxChange, InboxItem, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision
-from instar.core.model.event import CommandAnswered
+from instar.core.model.event import CommandAnswered, RunNote
 from instar.core.model.fields import format_session
 from instar.core.model.ids import Instant, TurnId
 from instar.core.model.query import DecisionQuery
 from instar.core.policy import command_kinds as kinds
 from instar.core.policy.command_help import build_help
 from instar.core.policy.command_patch import CommandPatch, build_command_patch
-from instar.core.policy.command_rights import CommandDecision, decide_command
+from instar.core.policy.command_rights import CommandDecision, command_name, decide_command
 from instar.core.policy.commands import parse_command
+from instar.core.policy.model_text import describe_models, describe_unknown_model
+from instar.core.transcript.export_place import choose_export_place
+from instar.core.turn.inline import apply_inline, asks_for_status
 from instar.core.turn.reply import plan_command_reply
 from instar.core.turn.steps import touch_updated
 from instar.errors import InvalidRequest, InvariantBroken, NotFound, Unavailable
 from instar.gateway.compaction_run import CompactionRun
+from instar.gateway.context_text import describe_context
 from instar.gateway.docking import dock_session
+from instar.gateway.export import export_session
 from instar.gateway.lane import LaneBook
 from instar.gateway.pairing import PairingDesk
 from instar.gateway.pairing_command import answer_pairing, comes_from_named_owner
@@ -99,7 +104,44 @@ class Commands:
         found = self.read(item)
         if found is None or isinstance(found[0], kinds.Reset):
             return False
-        return not (isinstance(found[0], kinds.Inline) and found[0].text.strip())
+        command, decision = found
+        return decision.outcome == "swallow" or not (isinstance(command, kinds.Inline) and command.text.strip())
+
+    def cut(self, item: InboxItem) -> InboxItem:
+        """The message without the directives in its text, which hold for its turn (CMD-28)."""
+        command = self.read_inline(item)
+        return item if command is None else apply_inline(item, command)
+
+    def read_inline(self, item: InboxItem) -> kinds.Inline | None:
+        """The directives in the text of a message whose sender may give them, None without any."""
+        if "/" not in item.submission.inbound.text:
+            return None
+        found = self.read(item)
+        if found is None or not isinstance(found[0], kinds.Inline) or self.recognises(item):
+            return None
+        return found[0]
+
+    async def answer_inline(self, item: InboxItem) -> None:
+        """Answer a `/status` among other text at once; the rest of the message has its turn (STATUS-15)."""
+        command = self.read_inline(item)
+        if command is None or not asks_for_status(command):
+            return
+        key, services = item.acceptance.session_key, self._services
+        text = build_status_lines(await load_status_facts(self._parts, services, self._lanes, key))
+        limit = services.text_limit(item.submission.inbound.channel)
+        deliveries = plan_command_reply(item, text, draw=services.ids.delivery_id, limit=limit)
+        if deliveries:
+            change = SessionChange(deliveries=deliveries)
+            await services.insist(lambda: services.change("answer_inline", key, lambda _facts: change))
+        services.publish(
+            RunNote(
+                session_key=key,
+                agent_id=item.acceptance.agent_id,
+                turn_id=item.turn_id or TurnId(item.inbound_id),
+                text=text,
+                at=services.clock.now(),
+            )
+        )
 
     # --- doing --------------------------------------------------------------------------------------------------------
 
@@ -149,9 +191,17 @@ class Commands:
                 return await dock_session(self._parts, self._services, item, command.channel)
             case kinds.Name():
                 return await self._name(command, item)
+            case kinds.ContextReport():
+                return await describe_context(self._services, item.acceptance.session_key, command)
+            case kinds.Export():
+                return await self._export(command, item)
+            case kinds.Model(model=None):
+                return await self._tell_models(command, item)
             case _:
                 patch = build_command_patch(command)
-                return "This command is not there yet." if patch is None else await self._set(patch, item)
+                if patch is None:
+                    raise InvariantBroken("every command is done", why=command_name(command))
+                return await self._set(patch, item)
 
     async def _stop(self, item: InboxItem) -> str:
         lane = self._lanes.get(item.acceptance.session_key)
@@ -216,6 +266,38 @@ class Commands:
             session = await self._parts.store.load_session(key)
         entry = format_session(session) if session is not None else {}
         return "\n".join(f"{name}: {entry.get(name, 'not set')}" for name in patch.shown)
+
+    async def _tell_models(self, command: kinds.Model, item: InboxItem) -> str:
+        """Which model answers, or why a word names none (CMD-28)."""
+        names = self._services.model_names(item.acceptance.agent_id)
+        if command.given:
+            return describe_unknown_model(command.given, names)
+        session = await self._parts.store.load_session(item.acceptance.session_key)
+        own = self._parts.models.default_of(item.acceptance.agent_id)
+        current = self._services.resolve_model(session, None) if session else own
+        return describe_models(names, current=current.ref, is_chosen=current.ref != own.ref)
+
+    async def _export(self, command: kinds.Export, item: InboxItem) -> str:
+        """Write the session into the agent's workspace (CMD-31)."""
+        parts, key = self._parts, item.acceptance.session_key
+        session = await parts.store.load_session(key)
+        if session is None:
+            return "There is no session here yet."
+        now = parts.clock.now()
+        place = choose_export_place(command.path, session_id=session.session_id, now=now)
+        if isinstance(place, str):
+            raise InvalidRequest(f"The session cannot be written to {command.path[:80]}", why=place, field="path")
+        text = await export_session(
+            parts.store,
+            key,
+            form=place.form,
+            session_id=None,
+            all_branches=False,
+            redactor=parts.redactor,
+            agent_id=session.agent_id,
+            now=now,
+        )
+        return f"Written: {await parts.exports.write(session.agent_id, place.path, text)}"
 
     async def _name(self, command: kinds.Name, item: InboxItem) -> str:
         """Set the display name, or show it (CMD-30)."""

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
 from instar.core.delivery.route import resolve_route
 from instar.core.model.change import InboxItem, SessionChange
-from instar.core.model.ids import SessionId, SessionKey, TurnId
+from instar.core.model.ids import InboundId, SessionId, SessionKey, TurnId
 from instar.core.model.session import Overrides
 from instar.core.queue.lane import Dropped, LaneMessage
 from instar.core.queue.mode import Next
 from instar.core.queue.settings import parse_queue_mode, resolve_queue_settings
+from instar.core.turn.inline import find_inline_queue
 from instar.core.turn.recover import read_steered
 from instar.core.turn.reply import plan_expiry
 from instar.errors import InvariantBroken
@@ -102,13 +103,15 @@ class Lanes:
         """The message as the queue sees it; the session's own queue settings are read only when they matter."""
         config = self._parts.config()
         inbound = item.submission.inbound
+        commands = self._open()[1]
+        inline = commands.read_inline(item)
         session = await self._parts.store.load_session(item.acceptance.session_key) if busy else None
         settings = resolve_queue_settings(
             config.queue,
             channel=inbound.channel,
             overrides=session.overrides if session else _NO_OVERRIDES,
+            inline=find_inline_queue(inline) if inline else None,
         )
-        _group, commands = self._open()
         is_reset = commands.read_reset(item) is not None
         mode = "interrupt" if is_reset else parse_queue_mode(item.submission.options.queue_mode)
         if mode is not None:
@@ -131,13 +134,15 @@ class Lanes:
         """A turn for these messages. Its id is the one that the first caller was told, else a fresh one."""
         turn_id = next((item.turn_id for item in items if item.turn_id), None) or self._parts.ids.turn_id()
         command = self._open()[1].read_reset(items[0]) if len(items) == 1 else None
+        cut = self._open()[1].cut
+        items = tuple(cut(item) for item in items)
         turn = Turn(
             self._services,
             key,
             items,
             turn_id=turn_id,
             warm=self.warm(key),
-            steered=steered,
+            steered=_CutMail(steered, cut),
             command=command,
             queued=decided,
             alone=alone,
@@ -192,3 +197,24 @@ class Lanes:
         """Forget an idle lane and the context it kept warm."""
         self._lanes.pop(key, None)
         self._warm.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _CutMail:
+    """Messages that steer, as the agent reads them: without the directives in their text (CMD-28)."""
+
+    mail: SteeredMail
+    cut: Callable[[InboxItem], InboxItem]
+
+    def has_steered(self, turn_id: TurnId) -> bool:
+        """Whether a message waits to be put into this turn."""
+        return self.mail.has_steered(turn_id)
+
+    def take_steered(self, turn_id: TurnId) -> tuple[tuple[InboxItem, ...], frozenset[InboundId]]:
+        """Those messages, taken out of the lane, and which of them also wait for a turn of their own."""
+        items, staying = self.mail.take_steered(turn_id)
+        return tuple(self.cut(item) for item in items), staying
+
+    def confirm_steered(self, turn_id: TurnId) -> None:
+        """What was taken is committed."""
+        self.mail.confirm_steered(turn_id)

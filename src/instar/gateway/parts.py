@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from instar.config.load import Config
+from instar.core.context.system import SystemText
 from instar.core.lifecycle.maintenance_disk import DiskFacts, PlannedFile
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionKey
 from instar.core.model.keeping import ArchivedTranscript, ImportedTranscript, StoredBackup
+from instar.core.model.people import ErasureReceipt, ExportedPerson, Person, PersonRow
 from instar.core.model.session import Session
 from instar.core.policy.model_choice import ModelNames
 from instar.core.policy.redaction import Redactor
@@ -22,7 +24,7 @@ from instar.ports.runner import ModelSpec, Runner
 from instar.ports.store import Store
 from instar.ports.tool import Tool
 
-__all__ = ["Archiver", "DiskKeeper", "GatewayParts", "Keeper", "ModelBook", "SystemTexts"]
+__all__ = ["Archiver", "DiskKeeper", "ExportFolder", "GatewayParts", "Keeper", "ModelBook", "SystemTexts"]
 
 
 class ModelBook(Protocol):
@@ -64,6 +66,22 @@ class SystemTexts(Protocol):
         """Whether the agent's workspace may be written to, as far as the system can tell (FLUSH-3)."""
         ...
 
+    async def report(self, agent_id: AgentId) -> SystemText:
+        """The same text as it stands now, with what came into it of which file (STATUS-10)."""
+        ...
+
+    def last_report(self, agent_id: AgentId) -> SystemText | None:
+        """The one that was loaded last, None if none was."""
+        ...
+
+
+class ExportFolder(Protocol):
+    """Where a person's exports go: the agent's workspace (CMD-31)."""
+
+    async def write(self, agent_id: AgentId, path: str, text: str) -> str:
+        """Write a new file below the workspace; its whole path. Raises `InvalidRequest` where it cannot be."""
+        ...
+
 
 class Archiver(Protocol):
     """Keeps a transcript that is about to leave the database (LOSS-8, MAINT-13)."""
@@ -101,6 +119,32 @@ class Keeper(Protocol):
         ...
 
 
+class Eraser(Protocol):
+    """What is held about one person, wherever it is kept (LEAK-11)."""
+
+    async def list(self, *, limit: int) -> tuple[PersonRow, ...]:
+        """Everybody whom the store knows, whoever wrote last first."""
+        ...
+
+    async def find_keys(self, person: Person) -> frozenset[SessionKey]:
+        """The sessions in which a person takes part."""
+        ...
+
+    async def export(self, person: Person, *, name: str | None, now: Instant) -> ExportedPerson:
+        """Write what is held about a person into a folder of the state directory. Raises `NotFound`."""
+        ...
+
+    async def plan(self, person: Person, *, now: Instant) -> ErasureReceipt:
+        """What an erasure would take out. Raises `NotFound`."""
+        ...
+
+    async def erase(
+        self, person: Person, *, within: frozenset[SessionKey], now: Instant, who: str, drop_backups: bool
+    ) -> ErasureReceipt | None:
+        """Take a person out of everything; None when they take part in sessions that are not `within`."""
+        ...
+
+
 class Intake(Protocol):
     """Puts foreign transcripts into the store (STORE-6)."""
 
@@ -118,6 +162,29 @@ class _NoIntake:
         raise Unavailable("This gateway takes no imports")
 
 
+class _NoEraser:
+    """A store without files is not erased from: it goes with its process."""
+
+    async def list(self, *, limit: int) -> tuple[PersonRow, ...]:  # noqa: ARG002 - there is nobody
+        return ()
+
+    async def find_keys(self, person: Person) -> frozenset[SessionKey]:
+        raise _lives_in_memory(person)
+
+    async def export(self, person: Person, **wish: object) -> ExportedPerson:  # noqa: ARG002 - there is nothing
+        raise _lives_in_memory(person)
+
+    async def plan(self, person: Person, **wish: object) -> ErasureReceipt:  # noqa: ARG002 - the same
+        raise _lives_in_memory(person)
+
+    async def erase(self, person: Person, **wish: object) -> ErasureReceipt | None:  # noqa: ARG002 - the same
+        raise _lives_in_memory(person)
+
+
+def _lives_in_memory(person: Person) -> NotFound:
+    return NotFound(f"Nothing is kept about {person.name}", why="this store lives in memory")
+
+
 class _NoKeeper:
     """A store without files: nothing to back up, no archives."""
 
@@ -129,6 +196,13 @@ class _NoKeeper:
 
     async def read_archive(self, path: str) -> ArchivedTranscript:
         raise NotFound(f"There is no archive {path}", why="this store lives in memory")
+
+
+class _NoExports:
+    """An agent without a folder."""
+
+    async def write(self, agent_id: AgentId, path: str, text: str) -> str:  # noqa: ARG002 - nothing is written
+        raise Unavailable("This gateway has no workspace to write to")
 
 
 class _NoDisk:
@@ -169,5 +243,7 @@ class GatewayParts:
     redactor: Redactor = field(default_factory=Redactor)
     disk: DiskKeeper = field(default_factory=_NoDisk)
     keeper: Keeper = field(default_factory=_NoKeeper)
+    eraser: Eraser = field(default_factory=_NoEraser)
+    exports: ExportFolder = field(default_factory=_NoExports)
     intake: Intake = field(default_factory=_NoIntake)
     flush_mirror: Callable[[], Awaitable[None]] = _no_mirror

@@ -18,7 +18,7 @@ from instar.core.routing.key import is_group_key, is_main_key, main_session_key,
 from instar.core.turn.begin import BeginSettings
 from instar.core.turn.door import DoorSettings
 
-__all__ = ["begin_settings", "command_context", "door_settings", "may_write_workspace", "reset_policy"]
+__all__ = ["begin_settings", "command_context", "door_settings", "may_write_workspace", "reset_policy", "sandbox_mode"]
 
 
 def door_settings(
@@ -49,6 +49,17 @@ def reset_policy(config: Config, key: SessionKey, channel: ChannelName | None) -
     """When the session of a key starts over (RESET-8, RESET-11)."""
     parsed = parse_key(key, main_key=config.routing.keys.main_key)
     return resolve_reset_policy(config.reset, resolve_reset_type(key), channel or parsed.channel)
+
+
+def sandbox_mode(config: Config, agent_id: AgentId, key: SessionKey, session: Session | None) -> str:
+    """Which sessions of an agent are sandboxed, and whether this one is: ``off``, ``non-main (sandboxed)``."""
+    origin = session.origin.channel if session else None
+    sandbox = config.sandbox(agent_id, origin, parse_key(key).peer_id or "")
+    override = session.overrides.sandbox_mode if session else None
+    main_key = config.routing.keys.main_key
+    decided = decide_sandbox(sandbox, policy_key=key, main_key=main_key, override=override)
+    mode = sandbox.group or sandbox.channel or sandbox.agent or sandbox.config or "off"
+    return f"{mode} (sandboxed)" if decided.value else mode
 
 
 def may_write_workspace(config: Config, session: Session) -> bool:

@@ -366,7 +366,7 @@ class Turn:
     async def _commit_answer(self, answer: Finished, model: ModelSpec, calls: Sequence[ToolCall] = ()) -> None:
         """Commit an answer after which the turn goes on; its words are owed to the person at once."""
         message, call = self._settle(answer, model)
-        reply = self._words.plan(message_text(message))
+        reply = self._words.plan(message_text(message), message)
         decisions = (*self._words.take_decisions(), *reply.decisions)
         session_id = self._require_session().session_id
         entry_id = self._services.ids.entry_id()
@@ -397,7 +397,7 @@ class Turn:
         message, took = self._settle(answer, model)
         missing = tell_wordless(message, (*self._items, *self._heard), reversed(self._warm.entries))
         if missing is None:
-            reply = self._words.plan(message_text(message))
+            reply = self._words.plan(message_text(message), message)
             await self._close("finish_turn", message, call=took, reply=reply, state="final")
             return
         log.warning("answer_without_words", session_key=self.key, turn_id=self.turn_id, model=model.ref)

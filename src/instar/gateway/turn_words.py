@@ -7,16 +7,19 @@ they are in no transcript. Clients get each line as an event.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from instar.core.context.outcome import Compacted
+from instar.core.explain.answered import format_thoughts, format_usage
 from instar.core.explain.compacted import build_end_notice, build_start_notice
 from instar.core.model.change import InboxItem, Noted, SessionChange
 from instar.core.model.decision import Decision
+from instar.core.model.entry import AssistantMessage
 from instar.core.model.session import Session
 from instar.core.turn.reply import Reply, plan_reply, read_owed_notice
 from instar.core.turn.standin import build_stand_in_line, describe_stand_in, with_stand_in
+from instar.gateway.context_text import with_report
 from instar.gateway.room import LazyPrompt
 from instar.gateway.turn_news import TurnNews
 from instar.gateway.turn_services import TurnServices
@@ -66,25 +69,43 @@ class TurnWords:
         inbound_id = self.items()[0].inbound_id
         return tuple(Noted(decision=one, inbound_id=inbound_id, turn_id=self.news.turn_id) for one in decided)
 
-    def plan(self, text: str) -> Reply:
-        """What the words of an answer owe; the line about an automatic reset goes with the first of them (LOSS-7)."""
+    def plan(self, text: str, answer: AssistantMessage | None = None) -> Reply:
+        """What words owe; the line about an automatic reset goes with the first of them (LOSS-7).
+
+        `answer` is the model's message that they are from, None for words of the gateway's own.
+        """
         session, items = self.session(), self.items()
-        stale = read_owed_notice(session)
-        channel = items[0].submission.inbound.channel
+        settings = self.services.reply_settings(
+            read_owed_notice(session), session.key, items[0].submission.inbound.channel, lines=self._lines()
+        )
+        if answer is not None:
+            settings = replace(settings, thoughts=self._thoughts(answer), footer=self._footer(answer))
         return plan_reply(
             text,
             items,
             session=session,
             turn_id=self.news.turn_id,
-            settings=self.services.reply_settings(stale, session.key, channel, lines=self._lines()),
+            settings=settings,
             draw=self.services.ids.delivery_id,
         )
 
+    def _thoughts(self, answer: AssistantMessage) -> str | None:
+        level = self.items()[-1].submission.options.reasoning or self.session().overrides.reasoning_level
+        return format_thoughts(answer) if level in {"on", "stream"} else None
+
+    def _footer(self, answer: AssistantMessage) -> str | None:
+        level = self.items()[-1].submission.options.usage or self.session().overrides.response_usage
+        return format_usage(answer, level)
+
+    def _verbose(self) -> str | None:
+        return self.items()[-1].submission.options.verbose or self.session().overrides.verbose_level
+
     def remember(self, change: SessionChange, *, was_told: bool) -> SessionChange:
-        """The change of an answer, with what its person now knows of the model that gave it."""
+        """The change of an answer, with what its person knows now of the model that gave it, and what that was told."""
         # Whoever wrote through a client was told by the event.
         by_client = all(item.submission.session_key is not None for item in self.items())
-        return with_stand_in(change, self._notes, was_told=was_told or by_client)
+        told = with_stand_in(change, self._notes, was_told=was_told or by_client)
+        return with_report(self.services, told)
 
     def _lines(self) -> list[str]:
         planned = self.prompt.planned if self.prompt is not None else None
@@ -97,14 +118,13 @@ class TurnWords:
     async def compaction_begins(self) -> None:
         """A model is about to be asked for a summary."""
         self.news.phase("compacting")
-        session = self.session()
-        await self._tell(build_start_notice(session.overrides.verbose_level, count=session.counters.compaction_count))
+        count = self.session().counters.compaction_count
+        await self._tell(build_start_notice(self._verbose(), count=count))
 
     async def compaction_ended(self, outcome: Compacted) -> None:
         """What came of it."""
-        session = self.session()
-        notify = self.services.compaction_settings(session.agent_id).notify_user
-        await self._tell(build_end_notice(outcome, session.overrides.verbose_level, notify_user=notify))
+        notify = self.services.compaction_settings(self.session().agent_id).notify_user
+        await self._tell(build_end_notice(outcome, self._verbose(), notify_user=notify))
 
     async def _tell(self, line: str | None) -> None:
         """Send a line by itself, as far as the session may send."""

@@ -8,6 +8,7 @@ agent answers without it.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ import structlog
 from instar.core.context.system import FILE_LIMIT_CHARS, WORKSPACE_FILES, SystemText, build_system_text
 from instar.core.model.ids import AgentId
 from instar.core.model.session import Session
+from instar.errors import InvalidRequest
 
-__all__ = ["WorkspaceTexts"]
+__all__ = ["WorkspaceExports", "WorkspaceTexts"]
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,11 @@ class WorkspaceTexts:
         nearest = next((place for place in (folder, *folder.parents) if place.exists()), None)
         return nearest is not None and nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
+    def last_report(self, agent_id: AgentId) -> SystemText | None:
+        """The text as it was loaded last, None if it was not."""
+        known = self._known.get(agent_id)
+        return None if known is None else known[1]
+
     async def report(self, agent_id: AgentId) -> SystemText:
         """The text with a report of its files (STATUS-10)."""
         folder, prompt = self._workspace_of(agent_id), self._prompt_of(agent_id)
@@ -63,6 +70,36 @@ class WorkspaceTexts:
         built = await asyncio.to_thread(_read, folder, prompt)
         self._known[agent_id] = stamp, built
         return built
+
+
+class WorkspaceExports:
+    """Files that people ask for, written into the workspace of an agent (CMD-31)."""
+
+    def __init__(self, *, workspace_of: Callable[[AgentId], Path]) -> None:
+        self._workspace_of = workspace_of
+
+    async def write(self, agent_id: AgentId, path: str, text: str) -> str:
+        """Write a new file; its whole path. Raises `InvalidRequest` for one that is there, or lies outside."""
+        folder = self._workspace_of(agent_id)
+        try:
+            return str(await asyncio.to_thread(_write_new, folder, path, text))
+        except FileExistsError:
+            what = f"There is a file {path} already, or one in its way"
+            raise InvalidRequest(what, fix="Name another one.", field="path") from None
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise InvalidRequest(f"The file {path} cannot be written", why=why, field="path") from None
+
+
+def _write_new(folder: Path, path: str, text: str) -> Path:
+    """The file, readable by its owner alone. A link on the way must not lead outside (LEAK-8)."""
+    file = folder / path
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise OSError(errno.EPERM, "it leads out of the workspace")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(text)
+    return file
 
 
 def _stat(path: Path) -> tuple[int, int] | None:

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from instar.config.config import Config, parse_config
+from instar.core.context.system import SystemText
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import AgentId, ChannelName
 from instar.core.model.session import Session
@@ -72,12 +73,32 @@ class _OneModel:
         return (self.spec,)
 
 
+_TEXT = SystemText(text="You are an assistant.", files=())
+
+
 class _PlainTexts:
     async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - one text for all
-        return "You are an assistant."
+        return _TEXT.text
 
     def is_writable(self, agent_id: AgentId) -> bool:  # noqa: ARG002 - there is no folder that would forbid it
         return True
+
+    async def report(self, agent_id: AgentId) -> SystemText:  # noqa: ARG002 - one text for all
+        return _TEXT
+
+    def last_report(self, agent_id: AgentId) -> SystemText | None:  # noqa: ARG002 - the same
+        return _TEXT
+
+
+@dataclass(slots=True)
+class _NotedExports:
+    """Keeps what would have been written into a workspace, by its path."""
+
+    files: dict[str, str] = field(default_factory=dict)
+
+    async def write(self, agent_id: AgentId, path: str, text: str) -> str:
+        self.files[path] = text
+        return f"/nowhere/{agent_id}/{path}"
 
 
 @dataclass(slots=True)
@@ -114,6 +135,7 @@ class GatewayInMemory:
         self.store: Store = store or open_memory_store()
         self.config = self._parse(config or {})
         self.archives = _NotedArchives()
+        self.exports = _NotedExports()
         self._tools = dict(tools or {})
         self._models = _OneModel(model, fallbacks)
         self._channels: dict[ChannelName, MemoryChannel] = {}
@@ -153,6 +175,7 @@ class GatewayInMemory:
             models=self._models,
             texts=_PlainTexts(),
             archiver=self.archives,
+            exports=self.exports,
             tools={name: fuse_tool(tool, self.fuse) for name, tool in self._tools.items()},
             channels={name: fuse_channel(channel, self.fuse) for name, channel in self._channels.items()},
         )

@@ -6,8 +6,11 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
 from instar.core.model.ids import AgentId
-from instar.system.workspace import WorkspaceTexts
+from instar.errors import InvalidRequest
+from instar.system.workspace import WorkspaceExports, WorkspaceTexts
 from tests.builders.turns import build_session
 
 MAIN = AgentId("main")
@@ -53,3 +56,31 @@ def test_a_workspace_is_writable_where_files_may_be_made(tmp_path: Path) -> None
     assert texts_in(tmp_path / "not" / "there" / "yet").is_writable(agent)
     assert not texts_in(file).is_writable(agent)
     assert not texts_in(file / "below").is_writable(agent)
+
+
+def export(folder: Path, path: str, text: str = "words") -> str:
+    exports = WorkspaceExports(workspace_of=lambda _: folder)
+    return asyncio.run(exports.write(AgentId("main"), path, text))
+
+
+def test_an_export_is_a_new_file_that_only_its_owner_reads(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    written = Path(export(folder, "a/talk.md"))
+    assert written == folder / "a/talk.md"
+    assert written.read_text(encoding="utf-8") == "words"
+    assert written.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(InvalidRequest, match="already"):
+        export(folder, "a/talk.md", "others")
+    assert written.read_text(encoding="utf-8") == "words"
+
+
+def test_a_link_does_not_lead_an_export_outside(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "out").symlink_to(tmp_path)
+    with pytest.raises(InvalidRequest, match="leads out of the workspace"):
+        export(folder, "out/talk.md")
+    (folder / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InvalidRequest, match="in its way"):
+        export(folder, "file/talk.md")
+    assert not (tmp_path / "talk.md").exists()

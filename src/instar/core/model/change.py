@@ -71,8 +71,9 @@ DeliveryState = Literal["pending", "sending", "sent", "suppressed", "failed", "u
 class TurnOptions:
     """What a caller asks of the one turn that answers its message.
 
-    `deliver` sends the reply to the session's channel as well as to clients that listen. `thinking` and `model`
-    hold for this turn only. `timeout_ms` None means the configured limit.
+    `deliver` sends the reply to the session's channel as well as to clients that listen. `thinking`, `model`,
+    `verbose`, `reasoning` and `usage` hold for this turn only; None leaves it to the session. `timeout_ms` None means
+    the configured limit.
     """
 
     deliver: bool = False
@@ -82,6 +83,9 @@ class TurnOptions:
     queue_mode: str | None = None
     system: bool = False
     """True for input that no person wrote (cron, hooks, announcements): it is no interaction (RESET-20)."""
+    verbose: str | None = None
+    reasoning: str | None = None
+    usage: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,13 +40,16 @@ __all__ = [
 class ReplySettings:
     """What a reply needs to know. `text_max_chars` gives a channel's limit, None without one.
 
-    `notice` is put in front of the first piece for a channel: the line about an automatic reset (LOSS-7).
+    `notice` is put in front of the first piece for a channel: the line about an automatic reset (LOSS-7). `thoughts`
+    stand between it and the words, `footer` behind them; none of the three is in the transcript's words.
     """
 
     send_policy: SendPolicy
     main_key: str
     text_max_chars: Callable[[str], int | None]
     notice: str | None = None
+    thoughts: str | None = None
+    footer: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,8 @@ def plan_reply(
     egress = decide_egress(verdict, kind)
     state: DeliveryState = "suppressed" if silent or not egress.deliver else "pending"
     reason = "silent" if silent else None if egress.deliver else egress.reason or "send_policy"
-    shown = f"{settings.notice}\n\n{text}" if settings.notice and state == "pending" else text
+    parts = (settings.notice, settings.thoughts, text, settings.footer)
+    shown = "\n\n".join(part for part in parts if part) if state == "pending" else text
     pieces = _split(shown, settings.text_max_chars(target.channel)) if state == "pending" else (text,)
     record = _record(verdict.as_decision(), silent=silent)
     return Reply(
