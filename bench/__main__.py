@@ -23,7 +23,7 @@ from pathlib import Path
 from bench.harness import Options, Table, measure_table
 from bench.page import describe_machine, print_table, write_page
 
-NAMES = ("store", "turn", "socket_turns", "operations", "start", "decisions", "cli", "context", "peers")
+NAMES = ("store", "turn", "socket_turns", "operations", "start", "decisions", "cli", "context", "peers", "openclaw")
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"

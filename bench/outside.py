@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import subprocess
 import sys
@@ -15,12 +16,14 @@ from typing import Any
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from bench.harness import Options, child_environment
 
-__all__ = ["GatewayProcess", "WireClient", "open_client", "open_gateway", "open_model", "start_gateway"]
+__all__ = ["TOKEN", "GatewayProcess", "WireClient", "open_client", "open_gateway", "open_model", "start_gateway"]
 
 TOKEN = "a-token-of-the-benchmarks-that-opens-nothing-else"  # noqa: S105 - it opens the gateway that is measured
+SCOPES = ("operator.read", "operator.write", "operator.admin")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -107,15 +110,22 @@ class WireClient:
             raise RuntimeError(f"the turn {run_id} ended as {state}")
 
     async def listen(self) -> None:
-        """Read frames until the connection closes."""
-        async for text in self._socket:
-            frame = _decode(text)
-            if frame["type"] == "res":
-                self._answers.pop(frame["id"]).set_result(frame)
-            elif frame.get("event") == "chat":
-                payload = frame["payload"]
-                if payload["state"] in {"final", "error", "aborted"} and payload["runId"] in self._ends:
-                    self._ends.pop(payload["runId"]).set_result(payload["state"])
+        """Read frames until the connection closes; what is still waited for then fails."""
+        with contextlib.suppress(ConnectionClosed):
+            async for text in self._socket:
+                self._take(_decode(text))
+        left: list[asyncio.Future[Any]] = [*self._answers.values(), *self._ends.values()]
+        for waiting in left:
+            if not waiting.done():
+                waiting.set_exception(RuntimeError("the connection was closed"))
+
+    def _take(self, frame: Mapping[str, Any]) -> None:
+        if frame["type"] == "res":
+            self._answers.pop(frame["id"]).set_result(frame)
+        elif frame.get("event") == "chat":
+            payload = frame["payload"]
+            if payload["state"] in {"final", "error", "aborted"} and payload["runId"] in self._ends:
+                self._ends.pop(payload["runId"]).set_result(payload["state"])
 
 
 @asynccontextmanager
@@ -126,7 +136,8 @@ async def open_client(url: str) -> AsyncIterator[WireClient]:
         client = WireClient(socket)
         listening = asyncio.create_task(client.listen())
         told = {"id": "gateway-client", "version": "1.0", "platform": "linux", "mode": "backend"}
-        await client.call("connect", {"minProtocol": 4, "maxProtocol": 4, "client": told, "auth": {"token": TOKEN}})
+        asked = {"role": "operator", "scopes": SCOPES, "client": told, "auth": {"token": TOKEN}}
+        await client.call("connect", {"minProtocol": 4, "maxProtocol": 4, **asked})
         try:
             yield client
         finally:
