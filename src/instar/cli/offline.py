@@ -142,6 +142,12 @@ class _Nobody:
     archive = load
     report = load
 
+    def is_writable(self, *_: object) -> bool:
+        return False
+
+    def last_report(self, *_: object) -> None:
+        return None
+
 
 async def _answer(method: str, call: Call) -> object:
     return await HANDLERS[method](call)

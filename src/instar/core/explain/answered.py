@@ -31,7 +31,7 @@ def format_usage(answer: AssistantMessage, level: str | None) -> str | None:
     if level == "full":
         if usage.cache_read:
             told.append(f"{format_count(usage.cache_read)} of them cached")
-        if usage.cost is not None and usage.cost.total:
+        if usage.cost.total:
             told.append(f"${usage.cost.total:.4f}")
         told.append(f"{answer.provider}/{answer.model}")
     return f"({' · '.join(told)})"
