@@ -38,9 +38,11 @@ from instar.runners.factory import build_runner
 from instar.stores.archive import TranscriptArchiver
 from instar.stores.audit import StoreAuditor
 from instar.stores.disk import SessionFiles
+from instar.stores.erasing.eraser import StoreEraser
+from instar.stores.erasing.places import build_places
 from instar.stores.intake import TranscriptIntake
 from instar.stores.keeper import StoreKeeper
-from instar.stores.mirror import open_mirror
+from instar.stores.mirror import Flushable, open_mirror
 from instar.stores.search_index import follow_index
 from instar.stores.sqlite import SqliteStore
 from instar.system.clock import SystemClock
@@ -157,6 +159,7 @@ async def _open(
     stack.callback(handle.log.info, GATEWAY_STOPPED)
     stack.push_async_callback(store.close)
     mirror = await stack.enter_async_context(open_mirror(store, config, clock=clock))
+    eraser = await _take_up_erasures(store, live, loaded, mirror, redactor)
     models = ConfiguredModels(live)
     built = build_runner(config.models, clock=clock, log=handle.log)
     channels = build_channels(config)
@@ -181,6 +184,7 @@ async def _open(
         disk=SessionFiles(store, config),
         intake=TranscriptIntake(store),
         keeper=StoreKeeper(config, loaded.path, version=__version__),
+        eraser=eraser,
         flush_mirror=mirror.flush,
     )
     gateway = Gateway(parts)
@@ -210,6 +214,22 @@ async def _open(
 def _workspaces(live: Callable[[], Config]) -> Callable[[AgentId], Path]:
     """Where each agent's files lie, by the configuration of the moment."""
     return lambda agent_id: Path(live().workspace(agent_id))
+
+
+async def _take_up_erasures(
+    store: SqliteStore, live: LiveConfig, loaded: Loaded, mirror: Flushable, redactor: Redactor
+) -> StoreEraser:
+    """What takes a person out of everything; whatever a crash cut of that is finished before anybody is let in."""
+    eraser = StoreEraser(
+        store,
+        build_places(live(), loaded.path),
+        links=lambda: live().routing.keys.links,
+        ids=SystemIds(),
+        flush_mirror=mirror.flush,
+        clean=redactor.value,
+    )
+    await eraser.resume()
+    return eraser
 
 
 def _with_options(config: Config, options: GatewayOptions) -> Config:

@@ -77,6 +77,7 @@ from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
 from instar.testing.ids import SequenceIds
 from tests.builders.fake_doors import FakePairing
+from tests.builders.fake_people import FakePeople
 
 __all__ = ["FakeGateway", "MemoryTokens"]
 
@@ -136,6 +137,7 @@ class FakeGateway:
         self.upkeep = _NoUpkeep()
         self.keeping = _NoKeeping()
         self.pairing = FakePairing()
+        self.people = FakePeople()
         self.tokens = Tokens(MemoryTokens(), SystemClock(), SystemIds(), self.events)
         self.rows: dict[SessionKey, Session] = {}
         self.transcripts: dict[SessionId, list[StoredEntry]] = {}

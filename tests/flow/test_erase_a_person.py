@@ -42,8 +42,7 @@ async def _leave(tmp_path):
         await world.mirror.flush()
         assert world.count("alice-771", "al-772", "zebra-447", "moor@example.org", "Alice Moor")
         person = resolve_person_named("other:al-772", world.config.routing.keys.links)
-        found = await world.eraser.find(person)
-        receipt = await world.eraser.erase(found, now=NOW, who="operator", drop_backups=False)
+        receipt = await world.eraser.erase_all(person, now=NOW, who="operator", drop_backups=False)
         assert receipt.residue == 0
         assert world.count("alice-771", "al-772", "zebra-447", "moor@example.org", "Alice Moor") == {}
         assert world.count("panda-9")

@@ -67,6 +67,8 @@ NEED_MORE = {
     "pairing.approve",
     "pairing.reject",
     "pairing.revoke",
+    "people.erase",
+    "people.export",
     "sessions.import",
     "sessions.restore",
     "sessions.simulate",

@@ -34,6 +34,7 @@ from instar.core.model.ids import (
 )
 from instar.core.model.keeping import ImportedTranscript, RestoredSession, StoredBackup
 from instar.core.model.pairing import Admission, Pairing, PairingCode, Pairings
+from instar.core.model.people import ErasureReceipt, ExportedPerson, PersonRow
 from instar.core.model.query import DecisionQuery, DeliveryRow, SearchPage, SearchQuery, SessionQuery, UsageRow
 from instar.core.model.state import ChangesSince
 from instar.core.model.token import ShownToken, Token
@@ -58,6 +59,7 @@ __all__ = [
     "GatewayPort",
     "KeepingPort",
     "PairingPort",
+    "PeoplePort",
     "SessionsPort",
     "TokensPort",
     "Unsubscribe",
@@ -274,6 +276,26 @@ class TokensPort(Protocol):
         ...
 
 
+class PeoplePort(Protocol):
+    """What an operator asks about one person (LEAK-11)."""
+
+    async def list(self, *, limit: int) -> tuple[PersonRow, ...]:
+        """Everybody whom the store knows, whoever wrote last first."""
+        ...
+
+    async def export(self, text: str, *, name: str | None) -> ExportedPerson:
+        """Write what is held about a person into the state directory. Raises `NotFound`, `InvalidRequest`."""
+        ...
+
+    async def plan(self, text: str) -> ErasureReceipt:
+        """What an erasure would take out. Raises `NotFound`."""
+        ...
+
+    async def erase(self, text: str, *, drop_backups: bool, who: str) -> ErasureReceipt:
+        """Take a person out of everything that is kept. Raises `NotFound`, `Unavailable`."""
+        ...
+
+
 class GatewayPort(Protocol):
     """The gateway as the API sees it."""
 
@@ -290,6 +312,11 @@ class GatewayPort(Protocol):
     @property
     def upkeep(self) -> UpkeepPort:
         """Operations that look after sessions."""
+        ...
+
+    @property
+    def people(self) -> PeoplePort:
+        """One person: what is held, and that it goes."""
         ...
 
     @property

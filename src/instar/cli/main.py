@@ -33,8 +33,10 @@ COMMANDS: Final[Mapping[str, str]] = {
     "doctor": "instar.cli.commands.doctor",
     "outbox": "instar.cli.commands.outbox",
     "pairing": "instar.cli.commands.pairing",
+    "people": "instar.cli.commands.people",
     "export": "instar.cli.commands.exports",
     "security": "instar.cli.commands.security",
+    "dashboard": "instar.cli.commands.dashboard",
 }
 """Each command's module; the click command in it is called `command`."""
 

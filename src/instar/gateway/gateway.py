@@ -32,6 +32,7 @@ from instar.gateway.maintenance import Maintenance
 from instar.gateway.outbox import Outbox
 from instar.gateway.pairing import PairingDesk
 from instar.gateway.parts import GatewayParts
+from instar.gateway.people import People
 from instar.gateway.runs import Runs
 from instar.gateway.sessions import Sessions
 from instar.gateway.settings import door_settings
@@ -73,6 +74,7 @@ class Gateway:
         self.keeping = Keeping(parts, self._services, self.lanes)
         self.pairing = PairingDesk(parts, self._services)
         self.tokens = Tokens(parts.store.tokens, parts.clock, parts.ids, self.events)
+        self.people = People(parts, self._services, self.lanes, self.tokens)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes, pairing=self.pairing)
 
     # --- life ---------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from instar.api.handlers import (
     keeping,
     operator,
     pairing,
+    people,
     records,
     security,
     sessions,
@@ -40,6 +41,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **keeping.HANDLERS,
     **operator.HANDLERS,
     **pairing.HANDLERS,
+    **people.HANDLERS,
     **security.HANDLERS,
     **tokens.HANDLERS,
 }

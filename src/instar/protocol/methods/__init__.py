@@ -18,6 +18,7 @@ from instar.protocol.methods.gateway import AGENTS, GATEWAY
 from instar.protocol.methods.keeping import KEEPING
 from instar.protocol.methods.operator import OPERATOR
 from instar.protocol.methods.pairing import PAIRING
+from instar.protocol.methods.people import PEOPLE
 from instar.protocol.methods.records import RECORDS
 from instar.protocol.methods.row import ADMIN, IDEMPOTENCY, READ, WRITE, Method
 from instar.protocol.methods.security import SECURITY
@@ -47,6 +48,7 @@ METHODS: Final[Mapping[str, Method]] = {
         *GATEWAY,
         *OPERATOR,
         *PAIRING,
+        *PEOPLE,
         *SECURITY,
         *TOKENS,
     )

@@ -55,7 +55,7 @@ async def _reapply(
         eraser = StoreEraser(
             store, _places(state_dir), links=lambda: NO_LINKS, ids=SystemIds(), flush_mirror=_no_mirror
         )
-        return await eraser.erase(await eraser.find(person), now=now, who="restore", drop_backups=False)
+        return await eraser.erase_all(person, now=now, who="restore", drop_backups=False)
     finally:
         await store.close()
 

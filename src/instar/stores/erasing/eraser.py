@@ -19,18 +19,22 @@ from typing import Final
 import msgspec
 import structlog
 
+from instar.core.lifecycle.archive_name import format_file_time
 from instar.core.model.change import Noted
 from instar.core.model.decision import Decision, InputValue
-from instar.core.model.ids import Instant, SessionId
-from instar.core.model.people import ErasureReceipt, Person
+from instar.core.model.ids import Instant, SessionId, SessionKey
+from instar.core.model.people import ErasureReceipt, ExportedPerson, Person, PersonRow
 from instar.core.policy.erased import hash_ids
 from instar.core.routing.identity import Links
 from instar.core.routing.person import PersonTest
+from instar.errors import InvalidRequest, NotFound
 from instar.ports.ids import IdSource
 from instar.stores.decisions import record_decisions
 from instar.stores.erasing.away import Erased, keep_away, list_erased, write_list
-from instar.stores.erasing.files import Places, erase_files, find_common_in_archives
+from instar.stores.erasing.export import Clean, export_person
+from instar.stores.erasing.files import EXPORTS, Places, erase_files, find_common_in_archives
 from instar.stores.erasing.find import Holdings, ask, find_holdings
+from instar.stores.erasing.people import list_people
 from instar.stores.erasing.rows import clean_shared, erase_messages, erase_rows, erase_session, rewrite_transcript
 from instar.stores.erasing.scan import Scan, scan_backups, search_everything
 from instar.stores.rows import forget_parsed, format_json
@@ -72,6 +76,16 @@ class _Wanted(msgspec.Struct, kw_only=True):
 _wanted: Final = msgspec.json.Decoder(_Wanted)
 
 
+def _require(found: Holdings) -> Holdings:
+    if not found:
+        raise NotFound(
+            f"Nothing is held about {found.person.name}",
+            why="nobody of that id wrote, owns a session or has a token",
+            fix="`instar people list` shows who is known.",
+        )
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Erasure:
     """One erasure under way: its name, when it began, at whose wish, and whether old backups go too."""
@@ -82,10 +96,15 @@ class _Erasure:
     drop_backups: bool
 
 
+def _as_it_is(value: object) -> object:
+    return value
+
+
 class StoreEraser:
     """Keeps `instar.gateway.parts.Eraser` over one store and its files.
 
-    `links` gives the identity links of this moment; `flush_mirror` brings the mirror level with the rows.
+    `links` gives the identity links of this moment; `flush_mirror` brings the mirror level with the rows; `clean` takes
+    secrets out of what is exported.
     """
 
     def __init__(
@@ -96,6 +115,7 @@ class StoreEraser:
         links: Callable[[], Links],
         ids: IdSource,
         flush_mirror: Callable[[], Awaitable[None]],
+        clean: Clean = _as_it_is,
     ) -> None:
         self._store = store
         self._engine = store.engine
@@ -103,8 +123,30 @@ class StoreEraser:
         self._links = links
         self._ids = ids
         self._flush_mirror = flush_mirror
+        self._clean = clean
 
     # --- what is asked ------------------------------------------------------------------------------------------------
+
+    async def list(self, *, limit: int) -> tuple[PersonRow, ...]:
+        """Everybody whom the rows know, whoever wrote last first."""
+        return await list_people(self._engine, self._links(), limit=limit)
+
+    async def find_keys(self, person: Person) -> frozenset[SessionKey]:
+        """The sessions in which a person takes part, theirs alone and shared ones."""
+        found = await find_holdings(self._engine, person, self._links())
+        return frozenset(found.keys | found.shared)
+
+    async def export(self, person: Person, *, name: str | None, now: Instant) -> ExportedPerson:
+        """Write what is held about a person into ``<state>/exports``. Raises `NotFound`, `InvalidRequest`."""
+        if name is not None and (Path(name).name != name or name.startswith(".")):
+            raise InvalidRequest(f"{name!r} is no name of a folder", fix="Give a plain name, no path.", field="name")
+        folder = self._places.state_dir / EXPORTS / (name or f"person-{format_file_time(now)}")
+        return await self.export_to(person, folder, now=now)
+
+    async def export_to(self, person: Person, folder: Path, *, now: Instant) -> ExportedPerson:
+        """Write what is held about a person into a new folder. Raises `NotFound`, `InvalidRequest`, `StoreError`."""
+        found = _require(await self.find(person))
+        return await export_person(self._store, self._places, found, folder, now=now, clean=self._clean)
 
     async def find(self, person: Person) -> Holdings:
         """What is held about a person. Nothing is changed."""
@@ -116,8 +158,9 @@ class StoreEraser:
         found.needles -= common
         return found
 
-    async def plan(self, found: Holdings, *, now: Instant) -> ErasureReceipt:
-        """What an erasure would take out, and where the person is found now."""
+    async def plan(self, person: Person, *, now: Instant) -> ErasureReceipt:
+        """What an erasure would take out, and where the person is found now. Raises `NotFound`."""
+        found = _require(await self.find(person))
         params = found.params()
         counts = Counter(sessions=len(found.keys), shared_sessions=len(found.shared), messages=len(found.inbounds))
         for query in _PLANNED:
@@ -128,8 +171,26 @@ class StoreEraser:
         receipt = _build_receipt(found, counts, scan, self._places, backups=backups, at=now)
         return replace(receipt, planned=True)
 
-    async def erase(self, found: Holdings, *, now: Instant, who: str, drop_backups: bool) -> ErasureReceipt:
-        """Take a person out of everything; what was done. Raises `StoreError`, OSError: the next start goes on then."""
+    async def erase(
+        self, person: Person, *, within: frozenset[SessionKey], now: Instant, who: str, drop_backups: bool
+    ) -> ErasureReceipt | None:
+        """Take a person out of everything; what was done.
+
+        `within` are the sessions that are held still: where there are others by now nothing is done, and None is given.
+        Raises `NotFound`; `StoreError`, OSError when it was cut: the next start goes on then.
+        """
+        found = _require(await self.find(person))
+        if not found.keys | found.shared <= within:
+            return None
+        return await self._begin(found, now=now, who=who, drop_backups=drop_backups)
+
+    async def erase_all(self, person: Person, *, now: Instant, who: str, drop_backups: bool) -> ErasureReceipt:
+        """As `erase`, for whoever has the store alone: nothing need be held still."""
+        found = _require(await self.find(person))
+        return await self._begin(found, now=now, who=who, drop_backups=drop_backups)
+
+    async def _begin(self, found: Holdings, *, now: Instant, who: str, drop_backups: bool) -> ErasureReceipt:
+        """Write down what goes, then let it go."""
         erasure = _Erasure(id=self._ids.session_id(), began_at=now, who=who, drop_backups=drop_backups)
         await self._keep_away(found, now)
         columns: Params = {"id": erasure.id, "at": now, **self._mask(erasure, found, Counter())}

@@ -1,0 +1,110 @@
+"""What an operator asks about one person: what is held, a copy of it, and that it goes (LEAK-11).
+
+An erasure must not meet a turn that writes: every session that the person takes part in is shut and its lane emptied
+first, and stays so until the receipt. What their lanes kept warm is forgotten then; their tokens end before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from instar.core.model.ids import SessionKey
+from instar.core.model.people import ErasureReceipt, ExportedPerson, Person, PersonRow
+from instar.core.routing.key import parse_key
+from instar.core.routing.person import PersonTest, resolve_person_named
+from instar.errors import InvalidRequest
+from instar.gateway.lane import LaneBook
+from instar.gateway.parts import GatewayParts
+from instar.gateway.tokens import Tokens
+from instar.gateway.turn_services import TurnServices
+
+__all__ = ["People"]
+
+
+class People:
+    """The people of one gateway."""
+
+    def __init__(self, parts: GatewayParts, services: TurnServices, lanes: LaneBook, tokens: Tokens) -> None:
+        self._parts = parts
+        self._services = services
+        self._lanes = lanes
+        self._tokens = tokens
+        self._one_at_a_time = asyncio.Lock()
+
+    async def list(self, *, limit: int) -> tuple[PersonRow, ...]:
+        """Everybody whom the store knows, whoever wrote last first."""
+        return await self._parts.eraser.list(limit=limit)
+
+    async def export(self, text: str, *, name: str | None) -> ExportedPerson:
+        """Write what is held about a person into the state directory. Raises `NotFound`, `InvalidRequest`."""
+        return await self._parts.eraser.export(self._name(text), name=name, now=self._parts.clock.now())
+
+    async def plan(self, text: str) -> ErasureReceipt:
+        """What an erasure would take out. Raises `NotFound`."""
+        return await self._parts.eraser.plan(self._name(text), now=self._parts.clock.now())
+
+    async def erase(self, text: str, *, drop_backups: bool, who: str) -> ErasureReceipt:
+        """Take a person out of everything that is kept. Raises `NotFound`, `Unavailable` when a turn does not end."""
+        person = self._name(text)
+        async with self._one_at_a_time:
+            await self._end_tokens(person, who=who)
+            held: set[SessionKey] = set()
+            async with AsyncExitStack() as stack:
+                receipt = None
+                while receipt is None:
+                    for key in sorted(await self._parts.eraser.find_keys(person) - held):
+                        await stack.enter_async_context(self._hold(key))
+                        held.add(key)
+                    receipt = await self._parts.eraser.erase(
+                        person, within=frozenset(held), now=self._parts.clock.now(), who=who, drop_backups=drop_backups
+                    )
+                for key in held:
+                    self._lanes.warm(key).forget()
+        await self._tell(held)
+        return receipt
+
+    def _name(self, text: str) -> Person:
+        person = resolve_person_named(text, self._parts.config().routing.keys.links)
+        if person is None:
+            raise InvalidRequest("A person has an id", fix="Name them as `people.list` does.", field="id")
+        return person
+
+    @asynccontextmanager
+    async def _hold(self, key: SessionKey) -> AsyncIterator[None]:
+        """While nothing happens in a session: its door is shut, its lane has dropped what it had, and waits."""
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def wait() -> None:
+            begun.set()
+            await ended.wait()
+
+        async with self._services.doors.shut(key):
+            stopped = asyncio.ensure_future(self._lanes.get(key).perform(wait, cause="delete"))
+            waiting = asyncio.ensure_future(begun.wait())
+            try:
+                await asyncio.wait((stopped, waiting), return_when=asyncio.FIRST_COMPLETED)
+                if stopped.done():
+                    stopped.result()  # the lane could not be emptied, and says why
+                yield
+            finally:
+                waiting.cancel()
+                ended.set()
+                await asyncio.gather(stopped, return_exceptions=True)
+
+    async def _end_tokens(self, person: Person, *, who: str) -> None:
+        """End every token of the person, so that whoever came in by one is sent away."""
+        test = PersonTest(person=person, links=self._parts.config().routing.keys.links)
+        for token in await self._tokens.list():
+            if test.is_principal(token.principal) and token.revoked_at is None:
+                await self._tokens.revoke(token.id, who=who)
+
+    async def _tell(self, keys: set[SessionKey]) -> None:
+        """Tell clients which sessions are gone, and which are not as they were."""
+        for key in sorted(keys):
+            session = await self._parts.store.load_session(key)
+            if session is None:
+                self._services.tell_deleted(key, parse_key(key).agent_id or self._parts.config().agents.default_id)
+            else:
+                self._services.tell_session(session, "patch")
