@@ -36,7 +36,6 @@ COMMANDS: Final[Mapping[str, str]] = {
     "people": "instar.cli.commands.people",
     "export": "instar.cli.commands.exports",
     "security": "instar.cli.commands.security",
-    "dashboard": "instar.cli.commands.dashboard",
 }
 """Each command's module; the click command in it is called `command`."""
 
