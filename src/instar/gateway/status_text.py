@@ -1,8 +1,11 @@
-"""Gathers how a session stands, for `/status` and the tool `session_status` (STATUS-1…6)."""
+"""Gathers how a session stands, for `/status` and the tool `session_status` (STATUS-1…6, WHY-7)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from instar.core.context.build import build_view
+from instar.core.context.tokens import NOTHING, ContextEstimate
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.freshness import decide_freshness
 from instar.core.model.ids import AgentId, SessionKey
@@ -12,6 +15,7 @@ from instar.core.policy.send import SendFacts, decide_send
 from instar.core.queue.settings import resolve_queue_settings
 from instar.core.routing.key import is_group_key, parse_key
 from instar.errors import NotFound
+from instar.gateway.held import held_settings
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.settings import reset_policy
@@ -35,13 +39,19 @@ async def load_status_facts(
     model = services.resolve_model(session, None) if session else parts.models.default_of(agent_id)
     queue = resolve_queue_settings(config.queue, channel=channel, overrides=overrides)
     policy = reset_policy(config, key, channel)
-    used, source = await _window(parts, session)
+    window = await _window(parts, session)
     lane = lanes.find(key)
     zone = parts.clock.zone()
     freshness = None
     if session is not None:
         header_at = facts.transcript.header.timestamp if facts.transcript else None
         freshness = decide_freshness(session.lifecycle, header_at=header_at, policy=policy, now=now, zone=zone)
+    send = decide_send(
+        config.send,
+        SendFacts(
+            key=key, override=overrides.send_policy, entry_channel=channel, main_key=config.routing.keys.main_key
+        ),
+    )
     usage = await parts.store.sum_usage(session_key=key)
     costs = [row.cost_usd for row in usage if row.cost_usd is not None]
     return StatusFacts(
@@ -52,40 +62,35 @@ async def load_status_facts(
         session=session,
         model=model.ref,
         auth_kind="no key needed" if model.api == "echo" else "api key",
-        window_used=used,
-        window_source=source,
+        window_used=window.tokens,
+        window_source=window.source,
+        window_counted_at=window.measured_at,
         window_tokens=model.context_window,
         queue_mode=queue.mode,
         queue_source=str(queue.sources.get("mode", "default")),
         waiting=lane.waiting_count if lane else 0,
         running=len(lane.active_turn_ids) if lane else 0,
-        send_verdict=decide_send(
-            config.send,
-            SendFacts(
-                key=key,
-                override=overrides.send_policy,
-                entry_channel=channel,
-                main_key=config.routing.keys.main_key,
-            ),
-        ).verdict,
+        send_verdict=send.verdict,
         policy=policy,
         freshness=freshness,
         billed_usd=sum(costs) if costs else None,
         activation=_activation(parts, session, agent_id, key),
         spendings=await services.spending.list_spendings(facts, agent_id, channel=channel or "", model=model),
+        settings=held_settings(config, session, agent_id, key, model=model.ref, queue=queue, send=send, policy=policy),
     )
 
 
-async def _window(parts: GatewayParts, session: Session | None) -> tuple[int, str]:
-    """The tokens in the window now and who counted them (STATUS-3, WHY-7)."""
+async def _window(parts: GatewayParts, session: Session | None) -> ContextEstimate:
+    """The tokens in the window now, who counted them and when (STATUS-3, WHY-7)."""
     if session is None:
-        return 0, "estimate"
+        return NOTHING
+    known = session.counters.total_tokens
     try:
         page = await parts.store.load_context(session.session_id)
     except NotFound:
-        return session.counters.total_tokens, "estimate"
+        return replace(NOTHING, tokens=known)
     estimate = build_view([stored.entry for stored in page.entries]).context
-    return max(estimate.tokens, session.counters.total_tokens), estimate.source
+    return replace(estimate, tokens=max(estimate.tokens, known))
 
 
 def _activation(parts: GatewayParts, session: Session | None, agent_id: AgentId, key: SessionKey) -> str | None:

@@ -51,7 +51,6 @@ class Gateway:
             freshness=None,
         )
 
-
     async def changes(self, asker: SessionKey, key: SessionKey, *, since: int) -> ChangesSince | None:
         assert asker == OWN
         if key not in (OWN, WATCHED):
@@ -76,7 +75,13 @@ def test_it_gives_the_status_as_text_and_as_fields() -> None:
     text, fields = texts(output)
     assert "Model: openai/gpt-5.2" in text
     assert json.loads(fields) == output.details
-    assert json.loads(fields)["context"] == {"used": 1200, "source": "estimate", "limit": 400_000, "percent": 0}
+    assert json.loads(fields)["context"] == {
+        "used": 1200,
+        "source": "estimate",
+        "limit": 400_000,
+        "percent": 0,
+        "countedAt": None,
+    }
     assert not output.is_error
 
 

@@ -6,14 +6,17 @@ apart: what is in the window now, what was billed so far, and how large the wind
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
+from instar.core.explain.settings import build_setting_fields, build_setting_lines, describe_policy
 from instar.core.lifecycle.freshness import Freshness
 from instar.core.lifecycle.notice import format_span
 from instar.core.lifecycle.reset import ResetPolicy
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.session import Session
+from instar.core.model.setting import Setting
 from instar.core.policy.budget import Spending
 from instar.core.policy.budget_text import describe_spending
 
@@ -26,7 +29,8 @@ class StatusFacts:
 
     `window_used` are the tokens in the window now and `window_source` who counted them; `window_tokens` is its size,
     None if unknown. `billed_usd` is what the ledger booked, None where nothing was priced. `send_verdict` is `allow` or
-    `deny`. `runtime` is where tools run. `spendings` are the budgets that a turn here falls under.
+    `deny`. `runtime` is where tools run. `spendings` are the budgets that a turn here falls under. `settings` is every
+    setting that holds here, by its name in files (WHY-6). `window_counted_at` is when the provider last counted.
     """
 
     version: str
@@ -50,6 +54,8 @@ class StatusFacts:
     activation: str | None = None
     runtime: str = "direct"
     spendings: tuple[Spending, ...] = ()
+    settings: Mapping[str, Setting[object]] = field(default_factory=dict)
+    window_counted_at: Instant | None = None
 
 
 def build_status_lines(facts: StatusFacts) -> str:
@@ -75,6 +81,7 @@ def build_status_lines(facts: StatusFacts) -> str:
     if facts.send_verdict != "allow":
         lines.append(f"Send policy: {facts.send_verdict}")
     lines += [f"Budget per {one.budget.per}: {describe_spending(one)}" for one in facts.spendings]
+    lines += build_setting_lines(facts.settings)
     lines.append(f"Reset: {_reset(facts)}")
     return "\n".join(lines)
 
@@ -92,6 +99,7 @@ def build_status_fields(facts: StatusFacts) -> dict[str, object]:
             "source": facts.window_source,
             "limit": facts.window_tokens,
             "percent": _percent(facts),
+            "countedAt": facts.window_counted_at,
         },
         "billed": {
             "inputTokens": counters.input_tokens if counters else 0,
@@ -107,6 +115,7 @@ def build_status_fields(facts: StatusFacts) -> dict[str, object]:
             "nextExpiryAt": facts.freshness.next_expiry_at if facts.freshness else None,
         },
         "runtime": facts.runtime,
+        "settings": build_setting_fields(facts.settings),
         "budgets": [
             {
                 "per": one.budget.per,
@@ -130,10 +139,12 @@ def format_count(count: int) -> str:
 
 
 def _window(facts: StatusFacts) -> str:
-    used = format_count(facts.window_used)
+    used, source = format_count(facts.window_used), facts.window_source
+    if facts.window_counted_at is not None:
+        source = f"{source} {_span(max(0, facts.now - facts.window_counted_at) // 1000)} ago"
     if facts.window_tokens is None:
-        return f"{used} (window unknown, {facts.window_source})"
-    return f"{used}/{format_count(facts.window_tokens)} ({_percent(facts)}%, {facts.window_source})"
+        return f"{used} (window unknown, {source})"
+    return f"{used}/{format_count(facts.window_tokens)} ({_percent(facts)}%, {source})"
 
 
 def _percent(facts: StatusFacts) -> int | None:
@@ -165,13 +176,8 @@ def _levels(session: Session) -> list[str]:
 
 
 def _reset(facts: StatusFacts) -> str:
-    policy = facts.policy
-    if policy.mode == "none":
-        return "never by itself"
-    daily = f"daily at {policy.at_hour:02}:{policy.at_minute:02}" if policy.mode == "daily" else ""
-    idle = f"after {format_span(policy.idle_s)} without a message" if policy.idle_s else ""
-    rule = " or ".join(part for part in (daily, idle) if part) or "never by itself"
-    if facts.freshness is None or facts.freshness.next_expiry_at is None:
+    rule = describe_policy(facts.policy)
+    if facts.policy.mode == "none" or facts.freshness is None or facts.freshness.next_expiry_at is None:
         return rule
     moment = datetime.fromtimestamp(facts.freshness.next_expiry_at / 1000, tz=UTC).astimezone(facts.zone)
     return f"{rule}; next {moment:%Y-%m-%d %H:%M}"

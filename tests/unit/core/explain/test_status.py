@@ -12,6 +12,7 @@ from instar.core.lifecycle.freshness import Freshness
 from instar.core.lifecycle.reset import ResetPolicy
 from instar.core.model.ids import Instant
 from instar.core.model.session import Counters, Lifecycle, Overrides
+from instar.core.model.setting import Setting
 from tests.builders.turns import KEY, NOW, build_session
 
 HOUR = 3_600_000
@@ -64,6 +65,27 @@ def test_it_tells_age_levels_queue_and_the_next_reset() -> None:
     assert "Send policy" not in text
 
 
+def test_the_window_says_when_it_was_counted() -> None:
+    text = build_status_lines(facts(window_counted_at=Instant(NOW - 180_000)))
+    assert "Context: 8.0k/32k (25%, provider 3 minutes ago)" in text
+    assert build_status_fields(facts(window_counted_at=NOW))["context"]["countedAt"] == NOW  # type: ignore[index]
+
+
+def test_every_setting_that_holds_is_told_with_its_place() -> None:
+    settings = {
+        "queueMode": Setting(value="steer", source="session"),
+        "reset": Setting(value=ResetPolicy(), source="type"),
+    }
+    known = facts(settings=settings)
+    assert "From the session: queue steer\nFrom the type of chat: reset daily at 04:00\nReset:" in build_status_lines(
+        known
+    )
+    assert build_status_fields(known)["settings"] == {
+        "queueMode": {"value": "steer", "source": "session"},
+        "reset": {"value": "daily at 04:00", "source": "type"},
+    }
+
+
 def test_what_is_not_known_is_said_to_be_unknown() -> None:
     bare = replace(build_session(), lifecycle=Lifecycle())
     text = build_status_lines(facts(session=bare, window_tokens=None, window_used=5, billed_usd=None, freshness=None))
@@ -103,7 +125,7 @@ def test_a_session_of_seconds_is_told_in_seconds() -> None:
 
 def test_fields_say_the_same() -> None:
     fields = build_status_fields(facts())
-    assert fields["context"] == {"used": 8_000, "source": "provider", "limit": 32_000, "percent": 25}
+    assert fields["context"] == {"used": 8_000, "source": "provider", "limit": 32_000, "percent": 25, "countedAt": None}
     assert fields["billed"] == {"inputTokens": 12_345, "outputTokens": 999, "costUsd": 0.5}
     assert fields["reset"] == {"mode": "daily", "nextExpiryAt": NOW + 16 * HOUR}
 
@@ -113,7 +135,7 @@ def test_fields_without_a_session_are_empty_and_not_missing() -> None:
     assert fields["sessionId"] is None
     assert fields["billed"] == {"inputTokens": 0, "outputTokens": 0, "costUsd": 0.5}
     assert fields["reset"] == {"mode": "daily", "nextExpiryAt": None}
-    assert fields["context"] == {"used": 8_000, "source": "provider", "limit": None, "percent": None}
+    assert fields["context"] == {"used": 8_000, "source": "provider", "limit": None, "percent": None, "countedAt": None}
 
 
 @pytest.mark.parametrize(

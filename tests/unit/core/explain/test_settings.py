@@ -1,0 +1,53 @@
+"""Settings with the place they came from, as lines and as fields (WHY-6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from instar.core.explain.settings import build_setting_fields, build_setting_lines, describe_policy
+from instar.core.lifecycle.reset import ResetPolicy
+from instar.core.model.setting import Setting
+
+POLICY = ResetPolicy(mode="daily", idle_s=7200)
+SETTINGS = {
+    "thinkingLevel": Setting(value="off", source="default"),
+    "queueMode": Setting(value="collect", source="session"),
+    "queueDebounceMs": Setting(value=250, source="default"),
+    "sandboxMode": Setting(value=False, source="agent"),
+    "model": Setting(value=None, source="config"),
+    "reset": Setting(value=POLICY, source="type"),
+}
+
+
+def test_settings_are_told_by_the_place_they_came_from():
+    assert build_setting_lines(SETTINGS) == (
+        "Defaults: thinking off, quiet time 250 ms",
+        "From the session: queue collect",
+        "From the agent: sandbox off",
+        "From the configuration: model none",
+        "From the type of chat: reset daily at 04:00 or after 2 hours without a message",
+    )
+    assert build_setting_lines({"sandboxMode": Setting(value=True, source="inline")}) == (
+        "From the message: sandbox on",
+    )
+    assert build_setting_lines({"queueCap": Setting(value=3, source="channel")}) == ("From the channel: queue cap 3",)
+    assert build_setting_lines({}) == ()
+
+
+def test_fields_keep_the_names_of_files():
+    fields = build_setting_fields(SETTINGS)
+    assert fields["queueDebounceMs"] == {"value": 250, "source": "default"}
+    assert fields["reset"] == {"value": "daily at 04:00 or after 2 hours without a message", "source": "type"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (ResetPolicy(mode="none"), "never by itself"),
+        (ResetPolicy(mode="idle", idle_s=3600), "after 1 hour without a message"),
+        (ResetPolicy(mode="idle"), "never by itself"),
+        (ResetPolicy(), "daily at 04:00"),
+    ],
+)
+def test_a_policy_is_told_in_words(policy, told):
+    assert describe_policy(policy) == told
