@@ -41,52 +41,64 @@ from instar.testing.fuse import Fuse, fuse_channel, fuse_runner, fuse_store, fus
 from instar.testing.ids import SequenceIds
 from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
 
-__all__ = ["GatewayInMemory"]
+__all__ = ["GatewayInMemory", "OneModel", "PlainTexts"]
 
 PUMP_TURNS = 200
 """Turns of the event loop between two deadlines: more than any chain of awaits in a turn."""
 
 
 @dataclass(slots=True)
-class _OneModel:
+class OneModel:
     """A book with a single model, and those that stand in for it."""
 
     spec: ModelSpec
     fallbacks: tuple[ModelSpec, ...] = ()
 
     def resolve(self, ref: str) -> ModelSpec | None:
+        """The model by its name; None for another."""
         return self.spec if ref in (self.spec.ref, self.spec.id) else None
 
     def default_of(self, agent_id: AgentId) -> ModelSpec:  # noqa: ARG002 - every agent has the same
+        """The model."""
         return self.spec
 
     def fallbacks_of(self, agent_id: AgentId) -> tuple[ModelSpec, ...]:  # noqa: ARG002 - the same
+        """What stands in for it."""
         return self.fallbacks
 
     def names(self, agent_id: AgentId) -> ModelNames:  # noqa: ARG002 - the same
+        """The model is all that may be chosen."""
         return ModelNames(allowed=(self.spec.ref,), default=self.spec.ref)
 
     def xhigh_models(self) -> frozenset[str]:
+        """None."""
         return frozenset()
 
     def all(self) -> tuple[ModelSpec, ...]:
+        """The model."""
         return (self.spec,)
 
 
 _TEXT = SystemText(text="You are an assistant.", files=())
 
 
-class _PlainTexts:
+class PlainTexts:
+    """Keeps `instar.gateway.parts.SystemTexts`: one text for every agent and session."""
+
     async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - one text for all
+        """The text."""
         return _TEXT.text
 
     def is_writable(self, agent_id: AgentId) -> bool:  # noqa: ARG002 - there is no folder that would forbid it
+        """True: there is no folder that would forbid it."""
         return True
 
     async def report(self, agent_id: AgentId) -> SystemText:  # noqa: ARG002 - one text for all
+        """The text, made of no file."""
         return _TEXT
 
     def last_report(self, agent_id: AgentId) -> SystemText | None:  # noqa: ARG002 - the same
+        """The same."""
         return _TEXT
 
 
@@ -137,7 +149,7 @@ class GatewayInMemory:
         self.archives = _NotedArchives()
         self.exports = _NotedExports()
         self._tools = dict(tools or {})
-        self._models = _OneModel(model, fallbacks)
+        self._models = OneModel(model, fallbacks)
         self._channels: dict[ChannelName, MemoryChannel] = {}
         self._gateway: Gateway | None = None
         self._is_open = False
@@ -173,7 +185,7 @@ class GatewayInMemory:
             ids=self.ids,
             runner=fuse_runner(self.runner, self.fuse),
             models=self._models,
-            texts=_PlainTexts(),
+            texts=PlainTexts(),
             archiver=self.archives,
             exports=self.exports,
             tools={name: fuse_tool(tool, self.fuse) for name, tool in self._tools.items()},

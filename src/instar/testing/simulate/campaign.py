@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +37,9 @@ BUNCH: Final = 25
 
 TELL_MAX: Final = 3
 """Failed seeds of a campaign that are shortened and told; the others are only named."""
+
+FAILED_MAX: Final = 20
+"""A campaign ends after so many failed seeds: whoever mends the first few mends most of the others."""
 
 FILE_NAME: Final = "campaign.json"
 
@@ -135,32 +140,34 @@ class Campaign:
 
     def run(self, limits: Limits, *, tell: Callable[[str], None]) -> int:
         """Play until a limit is reached; how many seeds broke a promise. What broke is told as it is found."""
-        clock = SystemClock()
-        began, told, failed = clock.monotonic(), 0, 0
-        deadline = None if limits.seconds is None else began + limits.seconds
-        bunches = _cut(self.progress.next_seed, limits.seeds)
-        context = multiprocessing.get_context("spawn")
+        bunches = self._cut(limits)
+        running: set[Future[Bunch]] = set()
         done: dict[int, Bunch] = {}
-        with ProcessPoolExecutor(self._workers, mp_context=context) as pool:
-            running: set[Future[Bunch]] = set()
+        failed = 0
+        with ProcessPoolExecutor(self._workers, mp_context=multiprocessing.get_context("spawn")) as pool:
             while True:
-                while len(running) < self._workers and (deadline is None or clock.monotonic() < deadline):
-                    bunch = next(bunches, None)
-                    if bunch is None:
-                        break
-                    running.add(pool.submit(play_seeds, *bunch))
+                free = self._workers - len(running) if failed < FAILED_MAX else 0
+                running |= {pool.submit(play_seeds, *seeds) for seeds in islice(bunches, free)}
                 if not running:
-                    break
+                    return failed
                 ended, running = wait(running, return_when=FIRST_COMPLETED)
-                for one in ended:
-                    found = one.result()
-                    done[found.first] = found
-                    failed += len(found.broken)
-                    for seed, broken in sorted(found.broken.items()):
-                        told += 1
-                        tell(pool.submit(explain_seed, seed).result() if told <= TELL_MAX else _name(seed, broken))
+                for bunch in (one.result() for one in ended):
+                    done[bunch.first] = bunch
+                    for seed, broken in bunch.broken.items():
+                        failed += 1
+                        tell(pool.submit(explain_seed, seed).result() if failed <= TELL_MAX else _name(seed, broken))
                 self._note(done)
-        return failed
+
+    def _cut(self, limits: Limits) -> Iterator[tuple[int, int]]:
+        """Bunches of seeds, from the first to before the second, until a limit is reached."""
+        clock = SystemClock()
+        first = self.progress.next_seed
+        end = inf if limits.seeds is None else first + limits.seeds
+        until = inf if limits.seconds is None else clock.monotonic() + limits.seconds
+        while first < end and clock.monotonic() < until:
+            stop = int(min(first + BUNCH, end))
+            yield first, stop
+            first = stop
 
     def _note(self, done: dict[int, Bunch]) -> None:
         """Count every bunch up to the first that is still being played, and keep it."""
@@ -178,17 +185,8 @@ def run_campaign(campaign: Campaign, limits: Limits, *, tell: Callable[[str], No
     return not failed
 
 
-def _cut(first: int, seeds: int | None) -> Iterator[tuple[int, int]]:
-    """Bunches of seeds from the first on, without an end where `seeds` is None."""
-    end = None if seeds is None else first + seeds
-    while end is None or first < end:
-        stop = first + BUNCH if end is None else min(first + BUNCH, end)
-        yield first, stop
-        first = stop
-
-
 def _name(seed: int, broken: Broken) -> str:
-    return f"Seed {seed}: {tell_broken(broken)}\nSee it again: {COMMAND.format(seed=seed)}"
+    return f"Seed {seed} breaks {broken.rule}. See it: {COMMAND.format(seed=seed)}"
 
 
 def load_progress(path: Path) -> Progress:

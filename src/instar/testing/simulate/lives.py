@@ -14,16 +14,15 @@ from dataclasses import dataclass, field
 from instar.config.config import Config
 from instar.core.model.change import TranscriptHead
 from instar.core.model.entry import AnyEntry
-from instar.core.model.ids import AgentId, ChannelName, SessionId
-from instar.core.model.session import Session
-from instar.core.policy.model_choice import ModelNames
+from instar.core.model.ids import ChannelName, SessionId
 from instar.gateway.gateway import Gateway
 from instar.gateway.parts import GatewayParts
 from instar.ports.ids import IdSource
 from instar.ports.runner import ModelSpec
 from instar.ports.store import Store
 from instar.testing.fuse import Fuse, fuse_runner, fuse_store, fuse_tool
-from instar.testing.simulate.model import PROVIDER, SYSTEM_TEXT, TOOLS, ModelTwin, Record, ToolTwin
+from instar.testing.gateway import OneModel, PlainTexts
+from instar.testing.simulate.model import PROVIDER, TOOLS, ModelTwin, Record, ToolTwin
 from instar.testing.simulate.people import ChannelTwin, Platform
 from instar.testing.simulate.virtual import VirtualClock
 
@@ -53,39 +52,6 @@ class _LifeFuse(Fuse):
         if self.has_blown and not (self.is_ghost and not name.startswith(_BLOCKED)):
             self._standing.append(asyncio.get_running_loop().create_future())
             await self._standing[-1]
-
-
-class _OneModel:
-    """A book with a single model."""
-
-    def __init__(self, spec: ModelSpec) -> None:
-        self.spec = spec
-
-    def resolve(self, ref: str) -> ModelSpec | None:
-        return self.spec if ref in (self.spec.ref, self.spec.id) else None
-
-    def default_of(self, agent_id: AgentId) -> ModelSpec:  # noqa: ARG002 - every agent has the same
-        return self.spec
-
-    def fallbacks_of(self, agent_id: AgentId) -> tuple[ModelSpec, ...]:  # noqa: ARG002 - the same
-        return ()
-
-    def names(self, agent_id: AgentId) -> ModelNames:  # noqa: ARG002 - the same
-        return ModelNames(allowed=(self.spec.ref,), default=self.spec.ref)
-
-    def xhigh_models(self) -> frozenset[str]:
-        return frozenset()
-
-    def all(self) -> tuple[ModelSpec, ...]:
-        return (self.spec,)
-
-
-class _OneText:
-    async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - one text for all
-        return SYSTEM_TEXT
-
-    def is_writable(self, agent_id: AgentId) -> bool:  # noqa: ARG002 - there is no folder that would forbid it
-        return True
 
 
 @dataclass(slots=True)
@@ -142,8 +108,8 @@ class Life:
             clock=around.clock,
             ids=around.ids,
             runner=fuse_runner(ModelTwin(around.record, around.clock), self.fuse),
-            models=_OneModel(spec),
-            texts=_OneText(),
+            models=OneModel(spec),
+            texts=PlainTexts(),
             archiver=Keeper(store=store, kept=around.keeper.kept),
             tools={name: fuse_tool(ToolTwin(name, around.record, around.clock), self.fuse) for name in TOOLS},
             channels=dict(self.channels),

@@ -78,6 +78,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._player: asyncio.Future[None] | None = None
         selector = _Nothing()
         super().__init__(selector)
+        # A dead gateway's tasks end unheard of; what the living ones fail with is asked for, or logged.
+        self.set_exception_handler(lambda _loop, _context: None)
         selector.loop = self
 
     @property
