@@ -30,7 +30,6 @@ from instar.stores.transaction import Row
 __all__ = [
     "Line",
     "forget_parsed",
-    "forget_parsed",
     "forget_words",
     "format_json",
     "format_line",
@@ -125,12 +124,6 @@ def parse_session(text: str) -> Session:
 def parse_session_once(text: str) -> Session:
     """As `parse_session`, without remembering it: for walks over many sessions, each of which is read once."""
     return _decode(_sessions, text, "session")
-
-
-def forget_parsed() -> None:
-    """Let go of every text that is remembered with its value."""
-    parse_session.cache_clear()
-    _parse_header.cache_clear()
 
 
 def session_columns(session: Session) -> dict[str, str | int | None]:

@@ -148,14 +148,12 @@ def keep_watch(watch: Watch, *, reset: SessionKey | None = None, deleted: Sessio
     return watch.watcher != reset and deleted not in {watch.watcher, watch.target}
 
 
-def sees_changes(
-    asker: SessionKey, target: SessionKey, *, spawned_by: SessionKey | None, is_watching: bool
-) -> bool:
+def sees_changes(asker: SessionKey, target: SessionKey, *, spawned_by: SessionKey | None, is_watching: bool) -> bool:
     """Whether a session may ask for the changes of another: its own, those of what it spawned and of what it watches.
 
     Whoever watched has been told the key already; for all others it is as if there were no such session.
     """
-    return asker == target or spawned_by == asker or is_watching
+    return asker in {target, spawned_by} or is_watching
 
 
 def changes_since(events: Sequence[StateEvent], *, since: int, state_version: int) -> ChangesSince:
