@@ -23,7 +23,7 @@ _SHOWN = 5
 def find_people_risks(facts: AuditFacts) -> Iterator[AuditFinding]:
     """What is risky about who may write, channel by channel, then about groups and about what has happened."""
     sharing = [channel for channel in facts.channels if channel.shares_main and channel.access.dm_policy != "off"]
-    senders = {person for channel in sharing for person in _senders(facts, channel)}
+    senders = frozenset(person for channel in sharing for person in _senders(facts, channel))
     for channel in facts.channels:
         if channel in sharing:
             yield from _find_sharing(channel, here=_senders(facts, channel), everywhere=senders)
