@@ -41,6 +41,8 @@ def build_source(config: Config, config_file: Path | None) -> BackupSource:
     for agent in config.agents.all:
         _add_workspace(Path(config.workspace(agent.id)), config.state_dir, str(agent.id), files, notes)
         files |= _find_archives(MirrorPlaces.of(config).index(agent.id).parent, str(agent.id))
+    for folder in (config.state_dir / "imported", *sorted(config.state_dir.glob("workspace-*"))):
+        _add_workspace(folder, config.state_dir, "", files, notes)
     return BackupSource(database=database, files=files, notes=tuple(notes))
 
 

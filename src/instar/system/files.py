@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["create_private_file", "make_private_folder", "replace_file", "sync_folder"]
+__all__ = ["create_private_file", "make_private_folder", "replace_file", "sync_file", "sync_folder"]
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -48,6 +48,15 @@ def replace_file(path: Path, chunks: Iterable[bytes]) -> os.stat_result:
         raise
     sync_folder(path.parent)
     return facts
+
+
+def sync_file(path: Path) -> None:
+    """Bring what was written into a file to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(path: Path) -> None:

@@ -207,3 +207,13 @@ def test_a_member_that_leads_out_is_refused(tmp_path: Path):
 def test_without_a_database_there_is_nothing_to_back_up(tmp_path: Path):
     with pytest.raises(NotFound, match="no database"):
         source_of(tmp_path)
+
+
+def test_what_an_import_kept_and_workspaces_beside_come_along(state: Path, tmp_path: Path):
+    for name in ("imported/openclaw/cron/jobs.json", "workspace-bo/MEMORY.md"):
+        (state / name).parent.mkdir(parents=True, exist_ok=True)
+        (state / name).write_text(name)
+    back_up(state)
+    restore_backup(tmp_path / "b.tar.zst", tmp_path / "new", now=NOW)
+    assert (tmp_path / "new" / "imported" / "openclaw" / "cron" / "jobs.json").read_text().endswith("jobs.json")
+    assert (tmp_path / "new" / "workspace-bo" / "MEMORY.md").read_text().endswith("MEMORY.md")

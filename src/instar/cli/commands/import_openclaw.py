@@ -30,9 +30,10 @@ _QUIET = frozenset({"imported", "would-import", "copied", "would-copy", "known"}
 @json_option
 @config_option
 def command(*, directory: Path, dry_run: bool, yes: bool, verbose: bool, as_json: bool, config: Path | None) -> None:
-    """Import sessions, closed transcripts and memory files of an OpenClaw, Clawdbot or Moltbot state DIRECTORY.
+    """Import sessions, transcripts, memory files and allow-lists of an OpenClaw, Clawdbot or Moltbot state DIRECTORY.
 
-    Nothing in it is changed, and importing twice adds nothing. The gateway must not run meanwhile.
+    A configuration is proposed beside yours; what has no place here yet is kept byte for byte. Nothing in DIRECTORY is
+    changed, and importing twice adds nothing. The gateway must not run meanwhile.
     """
     from instar.config.load import load_config
 

@@ -1,4 +1,4 @@
-"""Carrying out the import of a state directory: transcripts into the store, memory files into the workspace (STORE-6).
+"""Carrying out the import of a state directory: transcripts into the store, the rest where it belongs (STORE-6).
 
 Everything is looked for in the store first, so that an import that is repeated, or was cut off, adds what is missing
 and nothing else. The source is opened for reading only.
@@ -23,10 +23,11 @@ from instar.core.turn.imported import build_imported_session
 from instar.errors import NotFound, TranscriptError
 from instar.ports.store import Store
 from instar.stores.importer import ImportLimits, TranscriptFile, read_transcript_file
+from instar.stores.openclaw.doorkeeper import carry_approvals
 from instar.stores.openclaw.plan import PlannedTranscript, plan_state
 from instar.stores.openclaw.report import ImportItem, ItemStatus, StateReport
 from instar.stores.openclaw.scan import FoundState, scan_state
-from instar.stores.openclaw.side import carry_memory, note_side_files
+from instar.stores.openclaw.side import carry_memory, keep_files, propose_config
 
 __all__ = ["import_state"]
 
@@ -49,9 +50,9 @@ async def import_state(
     carrier = _Carrier(found, store, config, report, now=now)
     for planned in plan.transcripts:
         await carrier.carry(planned)
-    workspace = Path(config.workspace(default_agent))
-    report.items += await asyncio.to_thread(carry_memory, found, workspace, is_dry_run=is_dry_run)
-    report.items += await asyncio.to_thread(note_side_files, found, config)
+    report.items += await carry_approvals(found, store, config, now=now, is_dry_run=is_dry_run)
+    for carry in (carry_memory, propose_config, keep_files):
+        report.items += await asyncio.to_thread(carry, found, config, is_dry_run=is_dry_run)
     return report
 
 

@@ -9,10 +9,13 @@ from typing import Literal
 
 __all__ = ["ImportItem", "ItemKind", "ItemStatus", "StateReport"]
 
-ItemKind = Literal["session", "transcript", "archive", "index", "memory", "config", "cron", "pairing", "path"]
+ItemKind = Literal[
+    "session", "transcript", "archive", "index", "memory", "config", "cron", "pairing", "database", "path"
+]
 
 ItemStatus = Literal["imported", "would-import", "known", "copied", "would-copy", "kept", "noted", "refused", "damaged"]
-"""`known`: stored before. `kept`: the place holds something else, which stays. `noted`: a person has to look."""
+"""`known`: stored before. `copied`: its bytes lie in the state directory now, where `detail` says. `kept`: the place
+holds something else, which stays. `noted`: a person has to look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

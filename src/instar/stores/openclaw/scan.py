@@ -16,11 +16,15 @@ from urllib.parse import unquote
 from instar.core.lifecycle.archive_name import ArchiveName, parse_archive_name
 from instar.errors import NotFound
 
-__all__ = ["FoundKeyFolder", "FoundSessions", "FoundState", "scan_state", "transcript_id"]
+__all__ = ["FoundKeyFolder", "FoundMemory", "FoundSessions", "FoundState", "scan_state", "transcript_id"]
 
 _CONFIGS: Final = ("openclaw.json", "clawdbot.json", "moltbot.json")
 _INDEX: Final = "sessions.json"
-_MEMORY: Final = ("AGENTS.md", "SOUL.md", "USER.md", "MEMORY.md", "TOOLS.md", "IDENTITY.md", "HEARTBEAT.md")
+_MEMORY: Final = (
+    *("AGENTS.md", "SOUL.md", "USER.md", "MEMORY.md", "memory.md", "TOOLS.md", "IDENTITY.md"),
+    *("HEARTBEAT.md", "BOOT.md", "BOOTSTRAP.md"),
+)
+_DATABASES: Final = (".sqlite", ".sqlite-wal", ".sqlite3", ".sqlite3-wal", ".db", ".db-wal")
 _DEPTH: Final = 8
 
 
@@ -44,16 +48,30 @@ class FoundKeyFolder:
     transcript: Path | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundMemory:
+    """A memory file of an agent's workspace; `agent_id` is empty for the default one, `name` the place in there."""
+
+    agent_id: str
+    name: str
+    path: Path
+
+
 @dataclass(slots=True, kw_only=True)
 class FoundState:
-    """Everything worth a line of the report. `refused` are links and what is no plain file, each with the reason."""
+    """Everything worth a line of the report. `refused` are links and what is no plain file, each with the reason.
+
+    `databases` are those of later versions, with their logs. `others` counts files of a workspace that are no memory.
+    """
 
     root: Path
     config: Path | None = None
     sessions: list[FoundSessions] = field(default_factory=list)
     key_folders: list[FoundKeyFolder] = field(default_factory=list)
-    memory: list[tuple[str, Path]] = field(default_factory=list)
-    cron: Path | None = None
+    memory: list[FoundMemory] = field(default_factory=list)
+    others: dict[str, int] = field(default_factory=dict)
+    cron: list[Path] = field(default_factory=list)
+    databases: list[Path] = field(default_factory=list)
     credentials: list[Path] = field(default_factory=list)
     refused: list[tuple[Path, str]] = field(default_factory=list)
 
@@ -74,12 +92,14 @@ def scan_state(root: Path) -> FoundState:
                 _sort_in(_folder(found, path.parent, ""), path, name)
             case ["sessions", folder, ("session.json" | "transcript.jsonl")]:
                 _key_folder(found, path.parent, unquote(folder))
-            case ["cron", "jobs.json"]:
-                found.cron = path
+            case ["cron", *_]:
+                found.cron.append(path)
             case ["credentials", name] if name.endswith(("-allowFrom.json", "-pairing.json")):
                 found.credentials.append(path)
-            case ["workspace", *rest] if _is_memory(rest):
-                found.memory.append(("/".join(rest), path))
+            case [workspace, *rest] if rest and workspace.partition("-")[0] == "workspace":
+                _sort_memory(found, path, workspace, rest)
+            case [*_, name] if name.endswith(_DATABASES):
+                found.databases.append(path)
             case _:
                 pass
     return found
@@ -137,6 +157,14 @@ def _key_folder(found: FoundState, folder: Path, key: str) -> None:
             key=key, entry=entry if is_file[entry] else None, transcript=transcript if is_file[transcript] else None
         )
     )
+
+
+def _sort_memory(found: FoundState, path: Path, workspace: str, rest: list[str]) -> None:
+    if _is_memory(rest):
+        agent_id = workspace.removeprefix("workspace").removeprefix("-")
+        found.memory.append(FoundMemory(agent_id=agent_id, name="/".join(rest), path=path))
+    else:
+        found.others[workspace] = found.others.get(workspace, 0) + 1
 
 
 def _is_memory(parts: list[str]) -> bool:

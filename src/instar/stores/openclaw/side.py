@@ -1,7 +1,16 @@
-"""What lies beside the sessions: memory files are copied; configuration, jobs, allow-lists are told (STORE-6)."""
+"""What lies beside the sessions (STORE-6): memory goes into workspaces, a configuration is proposed, the rest is kept.
+
+What Instar has no room for yet (jobs, databases of later versions) loses nothing: it lies byte for byte below
+``imported/openclaw`` in the state directory, and the report says where. A place that holds something else is never
+written over.
+"""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -9,101 +18,205 @@ import pyjson5
 
 from instar.config.config import Config
 from instar.config.load import list_problems
-from instar.errors import ConfigError
-from instar.stores.openclaw.report import ImportItem
+from instar.core.model.ids import AgentId
+from instar.stores.openclaw.report import ImportItem, ItemKind, ItemStatus
 from instar.stores.openclaw.scan import FoundState
-from instar.system.files import make_private_folder, replace_file
+from instar.stores.openclaw.translate import translate_config
+from instar.system.files import create_private_file, make_private_folder, replace_file, sync_file
 
-__all__ = ["carry_memory", "note_side_files"]
+__all__ = ["PROPOSED_NAME", "carry_memory", "keep_files", "propose_config", "read_listed"]
 
-_MEMORY_MAX_BYTES: Final = 16 * 1024 * 1024
+PROPOSED_NAME: Final = "instar.proposed.json5"
+_KEPT: Final = Path("imported", "openclaw")
 _SIDE_MAX_BYTES: Final = 16 * 1024 * 1024
+"""A memory file, a configuration or a list above this is none: it is kept, and not read."""
 
 
-def carry_memory(found: FoundState, workspace: Path, *, is_dry_run: bool) -> list[ImportItem]:
-    """Copy memory files to the same places of the workspace; a place that holds other words keeps them. Blocking."""
-    return [_carry_one(found, name, path, workspace / name, is_dry_run=is_dry_run) for name, path in found.memory]
+def carry_memory(found: FoundState, config: Config, *, is_dry_run: bool) -> list[ImportItem]:
+    """Copy memory files to the same places of each agent's workspace. Blocking.
 
-
-def _carry_one(found: FoundState, name: str, path: Path, target: Path, *, is_dry_run: bool) -> ImportItem:
-    source = path.relative_to(found.root).as_posix()
-    try:
-        if path.stat().st_size > _MEMORY_MAX_BYTES:
-            return ImportItem(kind="memory", status="noted", source=source, detail="it is too large to be a memory")
-        content = path.read_bytes()
-        if target.is_symlink() or (target.exists() and target.read_bytes() != content):
-            detail = f"{target} holds other words and stays; compare the two"
-            return ImportItem(kind="memory", status="kept", source=source, detail=detail)
-        if target.exists():
-            return ImportItem(kind="memory", status="known", source=source)
-        if not is_dry_run:
-            make_private_folder(target.parent)
-            replace_file(target, [content])
-    except OSError as error:
-        return ImportItem(kind="memory", status="damaged", source=source, detail=f"{name}: {error.strerror or error}")
-    return ImportItem(
-        kind="memory", status="would-copy" if is_dry_run else "copied", source=source, detail=f"to {target}"
-    )
-
-
-def note_side_files(found: FoundState, config: Config) -> list[ImportItem]:
-    """What a person has to carry over by hand, with what to do. Blocking."""
+    An agent that would share the default one's workspace gets a folder of its own: notes of one agent are not for
+    another (LEAK-6).
+    """
     items = []
-    if found.config is not None:
-        items += _note_config(found.config, found.root, config)
-    if found.cron is not None:
-        jobs = _read(found.cron)
-        listed = jobs.get("jobs") if isinstance(jobs, dict) else jobs
-        count = len(listed) if isinstance(listed, list) else 0
-        detail = f"{count} jobs; this build runs no jobs, so nothing was taken over"
-        items.append(ImportItem(kind="cron", status="noted", source=_name(found, found.cron), detail=detail))
-    for path in found.credentials:
-        items.append(ImportItem(kind="pairing", status="noted", source=_name(found, path), detail=_tell_peers(path)))
-    return items
-
-
-def _note_config(path: Path, root: Path, config: Config) -> list[ImportItem]:
-    """What Instar would make of the configuration file, each finding with its line."""
-    source = path.relative_to(root).as_posix()
-    target = config.state_dir / "instar.json5"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        return [ImportItem(kind="config", status="damaged", source=source, detail=str(error))]
-    wrong, notes = list_problems(text, file="", env={}, home=config.home)
-    where = f"it can be copied to {target}" if not wrong else "mend it before you copy it"
-    items = [ImportItem(kind="config", status="noted", source=source, detail=where)]
-    items += [_note_error(source, error) for error in wrong]
+    for one in found.memory:
+        folder, note = _workspace(config, one.agent_id)
+        item = _carry_one(found, one.path, folder / one.name, kind="memory", is_dry_run=is_dry_run)
+        items.append(replace(item, detail=f"{item.detail}{note}"))
     items += [
-        ImportItem(kind="config", status="noted", source=source, line=note.line or 0, detail=str(note))
-        for note in notes
+        ImportItem(
+            kind="memory",
+            status="noted",
+            source=name,
+            detail=f"{count} files are no memory and stay where they are; copy by hand what the agent works on",
+        )
+        for name, count in sorted(found.others.items())
     ]
     return items
 
 
-def _note_error(source: str, error: ConfigError) -> ImportItem:
-    return ImportItem(kind="config", status="damaged", source=source, line=error.line or 0, detail=str(error))
+def _workspace(config: Config, agent_id: str) -> tuple[Path, str]:
+    """The folder of an agent, and what to do so that the agent finds it."""
+    default = config.workspace(config.agents.default_id)
+    if not agent_id or agent_id == config.agents.default_id:
+        return Path(default), ""
+    named = config.workspace(AgentId(agent_id))
+    if named != default:
+        return Path(named), ""
+    own = f"workspace-{agent_id}"
+    return config.state_dir / own, f"; set workspace to {own!r} for agent {agent_id}, which has none of its own yet"
+
+
+# --- the configuration ------------------------------------------------------------------------------------------------
+
+
+def propose_config(found: FoundState, config: Config, *, is_dry_run: bool) -> list[ImportItem]:
+    """Write the configuration as Instar would have it beside the state's own, and tell what was changed. Blocking."""
+    path = found.config
+    if path is None:
+        return []
+    source = _name(found, path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        return [ImportItem(kind="config", status="damaged", source=source, detail=str(error))]
+    made = translate_config(
+        text,
+        root=found.root,
+        home=config.home,
+        default_agent=config.agents.default_id,
+        workspaces=frozenset(one.agent_id for one in found.memory),
+    )
+    told = [
+        ImportItem(kind="config", status="noted", source=source, line=line, detail=what) for line, what in made.changes
+    ]
+    if made.problem:
+        why = f"there is no proposal: {made.problem}"
+        return [ImportItem(kind="config", status="damaged", source=source, detail=why), *told]
+    target = config.state_dir / PROPOSED_NAME
+    item = _write_one(source, target, made.text.encode(), is_dry_run=is_dry_run)
+    use = f"read it, then name it {target.with_name('instar.json5')}"
+    _wrong, notes = list_problems(made.text, env={}, home=config.home)
+    told += [
+        ImportItem(kind="config", status="noted", source=source, line=max(0, (note.line or 0) - 1), detail=str(note))
+        for note in notes
+    ]
+    return [replace(item, detail=f"{item.detail}; {use}"), *told]
+
+
+def _write_one(source: str, target: Path, content: bytes, *, is_dry_run: bool) -> ImportItem:
+    if target.is_symlink() or (target.exists() and target.read_bytes() != content):
+        return ImportItem(kind="config", status="kept", source=source, detail=f"{target} holds other words and stays")
+    if target.exists():
+        return ImportItem(kind="config", status="known", source=source, detail=f"proposed in {target}")
+    if not is_dry_run:
+        make_private_folder(target.parent)
+        replace_file(target, [content])
+    status: ItemStatus = "would-copy" if is_dry_run else "copied"
+    return ImportItem(kind="config", status=status, source=source, detail=f"proposed in {target}")
+
+
+# --- what is kept -----------------------------------------------------------------------------------------------------
+
+
+def keep_files(found: FoundState, config: Config, *, is_dry_run: bool) -> list[ImportItem]:
+    """Copy what Instar has no room for, byte for byte, and say what it is. Blocking."""
+    items = []
+    for kind, path, tell in _kept(found):
+        target = config.state_dir / _KEPT / path.relative_to(found.root)
+        item = _carry_one(found, path, target, kind=kind, is_dry_run=is_dry_run)
+        items.append(replace(item, detail=f"{item.detail}; {tell(path)}"))
+    return items
+
+
+def _kept(found: FoundState) -> Iterator[tuple[ItemKind, Path, Callable[[Path], str]]]:
+    if found.config is not None:
+        yield "config", found.config, lambda _: "as it was"
+    for path in found.cron:
+        yield "cron", path, _tell_jobs
+    for path in found.credentials:
+        yield "pairing", path, _tell_peers
+    for path in found.databases:
+        yield "database", path, lambda _: "a database of a later version, which this build does not read"
+
+
+def _carry_one(found: FoundState, path: Path, target: Path, *, kind: ItemKind, is_dry_run: bool) -> ImportItem:
+    """Copy one file; where something else lies already it goes beside, under a name that tells its content."""
+    source = _name(found, path)
+    try:
+        if _is_same(path, target):
+            return ImportItem(kind=kind, status="known", source=source, detail=f"in {target}")
+        if kind == "memory" and path.stat().st_size > _SIDE_MAX_BYTES:
+            return ImportItem(kind=kind, status="noted", source=source, detail="it is too large to be a memory")
+        if target.is_symlink() or target.exists():
+            if kind == "memory":
+                detail = f"{target} holds other words and stays; compare the two"
+                return ImportItem(kind=kind, status="kept", source=source, detail=detail)
+            target = target.with_name(f"{target.name}.{_digest(path)[:8]}")
+            if _is_same(path, target):
+                return ImportItem(kind=kind, status="known", source=source, detail=f"in {target}")
+        if not is_dry_run:
+            _copy(path, target)
+    except OSError as error:
+        return ImportItem(kind=kind, status="damaged", source=source, detail=f"{path.name}: {error.strerror or error}")
+    return ImportItem(kind=kind, status="would-copy" if is_dry_run else "copied", source=source, detail=f"to {target}")
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a file of any size: whole under its name, or not there. Raises OSError."""
+    make_private_folder(target.parent)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        create_private_file(part)
+        shutil.copyfile(path, part, follow_symlinks=False)
+        sync_file(part)
+        part.rename(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _is_same(path: Path, target: Path) -> bool:
+    return (
+        target.is_file()
+        and not target.is_symlink()
+        and target.stat().st_size == path.stat().st_size
+        and _digest(target) == _digest(path)
+    )
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1024 * 1024):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _tell_jobs(path: Path) -> str:
+    if path.name != "jobs.json":
+        return "what jobs did"
+    jobs = read_listed(path, "jobs")
+    return "it cannot be read" if jobs is None else f"{len(jobs)} jobs, which this build does not run"
 
 
 def _tell_peers(path: Path) -> str:
-    """Who was let in, as a setting that lets them in again."""
-    channel = path.name.rpartition("-")[0]
-    value = _read(path)
-    allowed = value.get("allowFrom") if isinstance(value, dict) else value
+    """What a list was for; whom it names is approved (`doorkeeper`)."""
     if path.name.endswith("-pairing.json"):
-        return f"requests that waited for approval on {channel}; they ask again by themselves"
-    names = [str(one) for one in allowed] if isinstance(allowed, list) else []
-    return f"{len(names)} senders; set channels.{channel}.allowFrom to {names}" if names else "nobody in it"
+        return "requests that waited for approval; they ask again by themselves"
+    return "as it was"
 
 
-def _read(path: Path) -> object:
+def read_listed(path: Path, name: str) -> list[object] | None:
+    """The list of a file that holds one, or an object with one of that name; None for anything else. Blocking."""
     try:
         if path.stat().st_size > _SIDE_MAX_BYTES:
             return None
         value: object = pyjson5.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
     except (OSError, pyjson5.Json5Exception, RecursionError):
         return None
-    return value
+    listed = value.get(name) if isinstance(value, dict) else value
+    return listed if isinstance(listed, list) else None
 
 
 def _name(found: FoundState, path: Path) -> str:
