@@ -8,6 +8,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 18789
 ARGS ?=
+KILLS ?= 300
 # Two workers: with more, tests that start real processes wait for each other on a machine of two cores.
 TEST_WORKERS ?= 2
 # Debian packages that tests need; today's need none. `make setup` installs what is missing where it may (root with
@@ -20,7 +21,7 @@ help:  ## this list
 
 # ------------------------------------------------------------------------------------------------ what people type
 
-.PHONY: run test check bench simulate setup format lock clean
+.PHONY: run test check crash bench simulate setup format lock clean
 run: setup  ## start the gateway on 127.0.0.1:18789 (PORT=…, ARGS="--config my.json5")
 	@exec $(BIN)/instar gateway --port $(PORT) $(ARGS)
 
@@ -28,6 +29,9 @@ test: setup  ## run the tests (ARGS="tests/unit -k reset")
 	@exec $(BIN)/python -m pytest -n $(TEST_WORKERS) $(ARGS)
 
 check: format-check lint types contracts docs coverage test  ## all that the build machine checks; the tests come last
+
+crash: setup  ## kill a gateway KILLS times under load and check what is left (docs/reliability.md; ARGS="--harm full")
+	@exec $(BIN)/python -m instar.testing.crash --kills $(KILLS) $(ARGS)
 
 bench: setup  ## measure, side by side with the bare parts (docs/benchmarks.md)
 	@exec $(BIN)/python -m bench $(ARGS)
