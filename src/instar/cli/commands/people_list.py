@@ -19,7 +19,9 @@ HEADS: Final = ("Id", "Names", "Ids", "Sessions", "Messages", "Last")
 
 
 @click.command("list")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, metavar="N")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, metavar="N", help="At most so many."
+)
 @json_option
 @gateway_options
 def command(*, flags: GatewayFlags, limit: int, as_json: bool) -> None:

@@ -1,7 +1,9 @@
 """What every column of every table may hold about a person, and what takes it out (LEAK-11).
 
 A table or a column that is not named here fails a test, so nobody can add a place for words or identity that an
-erasure does not know. `erased_by` names the queries of ``erase.sql`` that empty a table of a person; where rows must
+erasure does not know. Tables are emptied in this order.
+
+`erased_by` names the queries of ``erase.sql`` that empty a table of a person; where rows must
 be read to know what they hold, `rewritten_by` names the function that does it.
 """
 
@@ -109,12 +111,13 @@ TABLES: Final[Mapping[str, Table]] = {
         erased_by=("erase_usage_session", "erase_usage_principal"),
     ),
     "lanes": Table(identity=("session_key",), neither=("owner", "fence", "expires_at"), erased_by=("erase_lanes",)),
-    "mirror": Table(identity=("path",), neither=("owner", "seq", "size", "changed_ns"), erased_by=("erase_mirror",)),
+    "mirror": Table(neither=("owner", "path", "seq", "size", "changed_ns"), erased_by=("erase_mirror",)),
     "pairings": Table(
         words=("name",),
         identity=("peer_id", "session_key", "approved_by"),
         neither=("channel", "account_id", "chat_type", "approved_at"),
         erased_by=("erase_pairings", "erase_approver"),
+        rewritten_by="rows.clean_shared",
     ),
     "pairing_codes": Table(
         words=("name",),
@@ -122,11 +125,36 @@ TABLES: Final[Mapping[str, Table]] = {
         neither=("code", "channel", "account_id", "chat_type", "created_at", "told_at", "expires_at"),
         erased_by=("erase_pairing_codes",),
     ),
+    "devices": Table(
+        words=("name",),
+        identity=("approved_by",),
+        neither=("device_id", "public_key", "platform", "client", "scopes", "token_id", "approved_at"),
+        erased_by=("erase_devices", "erase_device_approver"),
+        rewritten_by="rows.clean_shared",
+    ),
+    "device_requests": Table(
+        words=("name",),
+        neither=(
+            "request_id",
+            "device_id",
+            "public_key",
+            "platform",
+            "client",
+            "mode",
+            "scopes",
+            "reason",
+            "address",
+            "created_at",
+            "expires_at",
+        ),
+        rewritten_by="rows.clean_shared",
+    ),
     "tokens": Table(
         words=("label",),
         identity=("hash", "principal", "created_by"),
         neither=("id", "role", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at"),
         erased_by=("erase_tokens", "erase_token_maker"),
+        rewritten_by="rows.clean_shared",
     ),
     "members": Table(identity=("person", "session_key"), neither=("source", "since_at"), erased_by=("erase_members",)),
     "state_versions": Table(identity=("session_key",), neither=("version",), erased_by=("erase_state_versions",)),

@@ -42,6 +42,16 @@ from instar.stores.transcripts import find_transcript, remove_transcript
 
 __all__ = ["clean_shared", "erase_messages", "erase_rows", "erase_session", "rewrite_transcript"]
 
+_NAMED: Final = (
+    ("list_state_texts", "rewrite_state_text"),
+    ("list_notice_texts", "rewrite_notice"),
+    ("list_device_names", "rewrite_device_name"),
+    ("list_request_names", "rewrite_request_name"),
+    ("list_pairing_names", "rewrite_pairing_name"),
+    ("list_token_labels", "rewrite_token_label"),
+)
+"""Small tables with one text that may name anybody: how it is read with its row, and how it is written."""
+
 _submissions: Final = msgspec.json.Decoder(Submission)
 
 
@@ -134,7 +144,7 @@ def clean_shared(
     done["quotes"] += _clean_inbox(tx, params, traces.cleaner)
     done["quotes"] += _clean_outbox(tx, params, traces.cleaner)
     done["quotes"] += _clean_decisions(tx, params, traces.cleaner)
-    for listed, rewritten in (("list_state_texts", "rewrite_state_text"), ("list_notice_texts", "rewrite_notice")):
+    for listed, rewritten in _NAMED:
         for row_id, text in tx.all(listed, {}):
             if traces.cleaner.finds(text):
                 done["quotes"] += tx.run(rewritten, {"id": row_id, "text": traces.cleaner.clean(text)})

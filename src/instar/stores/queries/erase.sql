@@ -113,8 +113,53 @@ UPDATE pairings SET approved_by = 'erased' WHERE lower(approved_by) IN (SELECT v
 
 -- name: erase_pairing_codes
 -- Take out the codes that a person was told.
-DELETE FROM pairing_codes WHERE {theirs} OR (chat_type = 'direct'
-    AND lower(channel || ':' || peer_id) IN (SELECT value FROM json_each(:names)));
+DELETE FROM pairing_codes WHERE {theirs}
+    OR (chat_type = 'direct' AND lower(channel || ':' || peer_id) IN (SELECT value FROM json_each(:names)))
+    OR lower(json_extract(target, '$.channel') || ':' || json_extract(target, '$.to'))
+        IN (SELECT value FROM json_each(:names));
+
+-- name: erase_devices
+-- Take out the devices that come in by a person's credentials.
+DELETE FROM devices WHERE token_id IN (
+    SELECT id FROM tokens WHERE lower(principal) IN (SELECT value FROM json_each(:names))
+);
+
+-- name: erase_device_approver
+-- Keep the devices that a person approved, without their name.
+UPDATE devices SET approved_by = 'erased' WHERE lower(approved_by) IN (SELECT value FROM json_each(:names));
+
+-- name: list_device_names
+-- What devices are called.
+SELECT device_id, name FROM devices ORDER BY device_id;
+
+-- name: rewrite_device_name
+-- A device, without a person's name in its own.
+UPDATE devices SET name = :text WHERE device_id = :id;
+
+-- name: list_request_names
+-- What devices are called that wait.
+SELECT request_id, name FROM device_requests ORDER BY request_id;
+
+-- name: rewrite_request_name
+-- A device that waits, without a person's name in its own.
+UPDATE device_requests SET name = :text WHERE request_id = :id;
+
+-- name: list_pairing_names
+-- What people and groups are called that were approved.
+SELECT json_array(channel, account_id, chat_type, peer_id), name FROM pairings
+ORDER BY channel, account_id, chat_type, peer_id;
+
+-- name: rewrite_pairing_name
+-- Somebody who was approved, without another person's name in theirs.
+UPDATE pairings SET name = :text WHERE json_array(channel, account_id, chat_type, peer_id) = :id;
+
+-- name: list_token_labels
+-- What credentials are called.
+SELECT id, label FROM tokens WHERE label IS NOT NULL ORDER BY id;
+
+-- name: rewrite_token_label
+-- Credentials, without a person's name in their label.
+UPDATE tokens SET label = :text WHERE id = :id;
 
 -- name: erase_tokens
 -- Take out a person's credentials: none of them is valid any more.
