@@ -111,7 +111,7 @@ async def test_whoever_waits_for_a_lane_is_told_that_the_gateway_stops():
             await gate.opened.wait()
 
         waiting = [asyncio.ensure_future(lane.perform(operation)) for _ in range(2)]
-        await until(lambda: lane._unread > 0)
+        await until(lambda: bool(lane._mail))
         stopping = asyncio.ensure_future(world.restart())
         await until(lambda: world.clock.sleepers > 1)
         await world.run_for(DRAIN_S)

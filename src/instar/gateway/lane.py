@@ -21,7 +21,6 @@ Limits: the queue's cap is the mode's (`QueueSettings.cap`); a stop waits `STOP_
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
@@ -29,7 +28,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from instar.core.model.change import InboxItem
-from instar.core.model.ids import InboundId, Instant, SessionKey, TurnId
+from instar.core.model.ids import InboundId, SessionKey, TurnId
 from instar.core.queue.lane import (
     IDLE_LANE,
     Dropped,
@@ -68,6 +67,7 @@ from instar.gateway.lane_mail import (
     begin,
     refuse,
 )
+from instar.gateway.lane_mailbox import Mailbox
 from instar.gateway.lane_ports import LaneHost, LaneWork
 from instar.gateway.waiting import end_tasks, wait_first
 from instar.gateway.warm import WarmContext
@@ -76,12 +76,6 @@ __all__ = ["Lane", "LaneBook"]
 
 STOP_WAIT_S = 15.0
 """How long a stop waits for a turn to end before it gives up (RPC-35, COMPACT-20)."""
-
-WAKE_MAX_S = 60.0
-"""The longest sleep before an alarm is looked at again."""
-
-IDLE_S = 120.0
-"""An idle lane gives up its place, and the context it kept warm, after this long."""
 
 T = TypeVar("T")
 
@@ -128,15 +122,12 @@ class Lane:
         self.key = key
         self._host = host
         self._group = group
-        self._mail: asyncio.Queue[Mail] = asyncio.Queue()
-        self._later: deque[Mail] = deque()
-        self._unread = 0
+        self._mail = Mailbox(host.clock)
         self._owed = Debts(key, host)
         self._has_closed_calls = False
         self._state: LaneState = IDLE_LANE
         self._items: dict[InboundId, InboxItem] = {}
         self._running: dict[TurnId, _Running] = {}
-        self._wake_at: Instant | None = None
         self._is_draining = False
         self._task: asyncio.Task[None] | None = None
 
@@ -148,16 +139,16 @@ class Lane:
 
     def offer(self, item: InboxItem) -> None:
         """Hand over an accepted message."""
-        self._put(Arrived(item))
+        self._mail.put(Arrived(item))
 
     def resume(self, items: tuple[InboxItem, ...]) -> None:
         """Hand over the messages of a turn that a crash interrupted, before any message is offered (LOSS-4)."""
-        self._put(Resume(items))
+        self._mail.put(Resume(items))
 
     async def abort(self, cause: AbortCause, turn_id: TurnId | None = None) -> tuple[TurnId, ...]:
         """Empty the lane, or end one turn, and wait until that is done; the turn ids that were ended (QUEUE-16)."""
         done: asyncio.Future[tuple[TurnId, ...]] = asyncio.get_running_loop().create_future()
-        self._put(Abort(cause, turn_id, done))
+        self._mail.put(Abort(cause, turn_id, done))
         return await done
 
     async def perform(self, operation: Callable[[], Awaitable[T]], *, cause: AbortCause | None = None) -> T:
@@ -167,7 +158,7 @@ class Lane:
         Raises `Unavailable` when a turn does not end in time, or when what is dropped cannot be written down.
         """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(Perform(operation, cause, done))
+        self._mail.put(Perform(operation, cause, done))
         return await done
 
     def drain(self) -> None:
@@ -177,9 +168,7 @@ class Lane:
     async def stop(self) -> None:
         """End the lane's task and its turns; what is cut goes on at the next start, who waits is told."""
         await end_tasks([*self.tasks, self._task] if self._task is not None else self.tasks)
-        while not self._mail.empty():
-            self._later.append(self._mail.get_nowait())
-        for mail in self._later:
+        for mail in self._mail.leave():
             await refuse(mail)
         for running in self._running.values():
             if not running.work.items:
@@ -206,11 +195,11 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """Nothing runs, nothing waits, no mail, nothing owed."""
-        return not (self._running or self._state.waiting or self._unread or self._owed)
+        return not (self._running or self._state.waiting or self._mail or self._owed)
 
     def compact(self, run: LaneWork) -> None:
         """Stop what runs, then run a compaction; messages wait behind it (COMPACT-20, COMPACT-24)."""
-        self._put(Compact(run))
+        self._mail.put(Compact(run))
 
     async def compact_from_inside(self, run: LaneWork) -> None:
         """As `compact`, but called by a command that this lane is doing right now, so not by mail."""
@@ -245,67 +234,38 @@ class Lane:
 
     def confirm_steered(self, turn_id: TurnId) -> None:
         """What the turn took is committed: what became of these messages since may follow."""
-        self._put(Confirmed(turn_id))
+        self._mail.put(Confirmed(turn_id))
 
     # --- the task -----------------------------------------------------------------------------------------------------
 
     async def _take_mail(self) -> None:
         """Take mail until the lane has been idle for a while."""
         while True:
-            mail = await self._next_mail()
+            mail = await self._mail.take(is_idle=self.is_idle)
             if mail is None and self.is_idle:
                 self._host.retire(self.key)
                 return
             try:
                 if mail is not None:
                     await self._take(mail)
-                    self._unread -= 1
+                    self._mail.note_read()
             except FenceLost as error:
                 log.critical("lane_lost", session_key=self.key, error=str(error))
-                self._unread -= 1
+                self._mail.note_read()
             except StoreError as error:
                 # Nothing has changed yet: the mail is as good as unread.
                 log.error("lane_store_failed", session_key=self.key, error=str(error))
-                self._later.appendleft(mail) if mail is not None else None
+                self._mail.put_back(mail) if mail is not None else None
                 await self._host.clock.sleep(STORE_PAUSE_S)
                 continue
             except Exception:
                 # The lane boundary (style, section 6): a defect in one message must not silence the session.
                 log.exception("lane_failed", session_key=self.key)
-                self._unread -= 1
+                self._mail.note_read()
                 if isinstance(mail, Arrived):
                     self._give_up([mail.item])
             self._advance()
             await self._pay()
-
-    def _put(self, mail: Mail) -> None:
-        self._unread += 1
-        self._mail.put_nowait(mail)
-
-    async def _next_mail(self) -> Mail | None:
-        """The next piece of mail; None when a wait is over."""
-        if self._later:
-            return self._later.popleft()
-        if self._wake_at is None and not self.is_idle:
-            return await self._mail.get()
-        clock = self._host.clock
-        # At most so long at once: the wall clock, by which the alarm is set, may be set back meanwhile.
-        wait_s = IDLE_S if self._wake_at is None else min(max(0.0, (self._wake_at - clock.now()) / 1000), WAKE_MAX_S)
-        mail = await self._get_mail(wait_s)
-        if mail is None:
-            self._wake_at = None
-        return mail
-
-    async def _get_mail(self, wait_s: float) -> Mail | None:
-        """The next piece of mail, None if there is none in time; one that comes just as the lane is ended is kept."""
-        getter = asyncio.ensure_future(self._mail.get())
-        try:
-            in_time = await wait_first(getter, asyncio.ensure_future(self._host.clock.sleep(wait_s)))
-        except asyncio.CancelledError:
-            if getter.done() and not getter.cancelled():
-                self._later.append(getter.result())
-            raise
-        return getter.result() if in_time else None
 
     async def _take(self, mail: Mail) -> None:
         match mail:
@@ -373,7 +333,7 @@ class Lane:
         """Start what may start now, or set the alarm for when something may."""
         while not self._is_draining:
             decided = decide_next(self._state, now=self._host.clock.now())
-            self._wake_at = decided.wake_at if decided.action == "wait" else None
+            self._mail.wake_at = decided.wake_at if decided.action == "wait" else None
             if decided.action != "run":
                 return
             items = tuple(self._items.pop(inbound_id) for inbound_id in decided.ids)
@@ -420,7 +380,7 @@ class Lane:
         finally:
             if has_place:
                 slots.release()
-            self._put(Ended(work.turn_id))
+            self._mail.put(Ended(work.turn_id))
 
     def _stop_turn(self, turn_id: TurnId, cause: str) -> None:
         running = self._running.get(turn_id)
@@ -446,7 +406,7 @@ class Lane:
         clock = self._host.clock
         deadline = clock.monotonic() + STOP_WAIT_S
         while any(turn_id in self._running for turn_id in turn_ids):
-            mail = await self._get_mail(max(0.0, deadline - clock.monotonic()))
+            mail = await self._mail.take_new(max(0.0, deadline - clock.monotonic()))
             if mail is None:
                 raise Unavailable(
                     "The running turn did not stop",
@@ -456,9 +416,9 @@ class Lane:
                 )
             if isinstance(mail, Ended | Confirmed):
                 await self._take(mail)
-                self._unread -= 1
+                self._mail.note_read()
             else:
-                self._later.append(mail)
+                self._mail.put_off(mail)
 
     async def _perform_now(self, operation: Callable[[], Awaitable[T]], cause: AbortCause | None) -> T:
         if cause is not None:
@@ -481,7 +441,7 @@ class Lane:
         """Write what is owed; what the store refuses is tried again after a rest."""
         again = await self._owed.pay()
         if again is not None:
-            self._wake_at = again if self._wake_at is None else min(again, self._wake_at)
+            self._mail.wake_no_later(again)
 
     def _owe_ends(self, dropped: Sequence[Dropped]) -> None:
         """Messages that end here, each with its reason."""
