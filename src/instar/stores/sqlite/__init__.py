@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, TypeVar, cast
@@ -17,13 +18,14 @@ from typing import Final, TypeVar, cast
 import apsw
 
 from instar.core.policy.redaction import Redactor
-from instar.errors import InstarError, StoreError, StoreFull, StoreReadOnly
+from instar.errors import InstarError, StoreError, StoreFull, StoreReadOnly, StoreUnreadable
 from instar.stores.known import Known
 from instar.stores.migrate import load_steps
 from instar.stores.sqlite.commit import Committer, Outcome, Unit
 from instar.stores.sqlite.connection import (
     SqliteTransaction,
     explain_error,
+    keep_log,
     open_reader,
     open_writer,
     translate_error,
@@ -70,6 +72,8 @@ class SqliteEngine:
         self._questions: SimpleQueue[Job[_Question] | None] = SimpleQueue()
         self._workers: list[Worker[Unit] | Worker[_Question]] = []
         self._committer: Committer
+        self._sources: list[_Snapshots] = []
+        self._keep_log: Callable[..., None]
         self._closers: list[Callable[[], None]] = []
         self._is_open = False
 
@@ -104,6 +108,7 @@ class SqliteEngine:
         rehearse(self._path, steps)
         connection = open_writer(str(self._path), steps)
         self._closers.append(connection.close)
+        self._keep_log = partial(keep_log, connection)
         if self._reserve is not None:
             self._reserve.hold()
         self._committer = Committer(
@@ -114,7 +119,7 @@ class SqliteEngine:
             on_commit=self._callbacks,
             redactor=self._redactor,
         )
-        sources = [self._open_source() for _ in range(self._reader_count)]
+        sources = self._sources = [self._open_source() for _ in range(self._reader_count)]
         writer = Worker("instar-store-writer", self._units, batch_max=BATCH_MAX)
         writer.start(self._committer.commit, self._committer.tidy)
         self._workers.append(writer)
@@ -148,6 +153,7 @@ class SqliteEngine:
         for worker in self._workers:
             worker.join()
         self._workers.clear()
+        self._keep_log(is_kept=self._committer.has_seen_damage or any(one.has_seen_damage for one in self._sources))
         # The writer goes last: the connection that closes last brings the log home and removes it.
         self._closers.reverse()
         self._undo()
@@ -194,6 +200,7 @@ class _Snapshots:
         self._cursor = connection.cursor()
         self._tx = tx
         self._path = path
+        self.has_seen_damage = False
 
     def serve(self, units: list[_Question]) -> list[Outcome]:
         """The answers, in order."""
@@ -206,6 +213,7 @@ class _Snapshots:
             self._cursor.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - whatever a question raises belongs to its caller, who gets it
             outcome = Outcome(error=explain_error(error, self._path))
+            self.has_seen_damage |= isinstance(outcome.error, StoreUnreadable)
             self._end()
         return outcome
 

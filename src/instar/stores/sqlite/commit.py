@@ -18,7 +18,7 @@ from typing import Final, Literal
 import apsw
 
 from instar.core.policy.redaction import Redactor
-from instar.errors import StoreFull
+from instar.errors import StoreFull, StoreUnreadable
 from instar.stores.known import Known
 from instar.stores.sqlite.connection import FATAL, SqliteTransaction, explain_error, translate_error
 from instar.stores.sqlite.reserve import Reserve
@@ -72,6 +72,7 @@ class Committer:
         self._reserve = reserve
         self._on_commit = on_commit
         self._wal_pages = 0
+        self.has_seen_damage = False
         # The log is brought home between commits, when nobody waits for an answer, instead of within one.
         connection.set_wal_hook(self._count_pages)
 
@@ -129,10 +130,10 @@ class Committer:
             self._roll_back()
             if self._make_room(unit):
                 return self._commit_alone(unit)
-            return Outcome(error=translate_error(error, self._path))
+            return self._refuse(error)
         except apsw.Error as error:
             self._roll_back()
-            return Outcome(error=translate_error(error, self._path))
+            return self._refuse(error)
 
     def _commit_together(self, units: Sequence[Unit]) -> list[Outcome]:
         """Run and commit. Raises apsw.Error when nothing was stored."""
@@ -157,7 +158,7 @@ class Committer:
             if not self._connection.in_transaction:
                 raise
             self._cursor.execute("ROLLBACK TO unit")
-            outcome = Outcome(error=explain_error(error, self._path))
+            outcome = self._refuse(error)
         self._cursor.execute("RELEASE unit")
         return outcome
 
@@ -200,7 +201,13 @@ class Committer:
             self._connection.execute("ROLLBACK")
 
     def _fail(self, units: Sequence[Unit], error: apsw.Error) -> list[Outcome]:
-        return [Outcome(error=translate_error(error, self._path)) for _ in units]
+        return [self._refuse(error) for _ in units]
+
+    def _refuse(self, error: BaseException) -> Outcome:
+        """What an error means for its caller; damage is remembered for whoever closes the database."""
+        told = explain_error(error, self._path)
+        self.has_seen_damage |= isinstance(told, StoreUnreadable)
+        return Outcome(error=told)
 
     def _full(self) -> StoreFull:
         return StoreFull(

@@ -26,7 +26,16 @@ from instar.stores.known import Known
 from instar.stores.migrate import SchemaState, Step, plan_steps
 from instar.stores.transaction import Params, Row, Touched
 
-__all__ = ["FATAL", "SqliteTransaction", "explain_error", "migrate", "open_reader", "open_writer", "translate_error"]
+__all__ = [
+    "FATAL",
+    "SqliteTransaction",
+    "explain_error",
+    "keep_log",
+    "migrate",
+    "open_reader",
+    "open_writer",
+    "translate_error",
+]
 
 APPLICATION_ID: Final = 0x496E7374
 """Marks a database as Instar's (`PRAGMA application_id`): the letters ``Inst``."""
@@ -58,10 +67,12 @@ log = structlog.get_logger(__name__)
 def open_writer(path: str, steps: Sequence[Step]) -> apsw.Connection:
     """A connection that may write, to a database that is up to date (`docs/formats/database.md`).
 
-    Raises `StoreTooNew`, `StoreUnreadable`, apsw.Error; a file that is refused is not changed by a byte.
+    Raises `StoreTooNew`, `StoreUnreadable`, apsw.Error; a file that is refused is not changed by a byte. Whoever
+    closes the connection says before, with `keep_log`, whether the log may come home.
     """
     connection = apsw.Connection(path, statementcachesize=_STATEMENTS)
     try:
+        keep_log(connection, is_kept=True)
         _steady(connection)
         plan_steps(read_schema(connection), steps)
         _prepare(connection)
@@ -72,10 +83,19 @@ def open_writer(path: str, steps: Sequence[Step]) -> apsw.Connection:
     return connection
 
 
+def keep_log(connection: apsw.Connection, *, is_kept: bool) -> None:
+    """Whether the log stays beside the database when the connection closes, instead of being written into it.
+
+    Beside a damaged database it stays: bringing it home would write over what may still be made out of the file.
+    """
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(is_kept))
+
+
 def _prepare(connection: apsw.Connection) -> None:
     """Settings of the connection that writes. WAL and FULL together: a commit that was told survives power loss."""
-    # Only an empty file takes this: deleted pages can then be given back to the disk (MAINT-16).
-    connection.execute("PRAGMA auto_vacuum = incremental")
+    if not connection.pragma("page_count"):
+        # Only an empty file takes this: deleted pages can then be given back to the disk (MAINT-16).
+        connection.execute("PRAGMA auto_vacuum = incremental")
     connection.execute("PRAGMA journal_mode = wal").fetchall()
     connection.execute("PRAGMA synchronous = full")
     connection.execute("PRAGMA foreign_keys = on")
