@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from instar.api.connection import Connection
 from instar.api.port import GatewayPort
+from instar.api.signin import SignIns
 from instar.core.model.caller import Caller
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.policy.redaction import Redactor
@@ -33,6 +34,7 @@ class Services:
     logs: LogReader = field(default_factory=NoLog)
     auditor: Auditor = field(default_factory=NoAuditor)
     redactor: Redactor = field(default_factory=Redactor)
+    signins: SignIns | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 import structlog
 
+from instar.api.attempts import Attempts
 from instar.api.call import Call, Services
 from instar.api.connection import Connection
 from instar.api.gate import check_scope
@@ -33,8 +34,9 @@ log = structlog.get_logger(__name__)
 class Dispatcher:
     """Answers requests of connected clients."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, attempts: Attempts) -> None:
         self._services = services
+        self._attempts = attempts
         self._results = Results(services.clock)
 
     async def answer(self, connection: Connection, request: Request) -> bytes:
@@ -56,6 +58,7 @@ class Dispatcher:
             raise InvalidRequest(_unknown(request.method), field="method")
         self._check_alive(connection)
         check_scope(method, connection.caller)
+        self._attempts.check_send(method.name, connection.caller)
         params = check_params(method.name, method.fields, request.params or {})
         call = Call(services=self._services, connection=connection, params=params)
         handler = HANDLERS[method.name]

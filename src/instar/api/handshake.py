@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from instar.api.auth import Refused, authenticate
+from instar.api.auth import Authority, Refused, authenticate
 from instar.api.settings import ApiSettings, Limits
 from instar.core.model.caller import Caller
 from instar.core.model.ids import Instant
@@ -54,6 +54,8 @@ class Rejected:
     error: ErrorShape
     close_code: int = POLICY_VIOLATION
     close_reason: str = "connect refused"
+    is_guess: bool = False
+    """It showed a secret, and a wrong one."""
 
 
 def shown_secret(request: Request) -> str:
@@ -63,8 +65,13 @@ def shown_secret(request: Request) -> str:
     return token if isinstance(token, str) else ""
 
 
-def decide_connect(request: Request, settings: ApiSettings, shown: ShownToken | None = None) -> Accepted | Rejected:
-    """Whether the first request of a connection lets its client in. `shown` is the stored token that it shows."""
+def decide_connect(
+    request: Request, settings: ApiSettings, shown: ShownToken | None = None, cookie: Authority | None = None
+) -> Accepted | Rejected:
+    """Whether the first request of a connection lets its client in. `shown` is the stored token that it shows.
+
+    `cookie` is what a browser that is signed in may do; it counts where the request itself shows nothing (LEAK-9).
+    """
     if request.method != "connect":
         return _rejected("invalid handshake: first request must be connect", reason="connect required")
     try:
@@ -79,21 +86,23 @@ def decide_connect(request: Request, settings: ApiSettings, shown: ShownToken | 
     role = params.text("role", "operator")
     if role != "operator":
         return _rejected(f"invalid connect params: at /role: role '{role}' is not served", reason="unknown role")
-    return _admit(params, protocol, settings, shown)
+    return _admit(params, protocol, settings, shown=shown, cookie=cookie)
 
 
-def _admit(params: Params, protocol: int, settings: ApiSettings, shown: ShownToken | None) -> Accepted | Rejected:
+def _admit(
+    params: Params, protocol: int, settings: ApiSettings, *, shown: ShownToken | None, cookie: Authority | None
+) -> Accepted | Rejected:
     """The last question: do the credentials open this gateway?"""
     credentials = Params(params.record("auth"))
-    authority = authenticate(
-        settings.auth,
-        token=credentials.maybe_text("token"),
-        password=credentials.maybe_text("password"),
-        shown=shown,
-    )
+    token, password = credentials.maybe_text("token"), credentials.maybe_text("password")
+    if cookie is not None and not token and not password:
+        authority: Authority | Refused = cookie
+    else:
+        authority = authenticate(settings.auth, token=token, password=password, shown=shown)
     if isinstance(authority, Refused):
         shape = ErrorShape(code="INVALID_REQUEST", message=authority.message, details=authority.details)
-        return Rejected(error=shape, close_reason=authority.message[:120])
+        is_guess = authority.problem == "mismatch"
+        return Rejected(error=shape, close_reason=authority.message[:120], is_guess=is_guess)
     asked = params.texts("scopes") if params.has("scopes") else None
     caller = Caller(
         scopes=grant_scopes(authority.scopes, asked=asked),

@@ -12,20 +12,21 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from instar.api.signin import SignIn
 from instar.core.model.view import GatewayFacts
 from instar.protocol.version import NEWEST, OLDEST
 
-__all__ = ["Pages", "SecurityHeaders", "answer_error"]
+__all__ = ["STYLE", "Pages", "SecurityHeaders", "answer_error"]
 
-_STYLE: Final = (
+STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem;color:#222;"
     "background:#fafaf8}code,pre{font:14px/1.5 ui-monospace,monospace;background:#eee;border-radius:4px}"
     "code{padding:.1em .3em}pre{padding:.8em;overflow:auto}"
 )
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 _POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 _HEADERS: Final = (
@@ -36,6 +37,7 @@ _HEADERS: Final = (
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("cache-control", "no-store"),
+    ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
 )
 
 
@@ -64,9 +66,16 @@ class SecurityHeaders:
 class Pages:
     """The few pages of the gateway itself. None of them tells anything about sessions or people."""
 
-    def __init__(self, facts: Callable[[], GatewayFacts], *, is_closing: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        facts: Callable[[], GatewayFacts],
+        *,
+        is_closing: Callable[[], bool],
+        find_signin: Callable[[Request], SignIn | None],
+    ) -> None:
         self._facts = facts
         self._is_closing = is_closing
+        self._find_signin = find_signin
 
     async def health(self, request: Request) -> Response:
         """``GET /health``: whether the gateway takes messages."""
@@ -76,7 +85,8 @@ class Pages:
 
     async def welcome(self, request: Request) -> Response:
         """``GET /``: what is running here and how to talk to it."""
-        return HTMLResponse(_welcome(self._facts().version, request.headers.get("host", "127.0.0.1:18789")))
+        host = request.headers.get("host", "127.0.0.1:18789")
+        return HTMLResponse(_welcome(self._facts().version, host, self._find_signin(request)))
 
     async def control_ui_config(self, request: Request) -> Response:
         """What a Control UI of the protocol asks for before it connects."""
@@ -101,12 +111,21 @@ async def answer_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": detail}, status_code=status, headers=getattr(error, "headers", None))
 
 
-def _welcome(version: str, host: str) -> str:
+def _welcome(version: str, host: str, signin: SignIn | None) -> str:
+    if signin is None:
+        state = "<p>You are not signed in. A link that signs this browser in:</p><pre>instar dashboard</pre>"
+    else:
+        who = signin.authority.principal or "the owner of this gateway"
+        state = (
+            f"<p>You are signed in as {escape(who)}.</p>"
+            '<form method="post" action="/signout"><button>Sign out</button></form>'
+        )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Instar</title>
-<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>
+<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>
 <body><h1>Instar {escape(version)} is running</h1>
 <p>This is a session gateway for AI agents: it owns the conversations between people and an agent.</p>
+{state}
 <p>Talk to the agent in a terminal:</p><pre>instar chat</pre>
 <p>See what it holds:</p><pre>instar status
 instar sessions list</pre>

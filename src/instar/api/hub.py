@@ -68,6 +68,10 @@ class Hub:
         """Tell it no more. May be called twice."""
         self._connections.discard(connection)
 
+    def is_revoked(self, token_id: str) -> bool:
+        """Whether a token was taken back while this server runs."""
+        return token_id in self._revoked
+
     # --- the gateway's events -----------------------------------------------------------------------------------------
 
     def listen(self, event: Event) -> None:

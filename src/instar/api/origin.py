@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-__all__ = ["is_origin_allowed"]
+__all__ = ["is_host_known", "is_origin_allowed", "is_own_origin"]
 
 
 def is_origin_allowed(origin: str | None, *, host_header: str, allowed: Sequence[str]) -> bool:
@@ -28,6 +28,33 @@ def is_origin_allowed(origin: str | None, *, host_header: str, allowed: Sequence
     if parts.scheme not in {"http", "https"} or not name or not _is_fixed(name):
         return False
     return _authority(parts.netloc, scheme=parts.scheme) == _authority(host_header, scheme=parts.scheme) and port != 0
+
+
+def is_own_origin(origin: str | None, *, host_header: str, allowed: Sequence[str]) -> bool:
+    """Whether a page of this very gateway asks, so that its cookie counts (LEAK-9).
+
+    The page's address has to be the one that the browser asked; a name counts only where `allowed` lists it, and ``*``
+    lists none.
+    """
+    if origin is None:
+        return False
+    listed = [one for one in allowed if one != "*"]
+    if not is_origin_allowed(origin, host_header=host_header, allowed=listed):
+        return False
+    scheme, _, netloc = origin.partition("://")
+    return _authority(netloc, scheme=scheme.lower()) == _authority(host_header, scheme=scheme.lower())
+
+
+def is_host_known(host_header: str, *, allowed: Sequence[str]) -> bool:
+    """Whether the address that a browser asked for is this gateway's: an IP address, ``localhost``, or a listed name.
+
+    Any other name may have been pointed here by a stranger whose page wants to read ours (DNS rebinding).
+    """
+    try:
+        name = urlsplit(f"//{host_header}").hostname
+    except ValueError:
+        return False
+    return bool(name) and (_is_fixed(name or "") or name in {urlsplit(one).hostname for one in allowed})
 
 
 def _is_fixed(name: str) -> bool:

@@ -17,13 +17,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, WebSocketRoute
 
+from instar.api.attempts import AttemptGuard, Attempts
 from instar.api.auth import check_bind
 from instar.api.call import Services
 from instar.api.dispatch import Dispatcher
 from instar.api.http import Pages, SecurityHeaders, answer_error
 from instar.api.hub import Hub
+from instar.api.pages import KnownHosts, SignInPages, cookie_name
+from instar.api.patience import HEAD_MAX_BYTES, PatientHttp, ShortHeads
 from instar.api.port import GatewayPort
 from instar.api.settings import ApiSettings
+from instar.api.signin import SignIns
 from instar.api.socket import GatewaySocket
 from instar.api.ws import SocketDoor
 from instar.core.policy.redaction import Redactor
@@ -64,6 +68,8 @@ class ApiServer:
         self._settings = settings
         self._gateway = gateway
         self.hub = Hub(clock, settings.limits)
+        signins = SignIns(clock, ids, is_revoked=self.hub.is_revoked)
+        attempts = Attempts(settings.limits, clock=clock)
         services = Services(
             gateway=gateway,
             clock=clock,
@@ -72,9 +78,16 @@ class ApiServer:
             logs=logs or NoLog(),
             auditor=auditor or NoAuditor(),
             redactor=redactor or Redactor(),
+            signins=signins,
         )
-        door = SocketDoor(settings=settings, services=services, dispatcher=Dispatcher(services), hub=self.hub)
-        self._app = build_app(door, mounts or {})
+        door = SocketDoor(
+            settings=settings,
+            services=services,
+            dispatcher=Dispatcher(services, attempts),
+            hub=self.hub,
+            attempts=attempts,
+        )
+        self._app = build_app(door, mounts or {}, signins=signins)
         self._group = asyncio.TaskGroup()
         self._listener: socket.socket | None = None
         self._server: _Server | None = None
@@ -129,9 +142,14 @@ class ApiServer:
             self._telling.cancel()
 
 
-def build_app(door: SocketDoor, mounts: Mapping[str, AsgiApp]) -> Starlette:
+def build_app(door: SocketDoor, mounts: Mapping[str, AsgiApp], *, signins: SignIns) -> Starlette:
     """The ASGI application: sockets and pages at the root, channels below ``/channels/<name>``."""
-    pages = Pages(door.services.gateway.facts, is_closing=lambda: door.hub.is_closing)
+    pages = Pages(
+        door.services.gateway.facts,
+        is_closing=lambda: door.hub.is_closing,
+        find_signin=lambda request: signins.find(request.cookies.get(cookie_name(request))),
+    )
+    entrance = SignInPages(signins, door.attempts, door.settings)
     return Starlette(
         routes=[
             Route("/health", pages.health),
@@ -140,10 +158,17 @@ def build_app(door: SocketDoor, mounts: Mapping[str, AsgiApp]) -> Starlette:
             Route("/__openclaw/control-ui-config.json", pages.control_ui_config),
             *(Mount(f"/channels/{name}", app=app) for name, app in mounts.items()),
             Route("/", pages.welcome),
+            Route("/signin", entrance.sign_in, methods=["GET"]),
+            Route("/signout", entrance.sign_out, methods=["POST"]),
             WebSocketRoute("/", door.serve),
             WebSocketRoute("/ws", door.serve),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(ShortHeads),
+            Middleware(KnownHosts, settings=door.settings),
+            Middleware(AttemptGuard, attempts=door.attempts),
+        ],
         exception_handlers={HTTPException: answer_error},
     )
 
@@ -166,6 +191,8 @@ def _bind(settings: ApiSettings) -> socket.socket:
 def _uvicorn_config(app: Starlette, settings: ApiSettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=PatientHttp,
+        h11_max_incomplete_event_size=HEAD_MAX_BYTES,
         ws=GatewaySocket,
         ws_max_size=settings.limits.frame_max_bytes,
         ws_per_message_deflate=False,  # a few bytes that unpack to gigabytes; and events are small

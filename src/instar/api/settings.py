@@ -50,6 +50,12 @@ class Limits:
     connections: int = 1024
     greetings: int = 128
     """Sockets that have not connected yet: strangers must not use up what is kept for clients."""
+    sends_per_minute: float = 600.0
+    sends_burst: int = 120
+    """Of one token that is not the gateway's own secret: what puts words before an agent may cost money."""
+    inbound_per_minute: float = 60_000.0
+    inbound_burst: int = 5_000
+    """Of one bridge's token, which speaks for everybody on its channel."""
     delta_interval_s: float = 0.15
     """A run's text is told at most so often (RPC-36)."""
 

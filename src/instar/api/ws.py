@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from instar.api.attempts import Attempts
 from instar.api.call import Services
 from instar.api.connection import Connection
 from instar.api.dispatch import Dispatcher
@@ -22,8 +23,10 @@ from instar.api.handshake import (
     shown_secret,
 )
 from instar.api.hub import Hub
-from instar.api.origin import is_origin_allowed
+from instar.api.origin import is_origin_allowed, is_own_origin
+from instar.api.pages import cookie_name
 from instar.api.settings import ApiSettings
+from instar.api.signin import SignIn
 from instar.api.socket import EXTENSION, SocketControl
 from instar.core.model.token import ShownToken
 from instar.core.policy.scopes import READ
@@ -40,6 +43,7 @@ from instar.protocol.frames import (
     parse_request,
 )
 from instar.protocol.methods import METHODS
+from instar.system.limiter import address_key
 
 __all__ = ["SocketDoor"]
 
@@ -63,6 +67,7 @@ class SocketDoor:
     services: Services
     dispatcher: Dispatcher
     hub: Hub
+    attempts: Attempts
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket until it closes."""
@@ -79,12 +84,38 @@ class SocketDoor:
             self.hub.greetings -= 1
         if request is None:
             return
-        decided = decide_connect(request, self.settings, await self._shown_token(request))
+        wait_ms = self.attempts.failures.wait_ms(_address_of(websocket))
+        if wait_ms:
+            await self._close(
+                websocket, request.id, _too_often(wait_ms), code=POLICY_VIOLATION, why="too many wrong secrets"
+            )
+            return
+        signin = self._find_signin(websocket)
+        cookie = None if signin is None else signin.authority
+        decided = decide_connect(request, self.settings, await self._shown_token(request), cookie)
+        self._note_attempt(websocket, decided)
         if isinstance(decided, Rejected):
             log.info("connect_refused", reason=decided.close_reason)
             await self._close(websocket, request.id, decided.error, code=decided.close_code, why=decided.close_reason)
             return
-        await self._serve_client(websocket, request, decided)
+        await self._serve_client(websocket, request, decided, signin)
+
+    def _find_signin(self, websocket: WebSocket) -> SignIn | None:
+        """The signed-in browser whose own page opens the socket; a cookie that another site's page sends is none."""
+        if self.services.signins is None:
+            return None
+        headers = websocket.headers
+        allowed = self.settings.allowed_origins
+        is_own = is_own_origin(headers.get("origin"), host_header=headers.get("host", ""), allowed=allowed)
+        return self.services.signins.find(websocket.cookies.get(cookie_name(websocket))) if is_own else None
+
+    def _note_attempt(self, websocket: WebSocket, decided: Accepted | Rejected) -> None:
+        """Count a wrong secret; a right one forgives what went before. What was malformed was no guess."""
+        key = _address_of(websocket)
+        if isinstance(decided, Accepted):
+            self.attempts.failures.succeeded(key)
+        elif decided.is_guess:
+            self.attempts.failures.failed(key)
 
     def _refusal(self, websocket: WebSocket) -> str | None:
         """Why a socket is not even accepted, None when it may speak."""
@@ -149,7 +180,9 @@ class SocketDoor:
 
     # --- after connect ------------------------------------------------------------------------------------------------
 
-    async def _serve_client(self, websocket: WebSocket, request: Request, accepted: Accepted) -> None:
+    async def _serve_client(
+        self, websocket: WebSocket, request: Request, accepted: Accepted, signin: SignIn | None
+    ) -> None:
         control = websocket.scope.get("extensions", {}).get(EXTENSION)
         limits = self.settings.limits
 
@@ -165,6 +198,8 @@ class SocketDoor:
             write=write,
             abort=control.abort if isinstance(control, SocketControl) else lambda: None,
         )
+        if signin is not None:
+            signin.connections.add(connection)
         if isinstance(control, SocketControl):
             control.allow_frames(limits.frame_max_bytes)
         hello = build_hello(
@@ -265,6 +300,15 @@ class SocketDoor:
 _TOO_MANY: Final = ErrorShape(
     code="UNAVAILABLE", message="too many requests in flight on this connection", retryable=True, retry_after_ms=1000
 )
+
+
+def _too_often(wait_ms: int) -> ErrorShape:
+    message = "too many wrong secrets came from this address; try again later"
+    return ErrorShape(code="UNAVAILABLE", message=message, retryable=True, retry_after_ms=wait_ms)
+
+
+def _address_of(websocket: WebSocket) -> str:
+    return address_key(websocket.client.host if websocket.client is not None else None)
 
 
 async def _write(connection: Connection) -> None:

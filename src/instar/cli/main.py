@@ -23,19 +23,25 @@ __all__ = ["COMMANDS", "cli", "run"]
 COMMANDS: Final[Mapping[str, str]] = {
     "gateway": "instar.cli.commands.gateway",
     "chat": "instar.cli.commands.chat",
+    "agent": "instar.cli.commands.agent",
     "sessions": "instar.cli.commands.sessions",
     "status": "instar.cli.commands.status",
     "explain": "instar.cli.commands.explain",
     "simulate": "instar.cli.commands.simulate",
+    "logs": "instar.cli.commands.logs",
+    "models": "instar.cli.commands.models",
+    "agents": "instar.cli.commands.agents",
     "import": "instar.cli.commands.imports",
     "config": "instar.cli.commands.config",
     "backup": "instar.cli.commands.backup",
     "doctor": "instar.cli.commands.doctor",
     "outbox": "instar.cli.commands.outbox",
     "pairing": "instar.cli.commands.pairing",
+    "devices": "instar.cli.commands.devices",
     "people": "instar.cli.commands.people",
     "export": "instar.cli.commands.exports",
     "security": "instar.cli.commands.security",
+    "dashboard": "instar.cli.commands.dashboard",
 }
 """Each command's module; the click command in it is called `command`."""
 

@@ -1,4 +1,4 @@
-"""Methods about security (RPC-23, AUDIT-1)."""
+"""Methods about security (RPC-23, AUDIT-1, LEAK-9)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from instar.api.call import Call, Handler
+from instar.api.signin import LINK_TTL_MS
 from instar.core.policy.audit_facts import AuditFinding
+from instar.errors import Unavailable
 
 __all__ = ["HANDLERS"]
 
@@ -32,4 +34,12 @@ def _finding(one: AuditFinding) -> dict[str, object]:
     return {**fields, "remediation": one.remediation} if one.remediation else fields
 
 
-HANDLERS: Final[Mapping[str, Handler]] = {"security.audit": audit}
+async def offer_link(call: Call) -> object:
+    """`dashboard.link`."""
+    if call.services.signins is None:
+        raise Unavailable("Nobody serves pages here", fix="Start the gateway with `instar gateway`.")
+    code = call.services.signins.offer(call.caller)
+    return {"path": f"/signin?code={code}", "expiresInMs": LINK_TTL_MS}
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {"security.audit": audit, "dashboard.link": offer_link}

@@ -41,6 +41,7 @@ METHOD_OBJECTS: Final[Mapping[str, MethodObject]] = {
     "config.schema": "gateway",
     "config.set": "gateway",
     "connect": "nothing",
+    "dashboard.link": "nothing",
     "health": "nothing",
     "logs.tail": "gateway",
     "models.list": "nothing",

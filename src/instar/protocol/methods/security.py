@@ -1,10 +1,10 @@
-"""Methods about security (RPC-23)."""
+"""Methods about security: the audit, and how a browser comes in (RPC-23, LEAK-9)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from instar.protocol.methods.row import ADMIN, Method, flag
+from instar.protocol.methods.row import ADMIN, READ, Method, flag
 
 __all__ = ["SECURITY"]
 
@@ -17,5 +17,12 @@ SECURITY: Final = (
         "suppressed: {count, checkIds}}`",
         rule="RPC-23, AUDIT-1, LEAK-7",
         fields=(flag("deep", note="also read the whole store for people whose direct messages met"),),
+    ),
+    Method(
+        name="dashboard.link",
+        scope=READ,
+        summary="a link that signs one browser in, once and within a minute, with what the caller may",
+        result="`{path, expiresInMs}`; `path` follows the address by which the gateway is reached",
+        rule="LEAK-9",
     ),
 )

@@ -1,0 +1,114 @@
+"""How a browser comes in: a link that opens once, then a cookie (LEAK-9).
+
+A link carries a code that is good for a minute and for one use; it is exchanged for a cookie and the browser goes on to
+an address without any secret in it. Whoever asked for the link decides what the cookie allows: it holds what their
+credentials hold, and ends with them. Cookies are kept in memory by their hashes, so they end with the gateway, and with
+that whenever its secret changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+from weakref import WeakSet
+
+from instar.api.auth import Authority
+from instar.api.connection import Connection
+from instar.core.model.caller import Caller
+from instar.core.model.ids import Instant
+from instar.ports.clock import Clock
+from instar.ports.ids import IdSource
+
+__all__ = ["COOKIE_TTL_MS", "LINK_TTL_MS", "SignIn", "SignIns"]
+
+LINK_TTL_MS: Final = 60_000
+COOKIE_TTL_MS: Final = 12 * 3_600_000
+
+LINKS_MAX: Final = 32
+SIGN_INS_MAX: Final = 256
+"""Beyond these the oldest go."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class SignIn:
+    """One signed-in browser: what it may, until when, and the sockets that it has open."""
+
+    authority: Authority
+    ends_at: Instant
+    connections: WeakSet[Connection] = field(default_factory=WeakSet)
+
+
+class SignIns:
+    """Links that wait to be opened and browsers that are signed in."""
+
+    def __init__(self, clock: Clock, ids: IdSource, *, is_revoked: Callable[[str], bool]) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._is_revoked = is_revoked
+        self._links: OrderedDict[bytes, SignIn] = OrderedDict()
+        self._cookies: OrderedDict[bytes, SignIn] = OrderedDict()
+
+    def offer(self, caller: Caller) -> str:
+        """The code of a link that lets one browser in with what `caller` may."""
+        code = self._ids.token()
+        authority = Authority(
+            scopes=caller.scopes,
+            principal=caller.principal,
+            token_id=caller.token_id,
+            expires_at=caller.expires_at,
+        )
+        _put(self._links, code, SignIn(authority=authority, ends_at=self._end(LINK_TTL_MS)), most=LINKS_MAX)
+        return code
+
+    def redeem(self, code: str) -> str | None:
+        """The cookie that a code is exchanged for; None for one that is unknown, used or too old."""
+        link = self._links.pop(_digest(code), None)
+        if link is None or not self._is_good(link):
+            return None
+        cookie = self._ids.token()
+        end = self._end(COOKIE_TTL_MS)
+        authority = link.authority
+        if authority.expires_at is not None:
+            end = min(end, authority.expires_at)
+        bounded = Authority(
+            scopes=authority.scopes, principal=authority.principal, token_id=authority.token_id, expires_at=end
+        )
+        _put(self._cookies, cookie, SignIn(authority=bounded, ends_at=end), most=SIGN_INS_MAX)
+        return cookie
+
+    def find(self, cookie: str | None) -> SignIn | None:
+        """The browser that shows a cookie; None for none, and for one that has ended."""
+        if not cookie:
+            return None
+        digest = _digest(cookie)
+        found = self._cookies.get(digest)
+        if found is None or self._is_good(found):
+            return found
+        del self._cookies[digest]
+        return None
+
+    def end(self, cookie: str | None) -> None:
+        """Sign a browser out and close its sockets; does nothing for one that is not signed in."""
+        found = self._cookies.pop(_digest(cookie or ""), None)
+        for connection in tuple(found.connections) if found is not None else ():
+            connection.dismiss("signed out")
+
+    def _end(self, after_ms: int) -> Instant:
+        return Instant(self._clock.now() + after_ms)
+
+    def _is_good(self, one: SignIn) -> bool:
+        token_id = one.authority.token_id
+        return one.ends_at > self._clock.now() and (token_id is None or not self._is_revoked(token_id))
+
+
+def _put(kept: OrderedDict[bytes, SignIn], secret: str, one: SignIn, *, most: int) -> None:
+    kept[_digest(secret)] = one
+    while len(kept) > most:
+        kept.popitem(last=False)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
