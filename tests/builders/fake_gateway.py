@@ -17,6 +17,7 @@ from instar.core.explain.replay import ReplayRules
 from instar.core.explain.simulate import SimulationReport
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
+from instar.core.model.caller import Caller
 from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
 from instar.core.model.entry import AssistantMessage, MessageEntry, TextBlock, Usage, UserMessage
 from instar.core.model.event import (
@@ -70,6 +71,7 @@ from instar.core.model.view import (
     ToldDecision,
 )
 from instar.core.policy.budget import BudgetState
+from instar.core.policy.ownership import SessionOwnership, Touch, decide_touch, owns
 from instar.core.routing.key import KeySettings, canonical_key
 from instar.errors import InvalidRequest, NotFound, Unavailable
 from instar.gateway.tokens import Tokens
@@ -79,7 +81,7 @@ from instar.testing.ids import SequenceIds
 from tests.builders.fake_doors import FakePairing
 from tests.builders.fake_people import FakePeople
 
-__all__ = ["FakeGateway", "MemoryTokens"]
+__all__ = ["FakeGateway", "FakeOwners", "MemoryTokens"]
 
 NOW = Instant(1_773_144_000_000)
 MAIN = AgentId("main")
@@ -127,6 +129,28 @@ class MemoryTokens:
         return None
 
 
+class FakeOwners:
+    """Keeps `instar.api.port.OwnersPort`: sessions are their owners' by the row alone, and groups have nobody."""
+
+    def __init__(self, rows: Mapping[SessionKey, Session]) -> None:
+        self._rows = rows
+
+    def names(self, caller: Caller) -> frozenset[str] | None:
+        return None if owns(caller) else frozenset({caller.principal or ""})
+
+    def home(self, caller: Caller, agent_id: AgentId | None) -> SessionKey:
+        return SessionKey(f"agent:{agent_id or MAIN}:webchat:direct:{caller.principal}")
+
+    async def touches(
+        self, callers: Sequence[Caller], keys: Sequence[SessionKey]
+    ) -> Mapping[SessionKey, Sequence[Touch]]:
+        owners = {key: self._rows[key].owner if key in self._rows else None for key in keys}
+        return {key: [decide_touch(one, SessionOwnership(owner=owners[key])) for one in callers] for key in keys}
+
+    def may_command(self, caller: Caller, key: SessionKey, touch: Touch) -> bool:
+        return touch.allowed
+
+
 class FakeGateway:
     """Keeps `instar.api.port.GatewayPort`."""
 
@@ -138,8 +162,9 @@ class FakeGateway:
         self.keeping = _NoKeeping()
         self.pairing = FakePairing()
         self.people = FakePeople()
-        self.tokens = Tokens(MemoryTokens(), SystemClock(), SystemIds(), self.events)
+        self.tokens = Tokens(MemoryTokens(), SystemClock(), SystemIds(), self.events.publish)
         self.rows: dict[SessionKey, Session] = {}
+        self.owners = FakeOwners(self.rows)
         self.transcripts: dict[SessionId, list[StoredEntry]] = {}
         self.accepted: dict[str, Acknowledgement] = {}
         self.submissions: list[Submission] = []
@@ -188,7 +213,7 @@ class FakeGateway:
             commands=(CommandFacts(name="/new", description="A new session", aliases=("/reset",)),),
         )
 
-    async def status(self, *, recent: int = 10) -> GatewayStatus:
+    async def status(self, *, recent: int = 10, owner_in: tuple[str, ...] | None = None) -> GatewayStatus:
         views = tuple(SessionView(session=session) for session in list(self.rows.values())[:recent])
         return GatewayStatus(sessions=len(self.rows), recent=views, store={"engine": "memory"})
 
@@ -478,7 +503,9 @@ class _NoUpkeep:
     async def export(self, key: SessionKey, **wish: object) -> str:
         raise Unavailable("no upkeep here")
 
-    async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
+    async def usage(
+        self, key: SessionKey | None, *, since: Instant | None, owner_in: Sequence[str] | None = None
+    ) -> tuple[UsageRow, ...]:
         return ()
 
     async def budgets(self) -> tuple[BudgetState, ...]:

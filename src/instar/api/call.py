@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from instar.api.connection import Connection
+from instar.api.gate import EVERYTHING, Sight
 from instar.api.port import GatewayPort
 from instar.api.signin import SignIns
 from instar.core.model.caller import Caller
 from instar.core.model.ids import AgentId, SessionKey
+from instar.core.policy.ownership import owns
 from instar.core.policy.redaction import Redactor
+from instar.errors import NotFound
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
 from instar.ports.operator import Auditor, ConfigKeeper, LogReader, NoAuditor, NoConfig, NoLog
@@ -39,11 +42,12 @@ class Services:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A checked request: who asks, on which connection, with which params."""
+    """A checked request: who asks, on which connection, with which params, and what of it they may touch."""
 
     services: Services
     connection: Connection
     params: Params
+    sight: Sight = EVERYTHING
 
     @property
     def gateway(self) -> GatewayPort:
@@ -55,10 +59,47 @@ class Call:
         """Who asks."""
         return self.connection.caller
 
+    @property
+    def owner_in(self) -> tuple[str, ...] | None:
+        """What queries are restricted to (LEAK-6): the names of the caller's principal; None for no restriction."""
+        names = self.gateway.owners.names(self.caller)
+        return None if names is None else tuple(sorted(names))
+
     def key(self, name: str, *, agent_id: str | None = None) -> SessionKey:
-        """The session key in a field, made canonical. Raises `InvalidRequest` for a text that can be no key."""
+        """The session key in a field, made canonical. Raises `InvalidRequest` for a text that can be no key, and
+        `NotFound` where the caller may not touch what it means, whether it is there or not (LEAK-4).
+        """
+        return self.named(self.params.text(name), agent_id=agent_id)
+
+    def named(self, text: str, *, agent_id: str | None = None) -> SessionKey:
+        """As `key`, for a text that stands elsewhere."""
+        key = self.resolve(text, agent_id=agent_id)
+        if not self.sight.sees(key):
+            raise NotFound(f"There is no session {key}", fix="List the sessions with `instar sessions list`.")
+        return key
+
+    def resolve(self, text: str, *, agent_id: str | None = None) -> SessionKey:
+        """The key that a text means to the caller, unchecked: ``main`` is a person's own session (LEAK-4)."""
         agent = AgentId(agent_id) if agent_id else None
-        return self.gateway.sessions.canonical_key(self.params.text(name), agent_id=agent)
+        word = text.strip().lower()
+        if not owns(self.caller) and word in {"main", self.gateway.facts().main_key}:
+            return self.gateway.owners.home(self.caller, agent)
+        return self.gateway.sessions.canonical_key(text, agent_id=agent)
+
+    def may_command(self, key: SessionKey) -> bool:
+        """Whether the caller may give commands in a session that the request names and that they may touch (CMD-4)."""
+        touch = self.sight.touches.get(key)
+        if self.sight.sees_all or touch is None:
+            return self.sight.sees_all
+        return self.gateway.owners.may_command(self.caller, key, touch)
+
+    async def see(self, keys: Iterable[SessionKey]) -> tuple[SessionKey, ...]:
+        """Those of the keys that the caller may touch, in order: for what was found otherwise than by a field."""
+        wanted = tuple(keys)
+        if self.sight.sees_all:
+            return wanted
+        found = await self.gateway.owners.touches((self.caller,), wanted)
+        return tuple(key for key in wanted if found[key][0].allowed)
 
     def maybe_key(self, name: str) -> SessionKey | None:
         """As `key`, None when the field was not given."""

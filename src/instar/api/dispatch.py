@@ -6,22 +6,25 @@ one request and is logged with its traceback.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import structlog
 
 from instar.api.attempts import Attempts
 from instar.api.call import Call, Services
 from instar.api.connection import Connection
-from instar.api.gate import check_scope
+from instar.api.gate import Sight, check_scope, load_sight
 from instar.api.handlers import HANDLERS
 from instar.api.idempotency import Results
 from instar.core.model.caller import has_expired
+from instar.core.model.ids import SessionKey
 from instar.core.policy.scopes import ADMIN, has_scope
 from instar.errors import Forbidden, InstarError, InvalidRequest
 from instar.protocol.errors import ErrorShape, wire_error
 from instar.protocol.frames import Request, build_error, build_response
 from instar.protocol.methods import METHODS, Method
-from instar.protocol.params import check_params
+from instar.protocol.params import Params, check_params
 
 __all__ = ["Dispatcher"]
 
@@ -60,11 +63,23 @@ class Dispatcher:
         check_scope(method, connection.caller)
         self._attempts.check_send(method.name, connection.caller)
         params = check_params(method.name, method.fields, request.params or {})
-        call = Call(services=self._services, connection=connection, params=params)
+        call = await self._open_call(connection, params)
         handler = HANDLERS[method.name]
         if not self._is_remembered(method, key := params.text("idempotencyKey")):
             return await handler(call)
-        return await self._results.once((connection.caller.who, method.name, key), lambda: handler(call))
+        who = f"{'person' if connection.caller.principal else 'role'} {connection.caller.who}"
+        return await self._results.once((who, method.name, key), lambda: handler(call))
+
+    async def _open_call(self, connection: Connection, params: Params) -> Call:
+        """The call with what its caller may touch of the sessions that it names."""
+        unchecked = Call(services=self._services, connection=connection, params=params, sight=Sight())
+        agents = {None, params.maybe_text("agentId"), params.maybe_text("agent")}
+
+        def resolve(text: str) -> frozenset[SessionKey]:
+            return frozenset(unchecked.resolve(text, agent_id=agent) for agent in agents)
+
+        sight = await load_sight(self._services.gateway.owners, connection.caller, params, resolve)
+        return replace(unchecked, sight=sight)
 
     def _check_alive(self, connection: Connection) -> None:
         """Raises `Forbidden` for a client whose token has ended and that is not closed yet (LEAK-3)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from instar.api.auth import Authority, Refused, authenticate
 from instar.api.settings import ApiSettings, Limits
 from instar.core.model.caller import Caller
-from instar.core.model.ids import Instant
+from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.token import ShownToken
 from instar.core.model.view import GatewayFacts
 from instar.core.policy.scopes import grant_scopes
@@ -126,8 +126,9 @@ def build_hello(
     auth_mode: str,
     connection_id: str,
     now: Instant,
+    main_session_key: SessionKey,
 ) -> dict[str, object]:
-    """The answer to a good `connect` (GW-6)."""
+    """The answer to a good `connect` (GW-6). `main_session_key` is what ``main`` means to this client."""
     return {
         "type": "hello-ok",
         "protocol": accepted.protocol,
@@ -141,7 +142,7 @@ def build_hello(
             "sessionDefaults": {
                 "defaultAgentId": facts.default_agent_id,
                 "mainKey": facts.main_key,
-                "mainSessionKey": facts.main_session_key,
+                "mainSessionKey": main_session_key,
                 "scope": facts.scope,
                 "modelConfigured": facts.model is not None,
             },

@@ -14,8 +14,10 @@ import msgspec
 import structlog
 
 from instar.api.connection import Connection
+from instar.api.hearing import Hearing
 from instar.api.messages import build_message
 from instar.api.pairing_rows import build_resolved, build_waiting
+from instar.api.port import OwnersPort
 from instar.api.rows import build_row
 from instar.api.settings import Limits
 from instar.api.streams import Outgoing, RunStreams
@@ -29,6 +31,7 @@ from instar.core.model.event import (
     ShuttingDown,
     TokenRevoked,
 )
+from instar.core.policy.ownership import decide_hearing
 from instar.ports.clock import Clock
 from instar.protocol.frames import encode_event_head
 
@@ -40,13 +43,14 @@ log = structlog.get_logger(__name__)
 class Hub:
     """The connections of one server. `listen` is the subscriber for the gateway's events."""
 
-    def __init__(self, clock: Clock, limits: Limits) -> None:
+    def __init__(self, clock: Clock, limits: Limits, owners: OwnersPort) -> None:
         self._clock = clock
         self._limits = limits
         self._connections: set[Connection] = set()
         self._streams = RunStreams(interval_s=limits.delta_interval_s)
         self._kept = asyncio.Event()
         self._revoked: set[str] = set()
+        self._hearing = Hearing(owners)
         self.is_closing = False
         self.greetings = 0
         """Sockets that have been accepted and have not connected yet; counted by the door."""
@@ -112,8 +116,17 @@ class Hub:
                 # Text that is no Unicode, from a model or a platform: one event less, not one hub less.
                 log.error("event_not_sent", event_name=out.event, session_key=out.session_key, error=str(error))
                 continue
+            asked: list[Connection] = []
             for connection in listeners:
-                connection.send_event(head)
+                match decide_hearing(connection.caller, out.event, has_session=out.session_key is not None):
+                    case "yes":
+                        connection.send_event(head)
+                    case "ask":
+                        asked.append(connection)
+                    case "no":
+                        continue
+            if asked:
+                self._hearing.hold(out, head, asked)
 
     def _dismiss(self, why: str, is_meant: Callable[[Caller], bool]) -> None:
         for connection in self._connections:
@@ -132,6 +145,7 @@ class Hub:
 
     async def flush(self) -> None:
         """Return when every client has been sent what was queued for it."""
+        await self._hearing.drained()
         await asyncio.gather(*(connection.flushed() for connection in list(self._connections)))
 
     # --- time ---------------------------------------------------------------------------------------------------------
@@ -141,6 +155,7 @@ class Hub:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick())
             group.create_task(self._tell_kept())
+            group.create_task(self._hearing.run())
 
     async def _tick(self) -> None:
         while True:
@@ -169,7 +184,9 @@ def _changed(event: SessionChanged) -> Iterator[Outgoing]:
     if event.phase is not None:
         payload["phase"] = event.phase
     payload["ts"] = event.at
-    yield Outgoing(event="sessions.changed", payload=payload, audience="lists", session_key=event.session_key)
+    yield Outgoing(
+        event="sessions.changed", payload=payload, audience="lists", session_key=event.session_key, owner=event.owner
+    )
 
 
 def _spread(row: Mapping[str, object]) -> dict[str, object]:

@@ -51,6 +51,7 @@ from instar.core.model.view import (
     ToldDecision,
 )
 from instar.core.policy.budget import BudgetState
+from instar.core.policy.ownership import Touch
 from instar.core.policy.tokens import TokenWish
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "ExportFormat",
     "GatewayPort",
     "KeepingPort",
+    "OwnersPort",
     "PairingPort",
     "PeoplePort",
     "SessionsPort",
@@ -181,8 +183,10 @@ class UpkeepPort(Protocol):
         """A session as a document (RPC-11). Raises `NotFound`."""
         ...
 
-    async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
-        """What was spent (RPC-12)."""
+    async def usage(
+        self, key: SessionKey | None, *, since: Instant | None, owner_in: Sequence[str] | None = None
+    ) -> tuple[UsageRow, ...]:
+        """What was spent (RPC-12). `owner_in` restricts as in `SessionQuery`; it counts without a key only."""
         ...
 
     async def budgets(self) -> tuple[BudgetState, ...]:
@@ -296,8 +300,35 @@ class PeoplePort(Protocol):
         ...
 
 
+class OwnersPort(Protocol):
+    """Whose sessions are (LEAK-4)."""
+
+    def names(self, caller: Caller) -> frozenset[str] | None:
+        """Every name of the caller's principal, for queries; None for a caller who sees everything."""
+        ...
+
+    def home(self, caller: Caller, agent_id: AgentId | None) -> SessionKey:
+        """The session that ``main`` means for a caller with a principal."""
+        ...
+
+    async def touches(
+        self, callers: Sequence[Caller], keys: Sequence[SessionKey]
+    ) -> Mapping[SessionKey, Sequence[Touch]]:
+        """For each key, whether each caller may touch its session, there or not, in the order of `callers`."""
+        ...
+
+    def may_command(self, caller: Caller, key: SessionKey, touch: Touch) -> bool:
+        """Whether a caller who may touch a session may give commands in it (CMD-4)."""
+        ...
+
+
 class GatewayPort(Protocol):
     """The gateway as the API sees it."""
+
+    @property
+    def owners(self) -> OwnersPort:
+        """Whose sessions are."""
+        ...
 
     @property
     def tokens(self) -> TokensPort:
@@ -342,8 +373,8 @@ class GatewayPort(Protocol):
         """How one session stands, with what holds for it; changes nothing (STATUS-1…6)."""
         ...
 
-    async def status(self, *, recent: int = 10) -> GatewayStatus:
-        """What is going on, with the most recently used sessions."""
+    async def status(self, *, recent: int = 10, owner_in: tuple[str, ...] | None = None) -> GatewayStatus:
+        """What is going on, with the most recently used sessions; with `owner_in` of what a principal sees only."""
         ...
 
     async def submit(self, submission: Submission) -> Acknowledgement:

@@ -67,7 +67,7 @@ class ApiServer:
         check_bind(settings)
         self._settings = settings
         self._gateway = gateway
-        self.hub = Hub(clock, settings.limits)
+        self.hub = Hub(clock, settings.limits, gateway.owners)
         signins = SignIns(clock, ids, is_revoked=self.hub.is_revoked)
         attempts = Attempts(settings.limits, clock=clock)
         services = Services(

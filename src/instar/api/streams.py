@@ -55,6 +55,8 @@ class Outgoing:
     session_key: SessionKey | None = None
     protocols: tuple[int, ...] = (3, 4)
     cap: str | None = None
+    owner: str | None = None
+    """Whose the session was, where its row is gone already."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from instar.api.settings import ApiSettings
 from instar.api.signin import SignIn
 from instar.api.socket import EXTENSION, SocketControl
 from instar.core.model.token import ShownToken
+from instar.core.policy.ownership import owns
 from instar.core.policy.scopes import READ
 from instar.errors import StoreError
 from instar.protocol.errors import ErrorShape, wire_error
@@ -202,13 +203,16 @@ class SocketDoor:
             signin.connections.add(connection)
         if isinstance(control, SocketControl):
             control.allow_frames(limits.frame_max_bytes)
+        gateway, caller = self.services.gateway, accepted.caller
+        facts = gateway.facts()
         hello = build_hello(
             accepted,
-            self.services.gateway.facts(),
+            facts,
             limits=limits,
             auth_mode=self.settings.auth.mode,
             connection_id=connection.id,
             now=self.services.clock.now(),
+            main_session_key=facts.main_session_key if owns(caller) else gateway.owners.home(caller, None),
         )
         connection.send(build_response(request.id, hello))
         log.info(

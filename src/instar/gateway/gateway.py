@@ -20,7 +20,7 @@ from instar.core.model.change import Acceptance, AcceptFacts, Acknowledgement, I
 from instar.core.model.event import ShuttingDown
 from instar.core.model.ids import ChannelName, DeliveryId, SessionKey, TurnId
 from instar.core.model.message import Inbound
-from instar.core.model.query import Recovered
+from instar.core.model.query import Recovered, SessionQuery
 from instar.core.model.view import GatewayFacts, GatewayStatus, RunState
 from instar.core.turn.door import decide_acceptance, find_door_peer, resolve_address
 from instar.errors import ChannelError, Unavailable
@@ -30,6 +30,7 @@ from instar.gateway.keeping import Keeping
 from instar.gateway.lanes import Lanes
 from instar.gateway.maintenance import Maintenance
 from instar.gateway.outbox import Outbox
+from instar.gateway.owners import Owners
 from instar.gateway.pairing import PairingDesk
 from instar.gateway.parts import GatewayParts
 from instar.gateway.people import People
@@ -73,7 +74,8 @@ class Gateway:
         self.upkeep = Upkeep(parts, self._services, self.lanes, self.maintenance)
         self.keeping = Keeping(parts, self._services, self.lanes)
         self.pairing = PairingDesk(parts, self._services)
-        self.tokens = Tokens(parts.store.tokens, parts.clock, parts.ids, self.events)
+        self.owners = Owners(parts)
+        self.tokens = Tokens(parts.store.tokens, parts.clock, parts.ids, self.events.publish)
         self.people = People(parts, self._services, self.lanes, self.tokens)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes, pairing=self.pairing)
 
@@ -258,9 +260,10 @@ class Gateway:
         """How one session stands (STATUS-1…6)."""
         return await load_status_facts(self._parts, self._services, self.lanes, key)
 
-    async def status(self, *, recent: int = 10) -> GatewayStatus:
-        """What is going on, with the most recently used sessions."""
-        return await load_status(self._parts, self.lanes, self.sessions, self._channel_errors, recent=recent)
+    async def status(self, *, recent: int = 10, owner_in: tuple[str, ...] | None = None) -> GatewayStatus:
+        """What is going on, with the most recently used sessions; with `owner_in` of what a principal sees only."""
+        query = SessionQuery(limit=recent, owner_in=owner_in)
+        return await load_status(self._parts, self.lanes, self.sessions, self._channel_errors, query=query)
 
 
 async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -146,6 +146,7 @@ class Maintenance:
             await self._services.change("archive_session", step.key, lambda facts: _archive(facts, step))
             return 1
         store = self._parts.store
+        session = await store.load_session(step.key)
         for head in await store.load_transcripts(step.key):
             if head.next_seq > 1:
                 await self._parts.archiver.archive(head)
@@ -153,7 +154,7 @@ class Maintenance:
             step.key, now=self._parts.clock.now(), decisions=(step.as_decision(),), keep_transcripts=False
         )
         agent_id = parse_key(step.key).agent_id or self._parts.config().agents.default_id
-        self._services.tell_deleted(step.key, agent_id)
+        self._services.tell_deleted(step.key, agent_id, owner=None if session is None else session.owner)
         return int(removed)
 
     def _tell(self, report: MaintenanceReport, active_key: SessionKey | None) -> None:

@@ -29,6 +29,7 @@ from instar.core.model.view import (
 )
 from instar.core.policy.model_choice import apply_model_choice, find_model
 from instar.core.routing.key import build_source_key, canonical_key, is_main_key, parse_key
+from instar.core.routing.principal import resolve_place_owner
 from instar.core.transcript.text import message_text
 from instar.core.turn.operations import Creation, plan_create, plan_inject, plan_manual_reset
 from instar.errors import InvalidRequest, InvariantBroken, NotFound
@@ -112,11 +113,11 @@ class Sessions:
             one = await store.load_session(ref.key)
             found = () if one is None else (one,)
         elif ref.session_id is not None:
-            found = await store.find_sessions(session_id_prefix=ref.session_id)
+            found = await store.find_sessions(session_id_prefix=ref.session_id, owner_in=ref.owner_in)
             exact = tuple(session for session in found if session.session_id == ref.session_id)
             found = exact or found
         else:
-            found = await store.find_sessions(label=ref.label)
+            found = await store.find_sessions(label=ref.label, owner_in=ref.owner_in)
         return tuple(session.key for session in found if _passes(session, ref))
 
     async def explain(self, query: DecisionQuery) -> tuple[ToldDecision, ...]:
@@ -165,6 +166,7 @@ class Sessions:
         """Create a session (RPC-5). Raises `InvalidRequest` (label taken, bad model) and `NotFound` (parent)."""
         parts = self._parts
         agent_id = new.agent_id or parts.config().agents.default_id
+        keys = parts.config().routing.keys
         key = new.key or build_source_key(agent_id, "dashboard", parts.ids.session_id())
         label = await self._free_label(new.label, key)
         creation = Creation(
@@ -173,6 +175,7 @@ class Sessions:
             label=label,
             overrides=self._overrides_of(new, agent_id),
             parent_key=new.parent_key,
+            owner=resolve_place_owner(key, keys.links, principal=new.owner, main_key=keys.main_key),
             cwd=parts.config().workspace(agent_id),
         )
         if new.fork and new.parent_key is not None:
@@ -215,13 +218,14 @@ class Sessions:
                 fix="Reset it instead: `instar sessions reset`.",
                 field="key",
             )
-        if await self._parts.store.load_session(key) is None:
+        session = await self._parts.store.load_session(key)
+        if session is None:
             return DeletedSession(key=key, deleted=False)
         async with self._services.doors.shut(key):
             archived = await self._lanes.get(key).perform(
                 lambda: self._delete_now(key, delete_transcript=delete_transcript, who=who), cause="delete"
             )
-        self._services.tell_deleted(key, parse_key(key).agent_id or config.agents.default_id)
+        self._services.tell_deleted(key, session.agent_id, owner=session.owner)
         return DeletedSession(key=key, deleted=True, archived=archived)
 
     async def _delete_now(self, key: SessionKey, *, delete_transcript: bool, who: str) -> tuple[str, ...]:

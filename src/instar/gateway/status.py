@@ -72,10 +72,10 @@ async def load_status(
     sessions: Sessions,
     channel_errors: Mapping[ChannelName, str],
     *,
-    recent: int,
+    query: SessionQuery,
 ) -> GatewayStatus:
-    """What is going on, with the `recent` most recently used sessions."""
-    listing = await sessions.list(SessionQuery(limit=recent), titles=False, last_messages=False)
+    """What is going on, with the sessions that `query` finds."""
+    listing = await sessions.list(query, titles=False, last_messages=False)
     store = await parts.store.describe()
     config = parts.config()
     channels = tuple(

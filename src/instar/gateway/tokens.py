@@ -8,16 +8,16 @@ have to invert the hash.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
 
 from instar.core.model.caller import Caller
-from instar.core.model.event import TokenRevoked
+from instar.core.model.event import Event, TokenRevoked
 from instar.core.model.token import TOKEN_PREFIX, ShownToken, Token
 from instar.core.policy.tokens import TokenWish, decide_token, is_use_worth_noting, plan_token
 from instar.errors import InvalidRequest, NotFound, StoreError
-from instar.gateway.events import EventHub
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
 from instar.ports.tokens import TokenStore
@@ -33,11 +33,11 @@ log = structlog.get_logger(__name__)
 class Tokens:
     """The tokens of one gateway."""
 
-    def __init__(self, store: TokenStore, clock: Clock, ids: IdSource, events: EventHub) -> None:
+    def __init__(self, store: TokenStore, clock: Clock, ids: IdSource, publish: Callable[[Event], None]) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._events = events
+        self._publish = publish
 
     async def create(self, wish: TokenWish, *, maker: Caller) -> tuple[Token, str]:
         """A new token and its text, which nobody can ask for again. Raises `InvalidRequest` for a wish too many."""
@@ -60,7 +60,7 @@ class Tokens:
         if token is None:
             raise NotFound(f"There is no token {token_id}", fix="List them with `instar tokens list`.")
         log.info("token_revoked", token=token_id, who=who)
-        self._events.publish(TokenRevoked(token_id=token_id))
+        self._publish(TokenRevoked(token_id=token_id))
         return token
 
     async def find(self, text: str) -> ShownToken | None:

@@ -53,6 +53,7 @@ TAKEN_MAX = 200
 
 T = TypeVar("T")
 
+
 @dataclass(slots=True, kw_only=True)
 class TurnServices:
     """Shared by all turns of one gateway. `fence` is set once, when the gateway has recovered."""
@@ -138,7 +139,8 @@ class TurnServices:
         store = self.parts.store
         rows = await self.insist(lambda: store.load_inbox(turn_id=turn_id, limit=TAKEN_MAX))
         newest = await self.insist(lambda: store.load_inbox(session_key=key, limit=TAKEN_MAX))
-        merged = [row for row in rows if row.state == "merged"]
+        # A client chooses its run's id, so a message elsewhere may carry the same one.
+        merged = [row for row in rows if row.state == "merged" and row.acceptance.session_key == key]
         return merged, [*merged, *(row for row in newest if row.ended_at is None and read_steered(row) == turn_id)]
 
     def begin_settings(self, key: SessionKey, item: InboxItem) -> BeginSettings:
@@ -288,9 +290,11 @@ class TurnServices:
             )
         )
 
-    def tell_deleted(self, key: SessionKey, agent_id: AgentId) -> None:
-        """Say that a session is gone."""
-        self.publish(SessionChanged(session_key=key, agent_id=agent_id, reason="delete", at=self.clock.now()))
+    def tell_deleted(self, key: SessionKey, agent_id: AgentId, *, owner: str | None = None) -> None:
+        """Say that a session is gone, and whose it was."""
+        self.publish(
+            SessionChanged(session_key=key, agent_id=agent_id, reason="delete", at=self.clock.now(), owner=owner)
+        )
 
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:

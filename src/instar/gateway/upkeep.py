@@ -122,9 +122,11 @@ class Upkeep:
         pairing = build_facts(await self._parts.store.load_pairings())
         return await asyncio.to_thread(partial(simulate_change, records, today, rules, zone=zone, pairing=pairing))
 
-    async def usage(self, key: SessionKey | None, *, since: Instant | None) -> tuple[UsageRow, ...]:
+    async def usage(
+        self, key: SessionKey | None, *, since: Instant | None, owner_in: Sequence[str] | None = None
+    ) -> tuple[UsageRow, ...]:
         """What was spent, by agent, provider and model (RPC-12); a deleted session's share stays (LOSS-11)."""
-        return await self._parts.store.sum_usage(session_key=key, since=since)
+        return await self._parts.store.sum_usage(session_key=key, since=since, owner_in=owner_in)
 
     async def budgets(self) -> tuple[BudgetState, ...]:
         """How each budget stands, with a forecast (COST-2)."""

@@ -45,6 +45,7 @@ from instar.core.model.query import (
     UsageRow,
 )
 from instar.core.model.session import Session
+from instar.ports.owners import OwnerStore
 from instar.ports.states import StateStore
 from instar.ports.tokens import TokenStore
 
@@ -53,6 +54,11 @@ __all__ = ["Store"]
 
 class Store(Protocol):
     """The verbs of the store, one per transaction or question."""
+
+    @property
+    def owners(self) -> OwnerStore:
+        """Whose sessions are, and who is in which group (LEAK-4)."""
+        ...
 
     @property
     def tokens(self) -> TokenStore:
@@ -184,9 +190,12 @@ class Store(Protocol):
         ...
 
     async def find_sessions(
-        self, *, session_id_prefix: str | None = None, label: str | None = None
+        self, *, session_id_prefix: str | None = None, label: str | None = None, owner_in: Sequence[str] | None = None
     ) -> tuple[Session, ...]:
-        """Sessions whose current or closed transcript ids begin so, or that carry the label; at most 20."""
+        """Sessions whose current or closed transcript ids begin so, or that carry the label; at most 20.
+
+        `owner_in` restricts as in `SessionQuery`.
+        """
         ...
 
     async def list_sessions(self, query: SessionQuery) -> SessionPage:
@@ -280,9 +289,13 @@ class Store(Protocol):
         ...
 
     async def sum_usage(
-        self, *, session_key: SessionKey | None = None, since: Instant | None = None
+        self,
+        *,
+        session_key: SessionKey | None = None,
+        since: Instant | None = None,
+        owner_in: Sequence[str] | None = None,
     ) -> tuple[UsageRow, ...]:
-        """Sums over the ledger by agent, provider and model."""
+        """Sums over the ledger by agent, provider and model. `owner_in` restricts as in `SessionQuery`."""
         ...
 
     async def describe(self) -> dict[str, object]:

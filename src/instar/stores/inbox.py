@@ -24,6 +24,7 @@ from instar.core.model.pairing import PairingFacts, Peer
 from instar.errors import InvariantBroken
 from instar.stores.decisions import record_decisions
 from instar.stores.outbox import add_deliveries
+from instar.stores.owners import add_member
 from instar.stores.pairing import load_pairing_facts, save_code
 from instar.stores.rows import forget_words, format_json, format_submission, read_acknowledgement, read_inbox_item
 from instar.stores.sessions import load_session
@@ -98,6 +99,8 @@ def accept(
         save_code(tx, acceptance.code, now=now)
     owed_key = acceptance.session_key if acceptance.code is None else acceptance.code.session_key
     add_deliveries(tx, acceptance.deliveries, key=owed_key, now=now)
+    if acceptance.member is not None:
+        add_member(tx, acceptance.session_key, acceptance.member, now=now)
     if state != "waiting":
         return told, None
     item = InboxItem(

@@ -6,6 +6,7 @@ how many rows each list has.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from instar.core.model.change import SessionFacts
@@ -84,7 +85,7 @@ def remove_session(tx: Transaction, session: Session) -> None:
 def _check_label(tx: Transaction, session: Session) -> None:
     if session.naming.label is None:
         return
-    row = tx.one("find_session_by_label", {"label": session.naming.label})
+    row = tx.one("find_session_by_label", {"label": session.naming.label, "owners": None})
     if row is not None and parse_session(row[0]).key != session.key:
         raise InvalidRequest(
             f"The label {session.naming.label!r} is taken",
@@ -135,17 +136,24 @@ def _list_queries(query: SessionQuery) -> tuple[str, str]:
     return "list_sessions_of_agent" if query.agent_id is not None else "list_sessions", count
 
 
-def find_sessions(tx: Transaction, *, session_id_prefix: str | None, label: str | None) -> tuple[Session, ...]:
-    """Sessions that carry the label, or one of whose transcripts has an id that begins so; at most 20."""
+def find_sessions(
+    tx: Transaction, *, session_id_prefix: str | None, label: str | None, owner_in: Sequence[str] | None = None
+) -> tuple[Session, ...]:
+    """Sessions that carry the label, or one of whose transcripts has an id that begins so; at most 20.
+
+    `owner_in` restricts as in `SessionQuery`, before anything is counted.
+    """
+    owners = None if owner_in is None else format_json(owner_in)
     found: dict[SessionKey, Session] = {}
     if label is not None:
-        row = tx.one("find_session_by_label", {"label": label})
+        row = tx.one("find_session_by_label", {"label": label, "owners": owners})
         if row is not None:
             session = parse_session(row[0])
             found[session.key] = session
     if session_id_prefix:
         bounds = {"from_id": session_id_prefix, "to_id": _after_prefix(session_id_prefix)}
-        for row in tx.all("find_sessions_by_id", bounds):
+        name, more = ("find_sessions_by_id", {}) if owners is None else ("find_seen_sessions_by_id", {"owners": owners})
+        for row in tx.all(name, {**bounds, **more}):
             session = parse_session(row[0])
             found.setdefault(session.key, session)
     return tuple(found.values())[:20]

@@ -41,6 +41,7 @@ from instar.core.model.session import Session
 from instar.errors import StoreError
 from instar.stores import change, decisions, inbox, outbox, recover, search, sessions, transcripts, usage
 from instar.stores import pairing as pairing_rows
+from instar.stores.owners import OwnerRows
 from instar.stores.search_index import SearchIndex
 from instar.stores.states import StateRows
 from instar.stores.tokens import TokenRows
@@ -59,6 +60,7 @@ class SessionStore:
         self.search_index = SearchIndex(engine)
         self.tokens = TokenRows(engine)
         self.states = StateRows(engine)
+        self.owners = OwnerRows(engine)
 
     @property
     def engine(self) -> Engine:
@@ -199,11 +201,11 @@ class SessionStore:
         return await self._engine.read(lambda tx: sessions.load_facts(tx, key, now=now)[0])
 
     async def find_sessions(
-        self, *, session_id_prefix: str | None = None, label: str | None = None
+        self, *, session_id_prefix: str | None = None, label: str | None = None, owner_in: Sequence[str] | None = None
     ) -> tuple[Session, ...]:
         """Sessions by the beginning of a session id, or by label."""
         return await self._engine.read(
-            lambda tx: sessions.find_sessions(tx, session_id_prefix=session_id_prefix, label=label),
+            lambda tx: sessions.find_sessions(tx, session_id_prefix=session_id_prefix, label=label, owner_in=owner_in),
         )
 
     async def list_sessions(self, query: SessionQuery) -> SessionPage:
@@ -310,10 +312,16 @@ class SessionStore:
         return SearchPage(hits=hits, indexing=not is_level)
 
     async def sum_usage(
-        self, *, session_key: SessionKey | None = None, since: Instant | None = None
+        self,
+        *,
+        session_key: SessionKey | None = None,
+        since: Instant | None = None,
+        owner_in: Sequence[str] | None = None,
     ) -> tuple[UsageRow, ...]:
         """Sums over the ledger."""
-        return await self._engine.read(lambda tx: usage.sum_usage(tx, session_key=session_key, since=since))
+        return await self._engine.read(
+            lambda tx: usage.sum_usage(tx, session_key=session_key, since=since, owner_in=owner_in)
+        )
 
     async def describe(self) -> dict[str, object]:
         """Facts for `status`."""

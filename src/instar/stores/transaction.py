@@ -25,7 +25,6 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from instar.core.model.ids import SessionId, SessionKey
 from instar.core.policy.redaction import Redactor
-from instar.core.policy.redaction import Redactor
 from instar.stores.known import Known
 
 __all__ = [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from instar.core.model.ids import Instant, SessionKey, TurnId
 from instar.core.model.query import SpendingQuery, UsageRow
-from instar.stores.rows import read_usage
+from instar.stores.rows import format_json, read_usage
 from instar.stores.transaction import Params, Transaction
 
 __all__ = ["sum_spending", "sum_turn_outputs", "sum_usage"]
@@ -13,9 +15,13 @@ _FOREVER = 1 << 62
 """After every moment."""
 
 
-def sum_usage(tx: Transaction, *, session_key: SessionKey | None, since: Instant | None) -> tuple[UsageRow, ...]:
-    """Sums by agent, provider and model; of one session, and since a moment, where given."""
-    if session_key is None:
+def sum_usage(
+    tx: Transaction, *, session_key: SessionKey | None, since: Instant | None, owner_in: Sequence[str] | None = None
+) -> tuple[UsageRow, ...]:
+    """Sums by agent, provider and model; of one session, of what a principal sees, and since a moment, where given."""
+    if session_key is None and owner_in is not None:
+        rows = tx.all("sum_usage_seen", {"since": since or 0, "owners": format_json(owner_in)})
+    elif session_key is None:
         rows = tx.all("sum_usage", {"since": since or 0})
     else:
         rows = tx.all("sum_usage_of_session", {"session_key": session_key, "since": since or 0})

@@ -22,6 +22,7 @@ from typing import cast
 from instar.core.model.message import Outbound
 from instar.errors import StoreError
 from instar.ports.channel import Capabilities, Channel, ChannelContext, Receipt
+from instar.ports.owners import OwnerStore
 from instar.ports.runner import ModelRequest, Runner, RunnerEvent
 from instar.ports.states import StateStore
 from instar.ports.store import Store
@@ -77,6 +78,11 @@ class _FusedStore:
     def __init__(self, inner: Store, fuse: Fuse) -> None:
         self._inner = inner
         self._fuse = fuse
+
+    @property
+    def owners(self) -> OwnerStore:
+        """Whose sessions are: only asked."""
+        return self._inner.owners
 
     @property
     def tokens(self) -> TokenStore:

@@ -10,6 +10,7 @@ from instar.core.model.event import AssistantDelta, SessionChanged
 from instar.core.model.ids import AgentId, Instant, SessionKey, TurnId
 from instar.core.policy.scopes import READ
 from instar.testing.clock import ManualClock
+from tests.builders.fake_gateway import FakeOwners
 
 
 class Listener:
@@ -53,7 +54,7 @@ def run(story):
 
 def test_text_that_cannot_be_written_costs_one_event_and_no_more():
     async def story():
-        hub = Hub(ManualClock(), Limits())
+        hub = Hub(ManualClock(), Limits(), FakeOwners({}))
         listener = Listener(hub)
         hub.tell([Outgoing(event="a", payload={"text": "\ud800"}), Outgoing(event="b", payload={"x": object()})])
         hub.tell([Outgoing(event="c", payload={"text": "fine"})])
@@ -66,7 +67,7 @@ def test_text_that_cannot_be_written_costs_one_event_and_no_more():
 
 def test_events_go_to_those_who_asked():
     async def story():
-        hub = Hub(ManualClock(), Limits())
+        hub = Hub(ManualClock(), Limits(), FakeOwners({}))
         lists, quiet = Listener(hub), Listener(hub)
         lists.connection.follows_lists = True
         hub.listen(changed())
@@ -85,7 +86,7 @@ def test_events_go_to_those_who_asked():
 def test_text_that_was_kept_is_told_when_its_time_has_come():
     async def story():
         clock = ManualClock()
-        hub = Hub(clock, Limits())
+        hub = Hub(clock, Limits(), FakeOwners({}))
         listener = Listener(hub)
         telling = asyncio.ensure_future(hub.run())
         await asyncio.sleep(0)
@@ -112,7 +113,7 @@ def test_text_that_was_kept_is_told_when_its_time_has_come():
 def test_a_tick_is_told_every_half_minute():
     async def story():
         clock = ManualClock()
-        hub = Hub(clock, Limits())
+        hub = Hub(clock, Limits(), FakeOwners({}))
         listener = Listener(hub)
         telling = asyncio.ensure_future(hub.run())
         await asyncio.sleep(0)
@@ -127,7 +128,7 @@ def test_a_tick_is_told_every_half_minute():
 
 def test_a_full_queue_drops_the_client_and_nobody_else():
     async def story():
-        hub = Hub(ManualClock(), Limits())
+        hub = Hub(ManualClock(), Limits(), FakeOwners({}))
         slow, quick = Listener(hub, buffer_max_bytes=1000), Listener(hub)
         slow.may_write.clear()
         for _ in range(20):
@@ -145,7 +146,7 @@ def test_a_full_queue_drops_the_client_and_nobody_else():
 
 def test_who_may_not_read_hears_no_session_but_knows_that_the_gateway_lives():
     async def story():
-        hub = Hub(ManualClock(), Limits())
+        hub = Hub(ManualClock(), Limits(), FakeOwners({}))
         deaf = Listener(hub, scopes=())
         hub.tell([Outgoing(event="chat", payload={}, session_key=SessionKey("k")), Outgoing(event="tick", payload={})])
         await deaf.connection.flushed()
@@ -157,7 +158,7 @@ def test_who_may_not_read_hears_no_session_but_knows_that_the_gateway_lives():
 
 def test_a_stop_is_announced_once():
     async def story():
-        hub = Hub(ManualClock(), Limits())
+        hub = Hub(ManualClock(), Limits(), FakeOwners({}))
         listener = Listener(hub)
         hub.announce_shutdown("restart", restart_expected_ms=5)
         hub.announce_shutdown("again")

@@ -22,7 +22,7 @@ async def run_agent(call: Call) -> object:
     facts = call.gateway.facts()
     agent_id = AgentId(params.text("agentId") or facts.default_agent_id)
     _check_agent(call, agent_id)
-    key = call.gateway.sessions.canonical_key(params.text("sessionKey") or facts.main_key, agent_id=agent_id)
+    key = call.named(params.text("sessionKey") or facts.main_key, agent_id=agent_id)
     answer = await send_message(call, key, idempotency_key=params.text("idempotencyKey"))
     status = "accepted" if answer["status"] == "started" else answer["status"]
     return {**answer, "status": status, "acceptedAt": call.services.clock.now(), "sessionKey": key}
@@ -37,14 +37,22 @@ def _check_agent(call: Call, agent_id: AgentId) -> None:
 async def wait_for_agent(call: Call) -> object:
     """`agent.wait`; a run that has not ended in time, and one nobody knows, answer ``timeout``."""
     run_id = TurnId(call.params.text("runId"))
-    state = await call.gateway.wait_run(run_id, timeout_ms=call.params.whole("timeoutMs", WAIT_DEFAULT_MS))
     answer: dict[str, object] = {"runId": run_id, "status": "timeout"}
+    timeout_ms = call.params.whole("timeoutMs", WAIT_DEFAULT_MS)
+    if not call.sight.sees_all and not await _sees_run(call, run_id):
+        return answer
+    state = await call.gateway.wait_run(run_id, timeout_ms=timeout_ms)
     if state is None:
         return answer
     if state.status not in {"waiting", "running"}:
         answer["status"] = state.status
     facts = {"startedAt": state.started_at, "endedAt": state.ended_at, "error": state.error}
     return answer | {name: value for name, value in facts.items() if value is not None}
+
+
+async def _sees_run(call: Call, run_id: TurnId) -> bool:
+    state = await call.gateway.run_state(run_id)
+    return state is not None and state.session_key is not None and bool(await call.see((state.session_key,)))
 
 
 async def identify_agent(call: Call) -> object:

@@ -51,7 +51,10 @@ async def send_message(
 ) -> dict[str, object]:
     """Commit a message to a session; answers when it is safe, not when it is answered (LOSS-1)."""
     submission = _submission(call, key, idempotency_key=idempotency_key, queue_mode=queue_mode)
+    await _check_run_id(call, key, TurnId(idempotency_key))
     acknowledgement = await call.gateway.submit(submission)
+    if acknowledgement.session_key != key and not call.sight.sees_all:
+        raise _taken()
     if acknowledgement.status == "refused":
         raise _refused(acknowledgement)
     run_id = acknowledgement.turn_id or TurnId(idempotency_key)
@@ -81,7 +84,7 @@ def _submission(call: Call, key: SessionKey, *, idempotency_key: str, queue_mode
         inbound=inbound,
         session_key=key,
         principal=caller.principal,
-        may_command=True,
+        may_command=call.may_command(key),
         is_owner=has_scope(caller.scopes, ADMIN),
         options=TurnOptions(
             deliver=params.flag("deliver"),
@@ -92,6 +95,19 @@ def _submission(call: Call, key: SessionKey, *, idempotency_key: str, queue_mode
         ),
         run_id=TurnId(idempotency_key),
     )
+
+
+async def _check_run_id(call: Call, key: SessionKey, run_id: TurnId) -> None:
+    """Raises `InvalidRequest` when the id that a person's client chose is already that of a run elsewhere."""
+    if call.sight.sees_all:
+        return
+    state = await call.gateway.run_state(run_id)
+    if state is not None and state.session_key != key:
+        raise _taken()
+
+
+def _taken() -> InvalidRequest:
+    return InvalidRequest("idempotencyKey is taken; draw a new one for each message", field="idempotencyKey")
 
 
 def check_text(text: str) -> None:
@@ -172,7 +188,7 @@ async def abort_session(call: Call) -> object:
     if key is None and run_id:
         state = await call.gateway.run_state(TurnId(run_id))
         key = state.session_key if state is not None else None
-        if key is None:
+        if key is None or not await call.see((key,)):
             return {"ok": True, "aborted": False, "runIds": []}
     if key is None:
         raise InvalidRequest("invalid sessions.abort params: must have required property 'key'", field="key")

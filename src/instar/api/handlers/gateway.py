@@ -18,9 +18,12 @@ RECENT: Final = 10
 async def load_health(call: Call) -> object:
     """`health`."""
     began = call.services.clock.monotonic()
-    status = await call.gateway.status(recent=5)
+    status = await call.gateway.status(recent=5, owner_in=call.owner_in)
     facts, now = call.gateway.facts(), call.services.clock.now()
-    sessions = _session_summary(status, facts, now)
+    sessions: dict[str, object] = _session_summary(status, now)
+    if not call.sight.sees_all:
+        # What the gateway is made of is its owner's affair: a person learns that it works, and of their own sessions.
+        return {"ok": True, "ts": now, "defaultAgentId": facts.default_agent_id, "sessions": sessions}
     return {
         "ok": True,
         "ts": now,
@@ -34,14 +37,13 @@ async def load_health(call: Call) -> object:
             {"agentId": agent.id, "name": agent.name or agent.id, "isDefault": agent.is_default}
             for agent in facts.agents
         ],
-        "sessions": sessions,
+        "sessions": {"path": facts.store_path, **sessions},
     }
 
 
-def _session_summary(status: GatewayStatus, facts: GatewayFacts, now: Instant) -> dict[str, object]:
+def _session_summary(status: GatewayStatus, now: Instant) -> dict[str, object]:
     recent = [(view.session.key, view.session.lifecycle.updated_at) for view in status.recent]
     return {
-        "path": facts.store_path,
         "count": status.sessions,
         "recent": [
             {"key": key, "updatedAt": updated_at, "age": None if updated_at is None else max(0, now - updated_at)}
@@ -57,8 +59,10 @@ def _channel(channel: ChannelFacts) -> dict[str, object]:
 
 async def load_status(call: Call) -> object:
     """`status`."""
-    status = await call.gateway.status(recent=RECENT)
+    status = await call.gateway.status(recent=RECENT, owner_in=call.owner_in)
     facts, now = call.gateway.facts(), call.services.clock.now()
+    if not call.sight.sees_all:
+        return _personal_status(status, facts, now)
     config = call.services.config.state()
     return {
         "runtimeVersion": facts.version,
@@ -85,6 +89,24 @@ async def load_status(call: Call) -> object:
         "store": dict(status.store),
         "sessions": {
             "paths": [facts.store_path],
+            "count": status.sessions,
+            "defaults": build_defaults(facts),
+            "recent": [build_view_row(view) for view in status.recent],
+        },
+    }
+
+
+def _personal_status(status: GatewayStatus, facts: GatewayFacts, now: Instant) -> dict[str, object]:
+    """`status` for a person: their own sessions, and nothing of the machine or of others (LEAK-4)."""
+    return {
+        "runtimeVersion": facts.version,
+        "ts": now,
+        "gateway": {
+            "version": facts.version,
+            "startedAt": facts.started_at,
+            "uptimeMs": max(0, now - facts.started_at),
+        },
+        "sessions": {
             "count": status.sessions,
             "defaults": build_defaults(facts),
             "recent": [build_view_row(view) for view in status.recent],

@@ -34,7 +34,10 @@ async def explain_session(call: Call) -> object:
         turn_id=TurnId(turn_id) if turn_id else None,
         limit=params.whole("limit", EXPLAIN_DEFAULT_LIMIT),
     )
-    return {"rows": [_decision(told) for told in await call.gateway.sessions.explain(query)]}
+    told = await call.gateway.sessions.explain(query)
+    seen = set(await call.see({one.recorded.session_key for one in told if one.recorded.session_key is not None}))
+    rows = [one for one in told if call.sight.sees_all or one.recorded.session_key in seen]
+    return {"rows": [_decision(one) for one in rows]}
 
 
 def _decision(told: ToldDecision) -> dict[str, object]:

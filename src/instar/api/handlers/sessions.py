@@ -13,9 +13,10 @@ from instar.core.model.fields import format_session
 from instar.core.model.ids import AgentId, Instant, SessionKey
 from instar.core.model.query import SearchHit, SearchQuery, SessionQuery, StoredEntry
 from instar.core.model.view import History, NewSession, SessionRef, SessionView
+from instar.core.policy.scopes import ADMIN
 from instar.core.routing.grammar import parse_key
 from instar.core.transcript.text import message_text
-from instar.errors import InstarError, InvalidRequest
+from instar.errors import Forbidden, InstarError, InvalidRequest
 from instar.protocol.params import Params
 
 __all__ = ["HANDLERS"]
@@ -43,18 +44,20 @@ async def list_sessions(call: Call) -> object:
         query, titles=params.flag("includeDerivedTitles"), last_messages=params.flag("includeLastMessage")
     )
     shown = query.offset + len(listing.sessions)
+    seen = set(await call.see(view.session.key for view in listing.sessions))
+    views = [view for view in listing.sessions if view.session.key in seen]
     facts = call.gateway.facts()
     return {
         "ts": now,
         "path": facts.store_path,
-        "count": len(listing.sessions),
+        "count": len(views),
         "totalCount": listing.total,
         "limitApplied": limit,
         "offset": query.offset,
         "nextOffset": shown if shown < listing.total else None,
         "hasMore": shown < listing.total,
         "defaults": build_defaults(facts),
-        "sessions": [build_view_row(view) for view in listing.sessions],
+        "sessions": [build_view_row(view) for view in views],
     }
 
 
@@ -66,6 +69,7 @@ def _query(call: Call, *, limit: int | None, now: Instant) -> SessionQuery:
         agent_id=AgentId(agent) if agent else None,
         updated_since=None if minutes is None else Instant(now - minutes * _MINUTE_MS),
         search=params.text("search").strip() or None,
+        owner_in=call.owner_in,
         label=params.maybe_text("label"),
         spawned_by=call.maybe_key("spawnedBy"),
         archived=None if params.text("archived") == "all" else params.flag("archived"),
@@ -104,7 +108,9 @@ async def preview_sessions(call: Call) -> object:
 
 async def _preview(call: Call, text: str, *, limit: int, max_chars: int) -> Mapping[str, object]:
     try:
-        key = call.gateway.sessions.canonical_key(text)
+        key = call.resolve(text)
+        if not call.sight.sees(key):
+            return {"key": key, "status": "missing", "items": []}
         history = await call.gateway.sessions.history(key, limit=limit + PREVIEW_SCAN)
     except InstarError:
         return {"key": text, "status": "error", "items": []}
@@ -136,16 +142,18 @@ async def search_sessions(call: Call) -> object:
     """`sessions.search`. `snippet` and `score` are what clients of other gateways of this protocol read."""
     params = call.params
     agent = params.maybe_text("agentId")
-    keys = tuple(call.gateway.sessions.canonical_key(text) for text in params.texts("sessionKeys"))
+    keys = tuple(call.resolve(text) for text in params.texts("sessionKeys"))
     page = await call.gateway.sessions.search(
         SearchQuery(
             text=params.text("query"),
             agent_id=AgentId(agent) if agent else None,
+            owner_in=call.owner_in,
             key_in=keys or None,
             limit=params.whole("limit", SEARCH_DEFAULT_LIMIT),
         )
     )
-    answer: dict[str, object] = {"results": [_hit(hit) for hit in page.hits]}
+    seen = set(await call.see({hit.session_key for hit in page.hits}))
+    answer: dict[str, object] = {"results": [_hit(hit) for hit in page.hits if hit.session_key in seen]}
     return {**answer, "indexing": True} if page.indexing else answer
 
 
@@ -170,7 +178,7 @@ async def resolve_session(call: Call) -> object:
         what = "provide exactly one of key, sessionId, label" + (f" (got {', '.join(given)})" if given else "")
         raise InvalidRequest(f"invalid sessions.resolve params: {what}", field=given[0] if given else "key")
     ref = _ref(call, params)
-    keys = await call.gateway.sessions.resolve(ref)
+    keys = await call.see(await call.gateway.sessions.resolve(ref))
     if not keys and params.flag("allowMissing"):
         return {"ok": False}
     if not keys:
@@ -184,9 +192,10 @@ async def resolve_session(call: Call) -> object:
 def _ref(call: Call, params: Params) -> SessionRef:
     agent = params.maybe_text("agentId")
     return SessionRef(
-        key=call.maybe_key("key"),
+        key=call.resolve(params.text("key")) if params.text("key") else None,
         session_id=params.maybe_text("sessionId"),
         label=params.maybe_text("label"),
+        owner_in=call.owner_in,
         agent_id=AgentId(agent) if agent else None,
         spawned_by=call.maybe_key("spawnedBy"),
         include_global=params.flag("includeGlobal"),
@@ -195,13 +204,14 @@ def _ref(call: Call, params: Params) -> SessionRef:
 
 
 async def create_session(call: Call) -> object:
-    """`sessions.create`."""
+    """`sessions.create`. A label names one session of the whole gateway, so a person's token gives none."""
     params = call.params
     agent = params.maybe_text("agentId")
+    if params.text("label") and not call.sight.sees_all:
+        raise Forbidden(f"missing scope: {ADMIN}", why="a label was asked for", missing_scope=ADMIN)
     new = NewSession(
-        key=call.gateway.sessions.canonical_key(params.text("key"), agent_id=AgentId(agent) if agent else None)
-        if params.text("key")
-        else None,
+        key=call.key("key", agent_id=agent) if params.text("key") else None,
+        owner=call.caller.principal,
         agent_id=AgentId(agent) if agent else None,
         label=params.maybe_text("label"),
         model=params.maybe_text("model"),

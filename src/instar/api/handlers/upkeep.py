@@ -75,7 +75,9 @@ async def load_usage(call: Call) -> object:
     params, now = call.params, call.services.clock.now()
     days = params.maybe_whole("days")
     rows = await call.gateway.upkeep.usage(
-        call.maybe_key("key"), since=None if days is None else Instant(now - days * _DAY_MS)
+        call.maybe_key("key"),
+        since=None if days is None else Instant(now - days * _DAY_MS),
+        owner_in=call.owner_in,
     )
     agent = params.maybe_text("agentId")
     shown = [row for row in rows if agent is None or row.agent_id == agent]
@@ -84,7 +86,7 @@ async def load_usage(call: Call) -> object:
         "totals": _sum(shown),
         "byModel": [_usage_row(row) for row in shown],
     }
-    if not params.text("key"):
+    if not params.text("key") and call.sight.sees_all:
         answer["budgets"] = [_budget(state) for state in await call.gateway.upkeep.budgets()]
     return answer
 

@@ -140,7 +140,7 @@ class Acceptance:
     `reason` is a code for refused messages, `hint` the setting that would admit the sender. `deliveries` are sentences
     owed to the sender of a refused message under the sender's own place, and `code` the pairing code that they tell
     (LEAK-2); usually there is none. `authorised` and `is_owner` hold for commands (CMD-4, CMD-35). `owner` is the
-    principal a new session would belong to (LEAK-4).
+    principal a new session would belong to, and `member` the sender who is in the group from now on (LEAK-4).
     """
 
     status: AcceptStatus
@@ -154,6 +154,7 @@ class Acceptance:
     is_owner: bool = False
     owner: str | None = None
     decisions: tuple[Decision, ...] = ()
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,7 +154,7 @@ class MessageStored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionChanged:
-    """A session's row changed (RESET-30). `session` is None after a deletion."""
+    """A session's row changed (RESET-30). `session` is None after a deletion; `owner` is then whose it was."""
 
     session_key: SessionKey
     agent_id: AgentId
@@ -164,6 +164,7 @@ class SessionChanged:
     turn_id: TurnId | None = None
     phase: str | None = None
     active_run_ids: tuple[TurnId, ...] = field(default=())
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

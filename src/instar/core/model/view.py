@@ -59,7 +59,10 @@ class SessionListing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRef:
-    """Which session is meant: exactly one of `key`, `session_id` and `label` is set (RESOLVE-1, RESOLVE-2)."""
+    """Which session is meant: exactly one of `key`, `session_id` and `label` is set (RESOLVE-1, RESOLVE-2).
+
+    `owner_in` restricts what is found by id or label as in `SessionQuery`.
+    """
 
     key: SessionKey | None = None
     session_id: str | None = None
@@ -68,13 +71,14 @@ class SessionRef:
     spawned_by: SessionKey | None = None
     include_global: bool = False
     include_unknown: bool = False
+    owner_in: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSession:
     """A session to create (RPC-5). `key` None draws ``agent:<id>:dashboard:<uuid>`` (DASH-6).
 
-    `fork` copies the words of `parent_key` into the new transcript.
+    `fork` copies the words of `parent_key` into the new transcript. `owner` is the principal who opens it.
     """
 
     key: SessionKey | None = None
@@ -84,6 +88,7 @@ class NewSession:
     thinking_level: str | None = None
     parent_key: SessionKey | None = None
     fork: bool = False
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

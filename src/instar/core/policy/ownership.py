@@ -1,8 +1,9 @@
 """Whose is a session, and may this caller touch it (LEAK-4, LEAK-5)?
 
-What belongs here: what each method of the wire acts on, and the decision over one session. What does not: which scope a
-method needs (the method table with `instar.core.policy.scopes`) and resolving the object; that comes first, then this
-decision, then the answer. The invariant: what a caller may not touch looks to them exactly like what does not exist.
+What belongs here: what each method and each event of the wire is about, and the decision over one session. What does
+not: which scope a method needs (the method table with `instar.core.policy.scopes`) and resolving the object; that comes
+first, then this decision, then the answer. The invariant: what a caller may not touch looks to them exactly like what
+does not exist.
 
 The rule in one sentence: credentials without a principal are the owner's and see everything; a principal sees what is
 theirs and the groups they are in; the shared main session belongs to its admin alone.
@@ -15,9 +16,24 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from instar.core.model.caller import Caller
+from instar.core.model.ids import SessionKey
 from instar.core.policy.scopes import ADMIN, has_scope
+from instar.core.routing.grammar import DEFAULT_MAIN_KEY, parse_key
+from instar.core.routing.identity import Links
+from instar.core.routing.principal import resolve_place_owner
 
-__all__ = ["METHOD_OBJECTS", "MethodObject", "SessionOwnership", "Touch", "decide_touch", "owns"]
+__all__ = [
+    "EVENT_OBJECTS",
+    "METHOD_OBJECTS",
+    "EventObject",
+    "MethodObject",
+    "SessionOwnership",
+    "Touch",
+    "decide_hearing",
+    "decide_touch",
+    "owns",
+    "resolve_ownership",
+]
 
 MethodObject = Literal["nothing", "gateway", "session", "sessions", "run"]
 """What a method acts on: nothing that anybody owns, the gateway as a whole (for its admin), one session that its
@@ -42,7 +58,7 @@ METHOD_OBJECTS: Final[Mapping[str, MethodObject]] = {
     "config.set": "gateway",
     "connect": "nothing",
     "dashboard.link": "nothing",
-    "health": "nothing",
+    "health": "sessions",
     "logs.tail": "gateway",
     "models.list": "nothing",
     "outbox.drop": "gateway",
@@ -93,6 +109,23 @@ METHOD_OBJECTS: Final[Mapping[str, MethodObject]] = {
 """Every method of the wire. A test holds it against the method table: a method without a row fails the build."""
 
 
+EventObject = Literal["nothing", "gateway", "session"]
+"""What an event is about: nothing that anybody owns, the gateway as a whole (for its owner), one session."""
+
+EVENT_OBJECTS: Final[Mapping[str, EventObject]] = {
+    "agent": "session",
+    "chat": "session",
+    "connect.challenge": "nothing",
+    "pairing.requested": "gateway",
+    "pairing.resolved": "gateway",
+    "session.message": "session",
+    "sessions.changed": "session",
+    "shutdown": "nothing",
+    "tick": "nothing",
+}
+"""Every event of the wire. A test holds it against the event table: one without a row goes to owners only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOwnership:
     """Whose a session is. `owner` is its principal, None for shared places and the shared main session.
@@ -118,13 +151,40 @@ def owns(caller: Caller) -> bool:
     return caller.principal is None or has_scope(caller.scopes, ADMIN)
 
 
-def decide_touch(caller: Caller, session: SessionOwnership) -> Touch:
-    """Whether `caller` sees and touches a session (LEAK-4). Principals compare without case."""
+def resolve_ownership(
+    key: SessionKey, stored: SessionOwnership, links: Links, *, main_key: str = DEFAULT_MAIN_KEY
+) -> SessionOwnership:
+    """Whose the session of a key is, from its row and from the key itself, there or not.
+
+    A direct chat is its peer's, whoever opened the session. A group has people and no owner. The main session and
+    those of sources that are no people belong to nobody, so to the admin alone.
+    """
+    kind = parse_key(key, main_key=main_key).type
+    if kind in {"group", "channel"}:
+        return SessionOwnership(members=stored.members)
+    owner = resolve_place_owner(key, links, principal=stored.owner, main_key=main_key)
+    # A key that names an id and no channel does not say whose it is; its row does.
+    return SessionOwnership(owner=stored.owner if owner is None and kind == "direct" else owner)
+
+
+def decide_touch(caller: Caller, session: SessionOwnership, *, names: frozenset[str] = frozenset()) -> Touch:
+    """Whether `caller` sees and touches a session (LEAK-4). Principals compare without case.
+
+    `names` are all names of the caller's principal (`core.routing.principal`); without them it has its own only.
+    """
     if owns(caller):
         return Touch(allowed=True, because="admin")
-    principal = (caller.principal or "").strip().lower()
-    if principal and session.owner is not None and session.owner.strip().lower() == principal:
+    known = {name.strip().lower() for name in (caller.principal or "", *names)} - {""}
+    if session.owner is not None and session.owner.strip().lower() in known:
         return Touch(allowed=True, because="owner")
-    if principal and any(member.strip().lower() == principal for member in session.members):
+    if any(member.strip().lower() in known for member in session.members):
         return Touch(allowed=True, because="member")
     return Touch(allowed=False, because="not theirs")
+
+
+def decide_hearing(caller: Caller, event: str, *, has_session: bool) -> Literal["yes", "no", "ask"]:
+    """Whether a caller is told of an event; ``ask`` where that depends on whose the session is (LEAK-4)."""
+    about = EVENT_OBJECTS.get(event, "gateway")
+    if owns(caller) or about == "nothing":
+        return "yes"
+    return "ask" if about == "session" and has_session else "no"

@@ -17,6 +17,7 @@ from instar.core.routing.bindings import NO_BINDINGS, BindingFacts, BindingMatch
 from instar.core.routing.identity import person_segment, resolve_person
 from instar.core.routing.key import KeySettings, Place, derive_place, parent_key, parse_key
 from instar.core.routing.normalize import normalize_account_id, normalize_channel, normalize_peer
+from instar.core.routing.principal import peer_name
 
 __all__ = ["Route", "RoutingSettings", "route"]
 
@@ -39,8 +40,9 @@ class Route:
     `parent_key` is the chat a thread hangs under, None outside threads (KEY-17). `peer_id` is the other person,
     group or room as keys write it, empty if unknown. `person` is the linked identity of a direct chat's sender,
     shared session or not; None if there is none. `owner` is the principal that a new session belongs to: the
-    person's name, or ``<channel>:<peer>``; None for groups and for the main session (LEAK-4). `agent_rule` and
-    `key_rule` name the rules that chose; `decisions` tells both.
+    person's name, or ``<channel>:<peer>``; None for groups and for the main session (LEAK-4). `member` is the sender as
+    members of the group are noted, None where the session is not the group's own. `agent_rule` and `key_rule` name the
+    rules that chose; `decisions` tells both.
     """
 
     agent_id: AgentId
@@ -51,6 +53,7 @@ class Route:
     peer_id: str
     person: str | None
     owner: str | None
+    member: str | None
     agent_rule: str
     key_rule: str
     decisions: tuple[Decision, ...]
@@ -77,15 +80,17 @@ def route(settings: RoutingSettings, inbound: Inbound) -> Route:
         group_scope=match.binding.group_scope if match.binding else None,
     )
     person = _person(settings.keys, inbound) if chat.type == "direct" else None
+    session_type = parse_key(place.key, main_key=settings.keys.main_key).type
     return Route(
         agent_id=match.agent_id,
         session_key=place.key,
         parent_key=parent_key(place.key),
-        session_type=parse_key(place.key, main_key=settings.keys.main_key).type,
+        session_type=session_type,
         chat_type=chat.type,
         peer_id=place.peer_id,
         person=person,
         owner=(person or f"{normalize_channel(inbound.channel)}:{place.peer_id}") if place.is_isolated else None,
+        member=_member(settings.keys, inbound) if session_type in {"group", "channel"} else None,
         agent_rule=match.rule,
         key_rule=place.rule,
         decisions=_tell(inbound, match, place, person=person),
@@ -119,6 +124,10 @@ def _person(keys: KeySettings, inbound: Inbound) -> str | None:
     peer_id = normalize_peer(channel, kind="direct", peer_id=_chat_id(inbound), numbers=keys.numbers)
     group = resolve_person(keys.links, channel=channel, peer_id=peer_id)
     return None if group is None else person_segment(group.name)
+
+
+def _member(keys: KeySettings, inbound: Inbound) -> str | None:
+    return peer_name(inbound.channel, inbound.sender.id, keys.links) or None
 
 
 def _tell(inbound: Inbound, match: BindingMatch, place: Place, *, person: str | None) -> tuple[Decision, ...]:

@@ -24,6 +24,7 @@ from instar.core.policy.activation import ActivationFacts, ActivationSettings, d
 from instar.core.policy.commands import CommandContext, parse_command
 from instar.core.policy.send import ALLOW_ALL, SendFacts, SendPolicy, decide_send
 from instar.core.routing.key import DEFAULT_MAIN_KEY, parse_key
+from instar.core.routing.principal import resolve_place_owner
 from instar.core.routing.route import RoutingSettings, route
 from instar.core.turn.offer import plan_offer
 
@@ -44,7 +45,8 @@ class DoorSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where a message goes. `is_named` is True when its source named the session; `group_id` is the group or room in
-    the spelling of keys, empty in direct chats; `owner` is who a new session would belong to (LEAK-4).
+    the spelling of keys, empty in direct chats; `owner` is who a new session would belong to, and `member` the sender
+    as the people of a group are noted (LEAK-4).
     """
 
     session_key: SessionKey
@@ -53,6 +55,7 @@ class Address:
     owner: str | None
     is_named: bool
     decisions: tuple[Decision, ...]
+    member: str | None = None
 
 
 def resolve_address(settings: RoutingSettings, submission: Submission, *, default_agent: AgentId) -> Address:
@@ -65,7 +68,9 @@ def resolve_address(settings: RoutingSettings, submission: Submission, *, defaul
             session_key=key,
             agent_id=agent_id,
             group_id="",
-            owner=submission.principal,
+            owner=resolve_place_owner(
+                key, settings.keys.links, principal=submission.principal, main_key=settings.keys.main_key
+            ),
             is_named=True,
             decisions=(named,),
         )
@@ -77,6 +82,7 @@ def resolve_address(settings: RoutingSettings, submission: Submission, *, defaul
         owner=found.owner,
         is_named=False,
         decisions=found.decisions,
+        member=found.member,
     )
 
 
@@ -127,6 +133,7 @@ def decide_acceptance(
         authorised=access.authorised_for_commands,
         is_owner=access.is_owner,
         owner=address.owner,
+        member=address.member,
         decisions=(*decisions, activation.as_decision(activation_facts)),
     )
 

@@ -24,6 +24,8 @@ CROSS JOIN sessions AS s ON s.key = t.key
 CROSS JOIN entries AS e ON e.transcript = r.transcript AND e.seq = r.seq
 WHERE f.words MATCH :query
     AND (:agent_id IS NULL OR s.agent_id = :agent_id)
-    AND (:owners IS NULL OR s.owner IN (SELECT value FROM json_each(:owners)))
+    AND (:owners IS NULL OR s.owner IN (SELECT value FROM json_each(:owners)) OR s.key IN (
+        SELECT session_key FROM members WHERE person IN (SELECT value FROM json_each(:owners))
+    ))
     AND (:keys IS NULL OR s.key IN (SELECT value FROM json_each(:keys)))
 ORDER BY f.rowid DESC LIMIT :limit;

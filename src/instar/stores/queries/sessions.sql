@@ -8,6 +8,12 @@ AND (:search IS NULL OR id IN (SELECT id FROM sessions WHERE instr(names, :searc
 -- Pinned sessions first, then the one that was used last.
 ORDER BY pinned DESC, updated_at DESC, id DESC
 
+-- fragment: seen
+-- What a principal sees: what is theirs under any of their names, and the groups they are in (LEAK-4).
+(owner IN (SELECT value FROM json_each(:owners)) OR key IN (
+    SELECT session_key FROM members WHERE person IN (SELECT value FROM json_each(:owners))
+))
+
 -- fragment: narrow
 -- Sessions by the filter that leaves the fewest: a label, else their parent, else their owners.
 id IN (
@@ -15,9 +21,11 @@ id IN (
     UNION ALL SELECT id FROM sessions WHERE :label IS NULL AND spawned_by = :spawned_by
     UNION ALL SELECT id FROM sessions
     WHERE :label IS NULL AND :spawned_by IS NULL AND owner IN (SELECT value FROM json_each(:owners))
+    UNION ALL SELECT s.id FROM members AS m JOIN sessions AS s ON s.key = m.session_key
+    WHERE :label IS NULL AND :spawned_by IS NULL AND m.person IN (SELECT value FROM json_each(:owners))
 )
 AND (:spawned_by IS NULL OR spawned_by = :spawned_by)
-AND (:owners IS NULL OR owner IN (SELECT value FROM json_each(:owners)))
+AND (:owners IS NULL OR {seen})
 AND (:archived IS NULL OR archived = :archived) AND updated_at >= :since
 
 -- name: load_session
@@ -113,12 +121,20 @@ SELECT COUNT(*) FROM sessions WHERE {narrow} AND {listed};
 
 -- name: find_session_by_label
 -- The session that carries a label.
-SELECT fields FROM sessions WHERE label = :label;
+SELECT fields FROM sessions WHERE label = :label AND (:owners IS NULL OR {seen});
 
 -- name: find_sessions_by_id
 -- Sessions one of whose transcripts has an id between two bounds, each session once.
 SELECT fields FROM sessions
 WHERE key IN (SELECT key FROM transcripts WHERE session_id >= :from_id AND session_id < :to_id LIMIT 200)
+{newest_first} LIMIT 20;
+
+-- name: find_seen_sessions_by_id
+-- The same, of the sessions that a principal sees.
+SELECT fields FROM sessions
+WHERE {seen} AND EXISTS (
+    SELECT 1 FROM transcripts AS t WHERE t.key = sessions.key AND t.session_id >= :from_id AND t.session_id < :to_id
+)
 {newest_first} LIMIT 20;
 
 -- name: dump_sessions

@@ -14,6 +14,16 @@ SELECT agent_id, provider, model, COUNT(*), SUM(input_tokens), SUM(output_tokens
     SUM(cache_write_tokens), SUM(cost_usd)
 FROM usage WHERE at >= :since GROUP BY agent_id, provider, model ORDER BY agent_id, provider, model;
 
+-- name: sum_usage_seen
+-- Sums over what was booked to the sessions that a principal sees: theirs under any of their names, and their groups.
+SELECT agent_id, provider, model, COUNT(*), SUM(input_tokens), SUM(output_tokens), SUM(cache_read_tokens),
+    SUM(cache_write_tokens), SUM(cost_usd)
+FROM usage WHERE at >= :since AND session_key IN (
+    SELECT key FROM sessions WHERE owner IN (SELECT value FROM json_each(:owners))
+    UNION SELECT session_key FROM members WHERE person IN (SELECT value FROM json_each(:owners))
+)
+GROUP BY agent_id, provider, model ORDER BY agent_id, provider, model;
+
 -- fragment: spent
 -- Lines that a budget counts: each filter that is given restricts.
 at >= :since AND at < :until

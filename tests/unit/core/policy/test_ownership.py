@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 
 from instar.core.model.caller import Caller
-from instar.core.policy.ownership import METHOD_OBJECTS, SessionOwnership, decide_touch
+from instar.core.policy.ownership import (
+    EVENT_OBJECTS,
+    METHOD_OBJECTS,
+    SessionOwnership,
+    decide_hearing,
+    decide_touch,
+    resolve_ownership,
+)
 from instar.core.policy.scopes import ADMIN, READ, WRITE
+from instar.core.routing.identity import IdentityGroup, build_links
+from instar.protocol.events import EVENTS
 from instar.protocol.methods import METHODS
 
 ANN = Caller(scopes=frozenset({READ, WRITE}), principal="Ann")
@@ -49,3 +58,49 @@ def test_a_method_that_names_a_session_acts_on_one():
 def test_what_acts_on_the_gateway_as_a_whole_needs_its_admin():
     found = {name for name, method in METHODS.items() if METHOD_OBJECTS[name] == "gateway" and method.scope != ADMIN}
     assert found <= {"logs.tail"}
+
+
+def test_a_linked_id_counts_as_its_person():
+    session = SessionOwnership(owner="telegram:42")
+    assert not decide_touch(ANN, session).allowed
+    assert decide_touch(ANN, session, names=frozenset({"ann", "Telegram:42"})).because == "owner"
+
+
+LINKS = build_links((IdentityGroup(name="ann", ids=("telegram:42",)),), known_channels=frozenset({"telegram"}))
+STORED = SessionOwnership(owner="bob", members=frozenset({"telegram:42"}))
+
+
+@pytest.mark.parametrize(
+    ("key", "ownership"),
+    [
+        pytest.param("agent:main:main", SessionOwnership(), id="main is nobody's, whoever is in its row"),
+        pytest.param("agent:main:cron:x", SessionOwnership(), id="a job is nobody's"),
+        pytest.param(
+            "agent:main:telegram:group:g", SessionOwnership(members=STORED.members), id="a group has people, no owner"
+        ),
+        pytest.param("agent:main:telegram:direct:42", SessionOwnership(owner="telegram:42"), id="a chat is its peer's"),
+        pytest.param("agent:main:direct:ann", SessionOwnership(owner="ann"), id="a linked person's is theirs"),
+        pytest.param("agent:main:direct:7", SessionOwnership(owner="bob"), id="an id alone is whose the row says"),
+        pytest.param("agent:main:dashboard:1", SessionOwnership(owner="bob"), id="a thread is its opener's"),
+    ],
+)
+def test_whose_a_session_is_stands_in_its_key_before_its_row(key, ownership):
+    assert resolve_ownership(key, STORED, LINKS) == ownership
+
+
+def test_every_event_of_the_wire_says_what_it_is_about():
+    assert EVENT_OBJECTS.keys() == EVENTS.keys()
+
+
+@pytest.mark.parametrize(
+    ("event", "has_session", "owners", "persons"),
+    [
+        ("tick", False, "yes", "yes"),
+        ("chat", True, "yes", "ask"),
+        ("chat", False, "yes", "no"),
+        ("an event without a row", True, "yes", "no"),
+    ],
+)
+def test_a_person_hears_of_what_may_be_theirs(event, has_session, owners, persons):
+    assert decide_hearing(Caller(scopes=frozenset({READ})), event, has_session=has_session) == owners
+    assert decide_hearing(ANN, event, has_session=has_session) == persons

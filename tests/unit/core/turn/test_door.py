@@ -82,7 +82,7 @@ def test_a_command_of_an_authorised_sender_wakes_the_agent_in_a_group() -> None:
 def test_a_source_that_names_the_session_is_not_asked_for_its_sender() -> None:
     acceptance = accept(named(may_command=True, is_owner=True, principal="ann"), settings(dm_policy="off"))
     assert (acceptance.status, acceptance.session_key) == ("accepted", KEY)
-    assert (acceptance.authorised, acceptance.is_owner, acceptance.owner) == (True, True, "ann")
+    assert (acceptance.authorised, acceptance.is_owner, acceptance.owner) == (True, True, "telegram:42")
     (route,) = acceptance.decisions
     assert (route.kind, route.rule) == ("route", "KEY-14")
 

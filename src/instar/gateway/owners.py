@@ -1,0 +1,70 @@
+"""Whose sessions are: the question that every way in asks before it answers (LEAK-4, LEAK-5).
+
+The store is asked each time and nothing is kept: who is in a group changes, and so do links. Callers who see everything
+are never asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from instar.core.model.caller import Caller
+from instar.core.model.ids import AgentId, ChannelName, SessionKey
+from instar.core.policy.access import AccessFacts, decide_access
+from instar.core.policy.ownership import Touch, decide_touch, owns, resolve_ownership
+from instar.core.routing.key import parse_key
+from instar.core.routing.principal import derive_home, principal_names
+from instar.gateway.parts import GatewayParts
+
+__all__ = ["Owners"]
+
+
+class Owners:
+    """The owners of one gateway's sessions."""
+
+    def __init__(self, parts: GatewayParts) -> None:
+        self._parts = parts
+
+    def names(self, caller: Caller) -> frozenset[str] | None:
+        """Every name of the caller's principal; None for a caller who sees everything."""
+        if owns(caller):
+            return None
+        return principal_names(caller.principal or "", self._parts.config().routing.keys.links)
+
+    def home(self, caller: Caller, agent_id: AgentId | None) -> SessionKey:
+        """The session that ``main`` means for a caller with a principal."""
+        config = self._parts.config()
+        return derive_home(config.routing.keys, caller.principal or "", agent_id=agent_id or config.agents.default_id)
+
+    async def touches(
+        self, callers: Sequence[Caller], keys: Sequence[SessionKey]
+    ) -> Mapping[SessionKey, Sequence[Touch]]:
+        """For each key, whether each caller may touch its session, there or not, in the order of `callers`."""
+        keys_settings = self._parts.config().routing.keys
+        stored = await self._parts.store.owners.load(keys)
+        names = [self.names(caller) or frozenset() for caller in callers]
+        found = {}
+        for key in keys:
+            ownership = resolve_ownership(key, stored[key], keys_settings.links, main_key=keys_settings.main_key)
+            found[key] = [
+                decide_touch(caller, ownership, names=known) for caller, known in zip(callers, names, strict=True)
+            ]
+        return found
+
+    def may_command(self, caller: Caller, key: SessionKey, touch: Touch) -> bool:
+        """Whether a caller who may touch a session may give commands in it (CMD-4).
+
+        In what is theirs, yes. In a group as if they wrote there themselves: only if a list names one of their ids.
+        """
+        if touch.because != "member":
+            return touch.allowed
+        config = self._parts.config()
+        parts = parse_key(key, main_key=config.routing.keys.main_key)
+        channel = parts.channel or ChannelName("")
+        # That the caller is in the group is settled; only the lists of people are asked.
+        access = replace(config.access(channel), group_policy="open")
+        ids = [name.removeprefix(f"{channel}:") for name in self.names(caller) or () if name.startswith(f"{channel}:")]
+        facts = [AccessFacts(chat_type="group", sender_id=one, chat_id=parts.peer_id or "") for one in ids]
+        now = self._parts.clock.now()
+        return any(decide_access(access, one, now=now).authorised_for_commands for one in facts)

@@ -1,0 +1,258 @@
+"""Whose sessions are, on the wire of a real gateway: what is not theirs is not there (LEAK-4, LEAK-6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from instar.core.model.ids import Instant
+from tests.builders.town import ALICE, BOB, CLUB, MAIN, PEOPLE, open_town
+from tests.builders.wire import run_story
+
+NOWHERE = "agent:main:telegram:direct:nobody"
+
+
+async def keys_of(client, **params):
+    return {row["key"] for row in (await client.ask("sessions.list", params))["sessions"]}
+
+
+def test_lists_counts_search_and_usage_hold_what_is_theirs():
+    async def story():
+        async with open_town() as town, town.client("alice") as alice, town.client() as owner:
+            await town.populate()
+            assert await keys_of(owner) == {ALICE, BOB, CLUB, MAIN}
+            listed = await alice.ask("sessions.list", {"limit": 1, "includeDerivedTitles": True})
+            assert ([row["key"] for row in listed["sessions"]], listed["totalCount"]) == ([ALICE], 1)
+            assert await keys_of(alice, search="bob") == set()
+            hits = (await alice.ask("sessions.search", {"query": "word", "limit": 1}))["results"]
+            assert [hit["sessionKey"] for hit in hits] == [ALICE]
+            hits = (await alice.ask("sessions.search", {"query": "word", "sessionKeys": [BOB, CLUB, MAIN]}))["results"]
+            assert hits == []
+            usage = await alice.ask("sessions.usage")
+            assert usage["totals"]["calls"] == 2
+            assert "budgets" not in usage
+            assert (await owner.ask("sessions.usage"))["totals"]["calls"] == 5
+            for method in ("status", "health"):
+                told = await alice.ask(method)
+                assert told["sessions"]["count"] == 1
+                assert [row["key"] for row in told["sessions"]["recent"]] == [ALICE]
+                assert "channels" not in told
+                assert not any(word in str(told) for word in ("bob", "club", MAIN))
+
+    run_story(story)
+
+
+def test_not_theirs_and_not_there_look_the_same_by_every_name():
+    async def story():
+        async with open_town() as town, town.client("alice") as alice, town.client() as owner:
+            await town.populate()
+            await owner.ask("sessions.patch", {"key": BOB, "label": "bobs"})
+            session_id = (await owner.ask("sessions.describe", {"key": BOB}))["session"]["sessionId"]
+            for method, name in (("chat.history", "sessionKey"), ("sessions.get", "key"), ("sessions.status", "key")):
+                errors = [await alice.refusal(method, {name: key}) for key in (BOB, CLUB, MAIN, NOWHERE)]
+                assert (
+                    len(
+                        {
+                            str(sorted(error.items())).replace(key, "")
+                            for error, key in zip(errors, (BOB, CLUB, MAIN, NOWHERE), strict=True)
+                        }
+                    )
+                    == 1
+                )
+            short = await alice.refusal("sessions.get", {"key": "telegram:bob"})
+            assert short["message"].startswith(f"There is no session {BOB}")
+            for ref in ({"label": "bobs"}, {"sessionId": session_id}, {"sessionId": session_id[:8]}, {"key": BOB}):
+                error = await alice.refusal("sessions.resolve", ref)
+                assert error["message"].startswith("no session found for")
+                assert await alice.ask("sessions.resolve", {**ref, "allowMissing": True}) == {"ok": False}
+                assert (await owner.ask("sessions.resolve", ref))["key"] == BOB
+            previews = (await alice.ask("sessions.preview", {"keys": [ALICE, BOB, NOWHERE]}))["previews"]
+            assert [one["status"] for one in previews] == ["ok", "missing", "missing"]
+            assert "label already" not in str(await alice.refusal("sessions.create", {"label": "bobs"}))
+
+    run_story(story)
+
+
+def test_runs_and_decisions_of_others_are_unknown():
+    async def story():
+        async with open_town() as town, town.client("alice") as alice, town.client() as owner:
+            await town.populate()
+            rows = (await owner.ask("sessions.explain", {"key": BOB}))["rows"]
+            turn = next(row["turnId"] for row in rows if row["turnId"])
+            inbound = next(row["inboundId"] for row in rows if row["inboundId"])
+            assert (await alice.ask("sessions.explain", {"turnId": turn}))["rows"] == []
+            assert (await alice.ask("sessions.explain", {"inboundId": inbound}))["rows"] == []
+            assert await alice.ask("agent.wait", {"runId": turn, "timeoutMs": 1}) == {
+                "runId": turn,
+                "status": "timeout",
+            }
+            assert (await owner.ask("agent.wait", {"runId": "o1"}))["status"] == "ok"
+            assert (await alice.ask("agent.wait", {"runId": "o1"}))["status"] == "timeout"
+            assert await alice.ask("sessions.abort", {"runId": "o1"}) == {"ok": True, "aborted": False, "runIds": []}
+            wish = {"sessionKey": "main", "message": "hi", "idempotencyKey": "o1"}
+            assert "is taken" in (await alice.refusal("chat.send", wish))["message"]
+            wish = {"sessionKey": "main", "message": "hi", "idempotencyKey": turn}
+            assert "is taken" in (await alice.refusal("chat.send", wish))["message"]
+
+    run_story(story)
+
+
+def test_main_is_ones_own_and_a_new_session_its_openers():
+    async def story():
+        async with open_town() as town, town.client("alice") as alice, town.client("carol") as carol:
+            await town.populate()
+            assert alice.hello["snapshot"]["sessionDefaults"]["mainSessionKey"] == ALICE
+            home = carol.hello["snapshot"]["sessionDefaults"]["mainSessionKey"]
+            assert home == "agent:main:webchat:direct:carol"
+            await carol.ask("chat.send", {"sessionKey": "main", "message": "carol-word", "idempotencyKey": "c1"})
+            await carol.ask("agent", {"message": "again", "idempotencyKey": "c2"})
+            await town.world.settle()
+            made = (await carol.ask("sessions.create"))["key"]
+            assert await keys_of(carol) == {home, made}
+            assert await keys_of(alice) == {ALICE}
+            for key in (made, home):
+                assert "There is no session" in (await alice.refusal("sessions.get", {"key": key}))["message"]
+            assert "There is no" in (await carol.refusal("sessions.create", {"key": "telegram:dave"}))["message"]
+            assert (
+                "There is no" in (await carol.refusal("sessions.create", {"key": "agent:main:explicit:x"}))["message"]
+            )
+            wish = {"parentSessionKey": BOB, "fork": True}
+            assert "There is no" in (await carol.refusal("sessions.create", wish))["message"]
+            assert (await carol.ask("sessions.create", {"parentSessionKey": home, "fork": True}))["ok"]
+
+    run_story(story)
+
+
+def test_the_other_agents_session_of_that_name_is_checked_too():
+    config = {**PEOPLE, "agents": {"list": [{"id": "main", "default": True}, {"id": "work"}]}}
+
+    async def story():
+        async with open_town(config) as town, town.client("alice") as alice, town.client("bob") as bob:
+            made = (await bob.ask("sessions.create", {"agentId": "work"}))["key"]
+            rest = made.removeprefix("agent:work:")
+            mine = {"message": "hi", "idempotencyKey": "a1", "agentId": "work", "sessionKey": rest}
+            assert f"There is no session {made}" in (await alice.refusal("agent", mine))["message"]
+            assert (await bob.ask("agent", {**mine, "idempotencyKey": "b1"}))["sessionKey"] == made
+
+    run_story(story)
+
+
+def test_events_reach_whom_they_are_about():
+    async def story():
+        async with (
+            open_town() as town,
+            town.client("alice") as alice,
+            town.client("telegram:bob") as bob,
+            town.client() as owner,
+        ):
+            for client in (alice, bob, owner):
+                await client.ask("sessions.subscribe")
+            assert "There is no" in (await alice.refusal("sessions.messages.subscribe", {"key": BOB}))["message"]
+            await town.populate()
+            await town.server.hub.flush()
+            heard = {}
+            for name, client in (("alice", alice), ("bob", bob), ("owner", owner)):
+                await client.ask("agents.list")
+                about = [frame["payload"] for frame in client.events if "sessionKey" in frame["payload"]]
+                heard[name] = {payload["sessionKey"] for payload in about}
+                numbers = [frame["seq"] for frame in client.events]
+                assert numbers == list(range(1, len(numbers) + 1)), "a gap would tell that something was kept back"
+                assert {frame["event"] for frame in client.events} >= {"agent", "chat", "session.message"}
+            assert heard == {"alice": {ALICE}, "bob": {BOB, CLUB}, "owner": {ALICE, BOB, CLUB, MAIN}}
+
+    run_story(story)
+
+
+def test_whose_session_is_deleted_hears_of_it():
+    async def story():
+        async with (
+            open_town() as town,
+            town.client("alice") as alice,
+            town.client("bob") as bob,
+            town.client() as owner,
+        ):
+            made = (await alice.ask("sessions.create"))["key"]
+            await alice.ask("sessions.subscribe")
+            await bob.ask("sessions.subscribe")
+            await owner.ask("sessions.delete", {"key": made})
+            assert (await alice.event("sessions.changed", reason="delete"))["sessionKey"] == made
+            await town.server.hub.flush()
+            await bob.ask("agents.list")
+            assert bob.events == []
+
+    run_story(story)
+
+
+def test_whoever_has_written_in_a_group_is_in_it_until_its_channel_says_otherwise():
+    async def story():
+        async with open_town() as town, town.client("alice") as alice, town.client("slack:u7") as by_id:
+            await town.populate()
+            assert CLUB not in await keys_of(alice)
+            await town.world.channel("telegram").post("lunch?", sender="ann", chat_type="group", chat_id="club")
+            await town.world.settle()
+            assert await keys_of(alice) == await keys_of(by_id) == {ALICE, CLUB}
+            async with town.client() as owner:
+                await owner.ask("sessions.reset", {"key": CLUB})
+            assert await keys_of(alice) == {ALICE, CLUB}
+            await town.world.restart(kill=True)
+
+        async with open_town() as town, town.client("alice") as alice:
+            await town.populate()
+            owners = town.world.store.owners
+            await owners.report_members(CLUB, ["telegram:ann", "telegram:bob"], now=Instant(1))
+            assert await keys_of(alice) == {ALICE, CLUB}
+            await alice.ask("sessions.messages.subscribe", {"key": CLUB})
+            await owners.report_members(CLUB, ["telegram:bob"], now=Instant(2))
+            assert await keys_of(alice) == {ALICE}
+            await town.post("after she left", sender="bob", group="club")
+            await town.server.hub.flush()
+            await alice.ask("agents.list")
+            assert "after she left" not in str(alice.events)
+
+    run_story(story)
+
+
+def test_a_refused_message_makes_nobody_a_member():
+    config = {**PEOPLE, "channels": {"telegram": {"type": "bridge", "token": "t", "groupPolicy": "allowlist"}}}
+
+    async def story():
+        async with open_town(config) as town, town.client("alice") as alice:
+            await town.post("let me in", sender="ann", group="club")
+            assert (await town.world.store.owners.load([CLUB]))[CLUB].members == frozenset()
+            assert await keys_of(alice) == set()
+
+    run_story(story)
+
+
+@pytest.mark.parametrize(("listed", "is_reset"), [(False, False), (True, True)])
+def test_commands_in_a_group_need_a_list_that_names_the_person(listed, is_reset):
+    channels = {name: dict(one) for name, one in PEOPLE["channels"].items()}
+    if listed:
+        channels["telegram"]["groupAllowFrom"] = ["ann"]
+
+    async def story():
+        async with open_town({**PEOPLE, "channels": channels}) as town, town.client("alice") as alice:
+            await town.post("hello", sender="ann", group="club")
+            before = (await alice.ask("chat.history", {"sessionKey": CLUB}))["sessionId"]
+            await alice.ask("chat.send", {"sessionKey": CLUB, "message": "/new", "idempotencyKey": "n1"})
+            await town.world.settle()
+            after = (await alice.ask("chat.history", {"sessionKey": CLUB}))["sessionId"]
+            assert (before != after) is is_reset
+
+    run_story(story)
+
+
+def test_a_persons_token_with_the_admins_scope_sees_everything_and_the_owner_narrowed_too():
+    async def story():
+        async with (
+            open_town() as town,
+            town.client("alice", "admin") as admin,
+            town.client("alice", "admin", scopes=["operator.read"]) as narrowed,
+            town.client(None, "read") as reader,
+        ):
+            await town.populate()
+            assert await keys_of(admin) == await keys_of(reader) == {ALICE, BOB, CLUB, MAIN}
+            assert await keys_of(narrowed) == {ALICE}
+            assert (await narrowed.refusal("logs.tail"))["code"] == "FORBIDDEN"
+            assert (await reader.ask("logs.tail"))["lines"] == []
+
+    run_story(story)
