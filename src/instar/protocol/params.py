@@ -19,6 +19,9 @@ Kind = Literal["string", "integer", "number", "boolean", "object", "array", "any
 _SAFE: Final = 2**53 - 1
 """The largest integer that every JSON reader agrees on (RFC 8259, section 6)."""
 
+DEPTH_MAX: Final = 64
+"""How deep lists and objects may stand in one another; what walks over them later has no other bound."""
+
 _PROBLEMS_MAX: Final = 8
 """A message names this many problems; more help nobody and would let a request choose the size of its answer."""
 
@@ -112,6 +115,9 @@ class Params:
 def check_params(method: str, fields: Sequence[Field], given: Mapping[str, object]) -> Params:
     """The used fields of a request. Raises `InvalidRequest` that names every problem (at most eight)."""
     known = {one.name: one for one in fields}
+    if deep := next((name for name, value in given.items() if _is_deep(value)), None):
+        what = f"at {_pointer((deep[:_NAME_MAX_CHARS],))}: must NOT be nested deeper than {DEPTH_MAX} levels"
+        raise InvalidRequest(f"invalid {method} params: {what}", field=deep[:_NAME_MAX_CHARS])
     problems = [*_missing(fields, given, at=()), *_unexpected(known, given, at=())]
     for name, value in given.items():
         if name in known and known[name].used:
@@ -128,6 +134,21 @@ class _Problem:
 
     text: str
     field: str
+
+
+def _is_deep(value: object) -> bool:
+    """Whether lists and objects stand in one another deeper than anybody needs; looked at level by level."""
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _missing(fields: Sequence[Field], given: Mapping[str, object], *, at: _Path) -> Iterator[_Problem]:

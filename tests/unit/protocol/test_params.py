@@ -148,3 +148,15 @@ def test_every_method_says_what_it_is_for():
         assert method.scope.startswith("operator.")
         names = [one.name for one in method.fields]
         assert len(names) == len(set(names)), method.name
+
+
+@pytest.mark.parametrize(("levels", "is_good"), [(64, True), (65, False), (900, False)])
+def test_what_is_nested_very_deeply_is_refused(levels: int, is_good: bool) -> None:
+    value: object = 1
+    for level in range(levels):
+        value = [value] if level % 2 else {"a": value}
+    if is_good:
+        check_params("config.set", METHODS["config.set"].fields, {"path": "a", "value": value})
+    else:
+        said = refusal("config.set", {"path": "a", "value": value})
+        assert said == "invalid config.set params: at /value: must NOT be nested deeper than 64 levels"
