@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from instar.core.model.change import TurnOptions
@@ -128,6 +130,61 @@ async def test_only_the_newest_of_several_interrupting_messages_is_answered_and_
             ("third", "answered", None),
         ]
         assert sent_texts(world) == ["Your message “second” was not answered: a newer message took its place."]
+
+
+async def wait_for_end(world, count):
+    """Wait until so many messages have ended in the rows, so that a crash finds them so."""
+    await until_async(lambda: ended(world), count)
+
+
+async def ended(world):
+    return len([1 for _, state, _ in await read_inbox(world) if state == "expired"])
+
+
+async def until_async(question, wanted):
+    for _ in range(200):
+        if await question() == wanted:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError(await question())
+
+
+@story
+async def test_what_fell_to_a_full_queue_is_told_after_a_crash_too_and_once():
+    gate, later = Gate(), Gate()
+    async with build_world(gate, mode="followup", cap=1, drop="summarize") as world:
+        await post_behind(world, gate, "second", "third", "fourth")
+        await wait_for_end(world, 2)
+        world.runner.script = then(echo_script, lambda asked: Reply(text="told", before_chunk=later), echo_script)
+        await world.restart(kill=True)
+        await later.reached.wait()
+        told = str(world.runner.requests[-1].messages[-1].content)
+        # As many lines as may wait, and the number of all.
+        assert told.startswith("2 earlier messages were left out, because too many were waiting:\n- third\n\n")
+        assert told.endswith("fourth")
+        # The turn that tells has begun: cut now, it goes on, and a later turn does not tell it again.
+        await world.restart(kill=True)
+        later.open()
+        await world.settle()
+        await world.channel("telegram").post("fifth", sender="ann")
+        await world.settle()
+        assert "left out" not in str(world.runner.requests[-1].messages[-1].content)
+        assert (await world.store.recover(world.clock.now())).left_out == ()
+
+
+@story
+async def test_lines_of_a_queue_that_was_emptied_are_forgotten_for_good():
+    gate = Gate()
+    async with build_world(gate, mode="followup", cap=1, drop="summarize") as world:
+        await post_behind(world, gate, "second", "third")
+        await wait_for_end(world, 1)
+        await world.gateway.sessions.abort(DIRECT, None, who="ann")
+        await world.settle()
+        await world.restart(kill=True)
+        await world.channel("telegram").post("fourth", sender="ann")
+        await world.settle()
+        assert "left out" not in str(world.runner.requests[-1].messages[-1].content)
+        assert (await world.store.recover(world.clock.now())).left_out == ()
 
 
 @pytest.mark.parametrize("drop", ["old", "summarize"])

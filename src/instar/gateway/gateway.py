@@ -158,6 +158,11 @@ class Gateway:
         def turn_of(item: InboxItem) -> tuple[SessionKey, TurnId]:
             return item.acceptance.session_key, item.turn_id or TurnId(item.inbound_id)
 
+        def key_of(item: InboxItem) -> SessionKey:
+            return item.acceptance.session_key
+
+        for key, items in groupby(sorted(recovered.left_out, key=lambda item: (key_of(item), item.seq)), key_of):
+            self.lanes.get(key).recall(tuple(items))
         for (key, _turn_id), items in groupby(
             sorted(recovered.running, key=lambda item: (*turn_of(item), item.seq)), turn_of
         ):

@@ -35,6 +35,7 @@ from instar.core.queue.lane import (
     LaneRun,
     LaneState,
     apply_ended,
+    apply_left_out,
     apply_started,
     apply_steerable,
     apply_taken,
@@ -62,6 +63,7 @@ from instar.gateway.lane_mail import (
     Ended,
     Mail,
     Perform,
+    Recall,
     Resume,
     answer,
     begin,
@@ -144,6 +146,10 @@ class Lane:
     def resume(self, items: tuple[InboxItem, ...]) -> None:
         """Hand over the messages of a turn that a crash interrupted, before any message is offered (LOSS-4)."""
         self._mail.put(Resume(items))
+
+    def recall(self, items: tuple[InboxItem, ...]) -> None:
+        """Hand over what fell to a full queue before a crash, before any message is offered (QUEUE-13)."""
+        self._mail.put(Recall(items))
 
     async def abort(self, cause: AbortCause, turn_id: TurnId | None = None) -> tuple[TurnId, ...]:
         """Empty the lane, or end one turn, and wait until that is done; the turn ids that were ended (QUEUE-16)."""
@@ -279,6 +285,9 @@ class Lane:
                 if work is not None:
                     self._state = apply_started(self._state, LaneRun(turn_id=work.turn_id))
                     self._launch(work, resume=True)
+            case Recall(items):
+                left_out = [await self._host.build_lane_message(item, busy=True) for item in items]
+                self._state = apply_left_out(self._state, left_out, cap=left_out[-1].settings.cap)
             case Ended(turn_id):
                 self._running.pop(turn_id, None)
                 self._state = apply_ended(self._state, turn_id)
@@ -304,9 +313,11 @@ class Lane:
         for turn_id, running in self._running.items():
             self._state = apply_steerable(self._state, turn_id, steerable=running.work.takes(message.route))
         arrival = decide_arrival(self._state, message, now=self._host.clock.now())
+        told_of = self._state.dropped_ids
         self._state = apply_arrival(self._state, message, arrival)
         self._items[item.inbound_id] = item
         self._owe_ends(arrival.dropped)
+        self._owed.owe_forgotten(told_of, self._state.dropped_ids)
         for turn_id in arrival.abort:
             self._stop_turn(turn_id, "interrupt")
         if busy:
@@ -393,9 +404,11 @@ class Lane:
         """Drop what waits, end what runs, and wait until it has ended."""
         turn_id = next((one for one, running in self._running.items() if run_id and running.work.owns(run_id)), run_id)
         decided = decide_abort(self._state, cause=cause, turn_id=turn_id)
+        told_of = self._state.dropped_ids
         self._state = apply_abort(self._state, decided)
         told = [self._items[one.id].turn_id or TurnId(one.id) for one in decided.dropped]
         self._owe_ends(decided.dropped)
+        self._owed.owe_forgotten(told_of, self._state.dropped_ids)
         for running_id in decided.abort:
             self._stop_turn(running_id, cause)
         await self._wait_ended(decided.abort)

@@ -67,6 +67,12 @@ class Debts:
         change = SessionChange(decisions=(noted,))
         self.owe(lambda: self._host.record("note_queue", self._key, change))
 
+    def owe_forgotten(self, before: Sequence[InboundId], after: Sequence[InboundId]) -> None:
+        """Owe the note that nobody is told any more of messages that had fallen to a full queue (QUEUE-13)."""
+        gone = tuple(one for one in before if one not in after)
+        if gone:
+            self.owe(lambda: self._host.record("forget_left_out", self._key, SessionChange(shown=gone)))
+
     def hold(self, inbound_id: InboundId, turn_id: TurnId) -> None:
         """Keep the end of a message back until its taking by a turn is confirmed."""
         self._taken_by[inbound_id] = turn_id

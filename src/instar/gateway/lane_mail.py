@@ -21,6 +21,7 @@ __all__ = [
     "Ended",
     "Mail",
     "Perform",
+    "Recall",
     "Resume",
     "answer",
     "begin",
@@ -40,6 +41,13 @@ class Arrived:
 @dataclass(frozen=True, slots=True)
 class Resume:
     """The messages of a turn that a crash interrupted."""
+
+    items: tuple[InboxItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Messages that fell to a full queue before a crash, and of which the agent was not told yet (QUEUE-13)."""
 
     items: tuple[InboxItem, ...]
 

@@ -17,7 +17,7 @@ from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.session import Session
 from instar.errors import FenceLost, InvariantBroken
 from instar.stores.decisions import record_decisions
-from instar.stores.inbox import expire_inbox, move_inbound
+from instar.stores.inbox import expire_inbox, move_inbound, show_left_out
 from instar.stores.known import TranscriptRow
 from instar.stores.outbox import add_deliveries, drop_deliveries
 from instar.stores.rows import read_transcript
@@ -69,6 +69,7 @@ def change_session(
         transcript = _grow(tx, session, transcript, change)
     for move in change.inbox:
         move_inbound(tx, move, key=key, now=now)
+    show_left_out(tx, change.shown, key=key)
     add_deliveries(tx, change.deliveries, key=key, now=now)
     _book(tx, change.ledger, key=key, now=now)
     record_decisions(tx, change.decisions, key=key, now=now)

@@ -36,9 +36,11 @@ __all__ = [
     "find_message",
     "load_arrivals",
     "load_inbox",
+    "load_left_out",
     "load_observed",
     "load_open_inbox",
     "move_inbound",
+    "show_left_out",
 ]
 
 _OPEN: Final = ("waiting", "running")
@@ -135,6 +137,8 @@ def move_inbound(tx: Transaction, change: InboxChange, *, key: SessionKey, now: 
         "ended_at": None if change.state in _OPEN else now,
     }
     if tx.run("move_inbound", columns):
+        if change.left_out:
+            tx.run("leave_out", {"inbound_id": change.inbound_id})
         return
     row = tx.one("find_inbound_state", {"inbound_id": change.inbound_id})
     if row is None:
@@ -210,6 +214,18 @@ def load_observed(
     """
     params: Params = {"session_key": key, "after_seq": after_seq, "before_seq": before_seq, "limit": limit}
     return tuple(read_inbox_item(row) for row in reversed(tx.all("load_observed", params)))
+
+
+def show_left_out(tx: Transaction, shown: Sequence[InboundId], *, key: SessionKey) -> None:
+    """The agent has been told of these messages, or need not be any more (QUEUE-13)."""
+    if shown:
+        tx.run_many("show_left_out", [{"inbound_id": inbound_id, "session_key": key} for inbound_id in shown])
+
+
+def load_left_out(tx: Transaction) -> tuple[InboxItem, ...]:
+    """Messages of which the agent is still to be told with the next turn of a message that waits."""
+    tx.run("forget_left_out", {})
+    return tuple(read_inbox_item(row) for row in tx.all("load_left_out", {}))
 
 
 def load_open_inbox(tx: Transaction, state: InboxState) -> tuple[InboxItem, ...]:

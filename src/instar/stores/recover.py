@@ -5,7 +5,7 @@ from __future__ import annotations
 from instar.core.model.ids import DeliveryId, Instant
 from instar.core.model.query import Recovered
 from instar.stores.change import FENCE
-from instar.stores.inbox import load_open_inbox
+from instar.stores.inbox import load_left_out, load_open_inbox
 from instar.stores.transaction import Transaction
 
 __all__ = ["recover"]
@@ -33,4 +33,5 @@ def recover(tx: Transaction, *, now: Instant) -> Recovered:
         running=load_open_inbox(tx, "running"),
         waiting=load_open_inbox(tx, "waiting"),
         unknown=unknown,
+        left_out=load_left_out(tx),
     )

@@ -6,6 +6,7 @@ Layout (docs/howto/backup.md)::
     sessions/<key, encoded>/session.json   the session's entry (ENTRY-*), its row, its transcripts in order
     sessions/<key, encoded>/<id>.jsonl     each transcript with every branch (docs/formats/transcript.md)
     inbox.jsonl outbox.jsonl decisions.jsonl usage.jsonl    one object a line, in order
+    pairings.jsonl                         who was let in by the owner
     state_versions.jsonl state_log.jsonl state_watches.jsonl notices.jsonl    the same
 
 Two stores are equal when their exports are: that is how the round trip is tested.
@@ -62,6 +63,7 @@ _TABLES: Final[Mapping[str, list[str]]] = {
         "acceptance",
         "submission",
         "attachments",
+        "left_out",
     ],
     "outbox": [
         "delivery_id",
@@ -94,6 +96,16 @@ _TABLES: Final[Mapping[str, list[str]]] = {
         "cache_write_tokens",
         "cost_usd",
         "channel",
+    ],
+    "pairings": [
+        "channel",
+        "account_id",
+        "chat_type",
+        "peer_id",
+        "name",
+        "session_key",
+        "approved_at",
+        "approved_by",
     ],
     "state_versions": ["session_key", "version"],
     "state_log": ["session_key", "sequence", "kind", "actor_type", "actor", "summary", "at"],
@@ -333,6 +345,8 @@ def _store_rows(tx: Transaction, *, table: str, lines: list[bytes]) -> None:
 
 def _close_row(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: msgspec.json.encode(row[name]).decode() if name in _DOCUMENTS and row[name] is not None else row[name]
+        name: msgspec.json.encode(value).decode() if name in _DOCUMENTS and value is not None else value
         for name in _TABLES[table]
+        # An older build's export lacks the columns that came later.
+        for value in [row.get(name)]
     }

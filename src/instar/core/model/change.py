@@ -195,12 +195,16 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxChange:
-    """A message's next state. `turn_id` is the turn it runs in, was answered by, or was merged into."""
+    """A message's next state. `turn_id` is the turn it runs in, was answered by, or was merged into.
+
+    `left_out` says that the agent is to be told of it with the next turn, unless it was already (QUEUE-13).
+    """
 
     inbound_id: InboundId
     state: InboxState
     turn_id: TurnId | None = None
     reason: str | None = None
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +285,7 @@ class SessionChange:
     session row, append the entries, move the inbox items, add deliveries, ledger lines and decisions. `entries` hang
     on each other through their `parent_id`.
     `leaf_id` moves the leaf without an entry (a branch move); None leaves it at the last entry appended.
+    `shown` are messages that fell to a full queue and of which nobody is to be told any more (QUEUE-13).
     `told` are notices that a turn begins with, `states` what other sessions may hear of it. These two may fail without
     failing the rest (STATE-9).
     """
@@ -294,6 +299,7 @@ class SessionChange:
     deliveries: tuple[NewDelivery, ...] = ()
     ledger: tuple[Ledger, ...] = ()
     decisions: tuple[Noted, ...] = ()
+    shown: tuple[InboundId, ...] = ()
     told: tuple[WaitingNotice, ...] = ()
     states: tuple[StateNote, ...] = ()
 

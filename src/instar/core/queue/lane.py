@@ -24,6 +24,7 @@ __all__ = [
     "LaneState",
     "apply_dropped",
     "apply_ended",
+    "apply_left_out",
     "apply_started",
     "apply_steerable",
     "apply_stopping",
@@ -73,14 +74,15 @@ class LaneRun:
 class LaneState:
     """One lane. `waiting` is in arrival order.
 
-    `dropped_count` messages fell to the cap since the last turn began; `dropped_lines` stand for the newest of them
-    (QUEUE-13). `separate` is True while a drain must not collect, because it met different routes (QUEUE-5).
+    The messages `dropped_ids` fell to the cap since the last turn began, oldest first, and are still to be told of;
+    `dropped_lines` stand for the newest of them (QUEUE-13). `separate` is True while a drain must not collect, because
+    it met different routes (QUEUE-5).
     """
 
     waiting: tuple[LaneMessage, ...] = ()
     running: tuple[LaneRun, ...] = ()
     dropped_lines: tuple[str, ...] = ()
-    dropped_count: int = 0
+    dropped_ids: tuple[InboundId, ...] = ()
     separate: bool = False
 
 
@@ -93,11 +95,13 @@ class Dropped:
     """A waiting message that will get no turn of its own, and why.
 
     `merged_into` is the run that has taken it nevertheless (QUEUE-7): it then ends as merged, not as expired.
+    `leaves_line` says that the agent is told of it with the next turn (QUEUE-13).
     """
 
     id: InboundId
     reason: DropReason
     merged_into: TurnId | None = None
+    leaves_line: bool = False
 
 
 def apply_started(state: LaneState, run: LaneRun) -> LaneState:
@@ -153,22 +157,41 @@ def apply_dropped(state: LaneState, dropped: tuple[Dropped, ...], *, settings: Q
     if not dropped:
         return state
     gone = {item.id for item in dropped}
-    fell = {item.id for item in dropped if item.reason == "queue_cap"} if settings.drop == "summarize" else set()
-    lines = [summarise_line(message.line) for message in state.waiting if message.id in fell]
+    told = {item.id for item in dropped if item.leaves_line}
+    left_out = [message for message in state.waiting if message.id in told]
     waiting = tuple(message for message in state.waiting if message.id not in gone)
-    if not waiting and not lines:
-        return replace(state, waiting=(), dropped_lines=(), dropped_count=0, separate=False)
+    if not waiting and not left_out:
+        return replace(state, waiting=(), dropped_lines=(), dropped_ids=(), separate=False)
+    return apply_left_out(replace(state, waiting=waiting), left_out, cap=settings.cap)
+
+
+def apply_left_out(state: LaneState, messages: Sequence[LaneMessage], *, cap: int) -> LaneState:
+    """The lane that has to tell of these messages too: a line each, at most `cap` lines in all (QUEUE-13).
+
+    After a start these are the messages of which the last gateway had not told yet.
+    """
+    if not messages:
+        return state
     return replace(
         state,
-        waiting=waiting,
-        dropped_lines=(*state.dropped_lines, *lines)[-settings.cap :] if lines else state.dropped_lines,
-        dropped_count=state.dropped_count + len(lines),
+        dropped_ids=(*state.dropped_ids, *(message.id for message in messages)),
+        dropped_lines=(*state.dropped_lines, *(summarise_line(message.line) for message in messages))[-cap:],
     )
 
 
-def build_dropped(messages: Sequence[LaneMessage], reason: DropReason) -> tuple[Dropped, ...]:
-    """`messages` as given up for `reason`, in their order."""
-    return tuple(Dropped(id=message.id, reason=reason, merged_into=message.taken_by) for message in messages)
+def build_dropped(
+    messages: Sequence[LaneMessage], reason: DropReason, *, leaves_line: bool = False
+) -> tuple[Dropped, ...]:
+    """`messages` as given up for `reason`, in their order. One that a run has taken leaves no line: it was read."""
+    return tuple(
+        Dropped(
+            id=message.id,
+            reason=reason,
+            merged_into=message.taken_by,
+            leaves_line=leaves_line and message.taken_by is None,
+        )
+        for message in messages
+    )
 
 
 def apply_stopping(state: LaneState, turn_ids: tuple[TurnId, ...]) -> LaneState:

@@ -104,7 +104,7 @@ class Arrival:
 class Next:
     """What a lane does now.
 
-    `run`: the messages `ids` make one turn, numbered in its prompt if there are several; `dropped_count` and
+    `run`: the messages `ids` make one turn, numbered in its prompt if there are several; `dropped_ids` and
     `dropped_lines` tell the agent what fell to the cap before. `wait`: nothing before `wake_at`. `blocked`: nothing
     before a run ends. `idle`: nothing waits.
     """
@@ -113,7 +113,7 @@ class Next:
     rule: str
     ids: tuple[InboundId, ...] = ()
     fanout: bool = False
-    dropped_count: int = 0
+    dropped_ids: tuple[InboundId, ...] = ()
     dropped_lines: tuple[str, ...] = ()
     wake_at: Instant | None = None
     separate: bool = False
@@ -124,7 +124,7 @@ class Next:
             kind="queue",
             outcome=self.action,
             rule=self.rule,
-            inputs={"messages": len(self.ids), "dropped": self.dropped_count},
+            inputs={"messages": len(self.ids), "dropped": len(self.dropped_ids)},
         )
 
 
@@ -192,7 +192,7 @@ def apply_next(state: LaneState, decided: Next, run: LaneRun) -> LaneState:
         waiting=left,
         running=(*state.running, run),
         dropped_lines=(),
-        dropped_count=0,
+        dropped_ids=(),
         separate=decided.separate and bool(left),
     )
 
@@ -245,7 +245,8 @@ def _decide_wait(state: LaneState, message: LaneMessage, *, now: Instant) -> Arr
     overflow = len(state.waiting) + 1 - settings.cap
     if overflow > 0 and settings.drop == "new":
         return Arrival(action="refuse", rule="QUEUE-13", reason="queue_full")
-    dropped = build_dropped(state.waiting[: max(0, overflow)], "queue_cap")
+    fell = state.waiting[: max(0, overflow)]
+    dropped = build_dropped(fell, "queue_cap", leaves_line=settings.drop == "summarize")
     wake_at = Instant(now + settings.debounce_ms)
     run = _find_steerable(state, left=len(state.waiting) - len(dropped))
     if settings.mode in {"steer", "steer-backlog"} and run is not None:
@@ -301,7 +302,7 @@ def _run(
         rule=rule,
         ids=tuple(message.id for message in messages),
         fanout=fanout,
-        dropped_count=state.dropped_count,
+        dropped_ids=state.dropped_ids,
         dropped_lines=state.dropped_lines,
         separate=separate,
     )

@@ -129,6 +129,7 @@ def plan_begin(
             for one in (decision, queued.as_decision() if queued else None)
             if one is not None
         ),
+        shown=queued.dropped_ids if queued is not None else (),
         told=notices,
         states=note_people(
             sum(not item.submission.options.system for item in items),
@@ -256,7 +257,7 @@ def _add_told(
 ) -> tuple[str, ...]:
     """The contexts with notices (STATE-4) and what fell to a full queue (QUEUE-13) in front of the first."""
     known = tuple(contexts) or ("",) * count
-    dropped = build_dropped_context(queued.dropped_count, queued.dropped_lines) if queued is not None else ""
+    dropped = build_dropped_context(len(queued.dropped_ids), queued.dropped_lines) if queued is not None else ""
     parts = (build_notice_context(notices), dropped, known[0])
     return ("\n\n".join(part for part in parts if part), *known[1:])
 

@@ -179,7 +179,9 @@ def plan_expiry(
 def _build_end(item: InboxItem, fate: Dropped) -> InboxChange:
     if fate.merged_into is not None:
         return InboxChange(inbound_id=item.inbound_id, state="merged", turn_id=fate.merged_into)
-    return InboxChange(inbound_id=item.inbound_id, state="expired", turn_id=item.turn_id, reason=fate.reason)
+    return InboxChange(
+        inbound_id=item.inbound_id, state="expired", turn_id=item.turn_id, reason=fate.reason, left_out=fate.leaves_line
+    )
 
 
 def _describe_expiry(fate: Dropped) -> Decision:

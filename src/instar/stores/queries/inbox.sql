@@ -24,6 +24,24 @@ UPDATE inbox SET
     attachments = CASE WHEN :state IN ('answered', 'merged') THEN NULL ELSE attachments END
 WHERE inbound_id = :inbound_id AND session_key = :session_key AND ended_at IS NULL;
 
+-- name: leave_out
+-- The agent is to be told of a message, unless the turn that tells it was written before.
+UPDATE inbox SET left_out = COALESCE(left_out, 1) WHERE inbound_id = :inbound_id;
+
+-- name: show_left_out
+-- Of this message nobody is to be told any more, also if its end is written later.
+UPDATE inbox SET left_out = 0 WHERE inbound_id = :inbound_id AND session_key = :session_key;
+
+-- name: forget_left_out
+-- Nobody can be told of messages where none waits any more.
+UPDATE inbox SET left_out = 0 WHERE left_out = 1 AND session_key NOT IN (
+    SELECT session_key FROM inbox WHERE state = 'waiting' AND ended_at IS NULL
+);
+
+-- name: load_left_out
+-- Messages of which the agent is still to be told, in arrival order.
+SELECT {item} FROM inbox WHERE left_out = 1 ORDER BY seq;
+
 -- name: find_inbound_state
 -- Where a message is, and whose it is.
 SELECT state, session_key FROM inbox WHERE inbound_id = :inbound_id;

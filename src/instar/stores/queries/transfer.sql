@@ -1,7 +1,7 @@
 -- fragment: message_columns
 -- Every column of a message at the door.
 inbound_id, channel, account_id, message_id, session_key, state, turn_id, reason, received_at, ended_at,
-    acknowledgement, acceptance, submission, attachments
+    acknowledgement, acceptance, submission, attachments, left_out
 
 -- fragment: reply_columns
 -- Every column of a reply.
@@ -64,7 +64,7 @@ SELECT id, {usage_columns} FROM usage WHERE id > :after ORDER BY id LIMIT :limit
 -- A message as it was.
 INSERT INTO inbox ({message_columns}) VALUES (
     :inbound_id, :channel, :account_id, :message_id, :session_key, :state, :turn_id, :reason, :received_at, :ended_at,
-    :acknowledgement, :acceptance, :submission, :attachments
+    :acknowledgement, :acceptance, :submission, :attachments, :left_out
 ) ON CONFLICT DO NOTHING;
 
 -- name: restore_outbox

@@ -11,6 +11,7 @@ from instar.core.queue.lane import (
     LaneState,
     apply_dropped,
     apply_ended,
+    apply_left_out,
     apply_started,
     apply_steerable,
     apply_stopping,
@@ -74,3 +75,11 @@ def test_given_up_messages_keep_their_order_and_their_run():
         Dropped(id=InboundId("a"), reason="stopped"),
         Dropped(id=InboundId("b"), reason="stopped", merged_into=RUN.turn_id),
     )
+
+
+def test_a_lane_is_given_back_what_it_has_to_tell_of():
+    assert apply_left_out(IDLE_LANE, [], cap=3) is IDLE_LANE
+    state = apply_left_out(IDLE_LANE, [message("a", line="one\ntwo"), message("b", line="three")], cap=1)
+    assert (state.dropped_ids, state.dropped_lines) == (("a", "b"), ("three",))
+    more = apply_left_out(state, [message("c", line="four")], cap=2)
+    assert (more.dropped_ids, more.dropped_lines) == (("a", "b", "c"), ("three", "four"))

@@ -18,6 +18,7 @@ from instar.core.queue.lane import (
     LaneRun,
     LaneState,
     apply_ended,
+    apply_left_out,
     apply_started,
     apply_steerable,
     apply_taken,
@@ -185,14 +186,16 @@ def test_a_full_queue_drops_the_oldest_under_old():
     arrival = decide_arrival(state, arriving, now=NOW)
     assert arrival.dropped == dropped("a", reason="queue_cap")
     after = apply_arrival(state, arriving, arrival)
-    assert ([item.id for item in after.waiting], after.dropped_lines, after.dropped_count) == (["b", "c"], (), 0)
+    assert ([item.id for item in after.waiting], after.dropped_lines, after.dropped_ids) == (["b", "c"], (), ())
 
 
 def test_a_full_queue_keeps_a_line_of_the_oldest_under_summarize():
     state = lane(message("a", "followup"), message("b", "followup"), running=[RUN])
     arriving = message("c", "followup", cap=1, drop="summarize")
-    after = apply_arrival(state, arriving, decide_arrival(state, arriving, now=NOW))
-    assert ([item.id for item in after.waiting], after.dropped_count) == (["c"], 2)
+    arrival = decide_arrival(state, arriving, now=NOW)
+    assert [one.leaves_line for one in arrival.dropped] == [True, True]
+    after = apply_arrival(state, arriving, arrival)
+    assert ([item.id for item in after.waiting], after.dropped_ids) == (["c"], ("a", "b"))
     assert after.dropped_lines == ("text of b",)
 
 
@@ -201,6 +204,8 @@ def test_a_message_that_a_turn_has_taken_ends_as_merged_when_the_cap_drops_it():
     arrival = decide_arrival(state, message("b", "steer-backlog", cap=1), now=NOW)
     assert arrival.dropped == dropped("a", reason="queue_cap", merged_into="run")
     assert arrival.action == "steer"
+    # The agent has read it, so it is told of nothing.
+    assert apply_arrival(state, message("b"), arrival).dropped_ids == ()
 
 
 # --- next -------------------------------------------------------------------------------------------------------------
@@ -285,18 +290,18 @@ def test_a_drain_that_separates_also_separates_what_follows_a_followup():
 
 
 def test_the_next_turn_carries_the_lines_of_what_was_dropped():
-    state = lane(message("c", at=0), dropped_lines=("text of b",), dropped_count=2)
+    state = lane(message("c", at=0), dropped_lines=("text of b",), dropped_ids=("a", "b"))
     decided = decide_next(state, now=NOW)
-    assert (decided.dropped_count, decided.dropped_lines) == (2, ("text of b",))
+    assert (decided.dropped_ids, decided.dropped_lines) == (("a", "b"), ("text of b",))
     after = apply_next(state, decided, RUN)
-    assert (after.dropped_count, after.dropped_lines) == (0, ())
+    assert (after.dropped_ids, after.dropped_lines) == ((), ())
 
 
 # --- abort ------------------------------------------------------------------------------------------------------------
 
 
 def test_abort_without_a_turn_id_ends_the_waiting_ones_and_then_the_runs():
-    state = lane(message("a"), message("b"), running=[RUN, COMPACTION], dropped_lines=("x",), dropped_count=1)
+    state = lane(message("a"), message("b"), running=[RUN, COMPACTION], dropped_lines=("x",), dropped_ids=("z",))
     decided = decide_abort(state, cause="abort")
     assert (decided.rule, decided.dropped, decided.abort) == (
         "QUEUE-16",
@@ -304,7 +309,8 @@ def test_abort_without_a_turn_id_ends_the_waiting_ones_and_then_the_runs():
         ("run", "compaction"),
     )
     after = apply_abort(state, decided)
-    assert (after.waiting, after.dropped_lines, [run.stopping for run in after.running]) == ((), (), [True, True])
+    assert (after.waiting, after.dropped_lines, after.dropped_ids) == ((), (), ())
+    assert [run.stopping for run in after.running] == [True, True]
 
 
 def test_abort_of_one_waiting_turn_leaves_the_others():
@@ -334,9 +340,9 @@ def test_stop_reset_and_delete_empty_the_queue(cause, reason):
 
 def test_aborting_one_message_keeps_the_lines_of_dropped_ones_for_the_rest():
     lines = tuple(f"line {number}" for number in range(30))
-    state = lane(message("a", turn_id=TurnId("t1")), message("b", cap=40), dropped_lines=lines, dropped_count=30)
+    state = lane(message("a", turn_id=TurnId("t1")), message("b", cap=40), dropped_lines=lines, dropped_ids=lines)
     after = apply_abort(state, decide_abort(state, cause="abort", turn_id=TurnId("t1")))
-    assert (after.dropped_lines, after.dropped_count) == (lines, 30)
+    assert (after.dropped_lines, after.dropped_ids) == (lines, lines)
 
 
 # --- the record -------------------------------------------------------------------------------------------------------
@@ -370,6 +376,7 @@ class LaneStory(RuleBasedStateMachine):
         self.accepted: list[str] = []
         self.entered: list[str] = []
         self.fanned: set[str] = set()
+        self.owed_lines: list[str] = []
 
     @initialize()
     def begin(self):
@@ -398,7 +405,9 @@ class LaneStory(RuleBasedStateMachine):
         if mode == "fanout":
             self.fanned.add(arriving.id)
         self.end_dropped(arrival.dropped)
+        self.owed_lines += [one.id for one in arrival.dropped if one.leaves_line]
         self.state = apply_arrival(self.state, arriving, arrival)
+        self.forget_lines()
         if arrival.action in {"start", "fanout"}:
             self.enter([arriving.id], fanout=arrival.action == "fanout")
         elif arrival.action == "refuse":
@@ -418,7 +427,10 @@ class LaneStory(RuleBasedStateMachine):
         if decided.action == "run":
             assert decided.ids == tuple(item.id for item in self.state.waiting[: len(decided.ids)])
             run = LaneRun(turn_id=TurnId(f"run-{decided.ids[0]}"), fanout=decided.fanout)
+            assert list(decided.dropped_ids) == self.owed_lines
+            assert len(decided.dropped_lines) <= len(decided.dropped_ids)
             self.state = apply_next(self.state, decided, run)
+            self.owed_lines = []
             self.note_entry(decided.ids)
         elif decided.action == "wait":
             assert decided.wake_at is not None
@@ -463,6 +475,7 @@ class LaneStory(RuleBasedStateMachine):
         decided = decide_abort(self.state, cause=cause, turn_id=data.draw(st.sampled_from(choices)))
         self.end_dropped(decided.dropped)
         self.state = apply_abort(self.state, decided)
+        self.forget_lines()
 
     @invariant()
     def one_turn_at_a_time_unless_fanned_out(self):
@@ -503,6 +516,30 @@ class LaneStory(RuleBasedStateMachine):
         self.end(ids[0], "answered")
         for name in ids[1:]:
             self.end(name, "merged")
+
+    @rule(cap=st.integers(1, 4))
+    def the_process_dies_and_starts_again(self, cap):
+        """What waits is offered again, in order, after what the agent is still to be told of (LOSS-4, QUEUE-13)."""
+        again, left_out = self.state.waiting, [message(name, at=self.now) for name in self.owed_lines]
+        self.state = apply_left_out(IDLE_LANE, left_out, cap=cap) if again else IDLE_LANE
+        self.owed_lines = self.owed_lines if again else []
+        for item in again:
+            offered = replace(item, steering_into=None)
+            arrival = decide_arrival(self.state, offered, now=self.now)
+            self.end_dropped(arrival.dropped)
+            self.owed_lines += [one.id for one in arrival.dropped if one.leaves_line]
+            self.state = apply_arrival(self.state, offered, arrival)
+            self.forget_lines()
+            if arrival.action in {"start", "fanout"}:
+                self.enter([offered.id], fanout=arrival.action == "fanout")
+            elif arrival.action == "refuse":
+                self.end(offered.id, "refused")
+
+    def forget_lines(self):
+        """A lane in which nothing waits has nobody to tell; the lines it keeps are those that are owed."""
+        assert not self.state.dropped_ids or list(self.state.dropped_ids) == self.owed_lines
+        if not self.state.dropped_ids:
+            self.owed_lines = []
 
     def end_dropped(self, items):
         for item in items:

@@ -11,7 +11,7 @@ from instar.core.context.envelope import read_envelope
 from instar.core.lifecycle.reset import NOTICE_FIELD, ResetPolicy
 from instar.core.model.change import TurnOptions
 from instar.core.model.entry import CustomMessageEntry
-from instar.core.model.ids import AgentId, ChannelName, EntryId, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.ids import AgentId, ChannelName, EntryId, InboundId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.session import Counters, Overrides
 from instar.core.model.state import WaitingNotice
 from instar.core.policy.command_kinds import Reset
@@ -230,12 +230,13 @@ def test_what_was_said_in_the_group_goes_with_the_message():
 
 
 def test_what_fell_to_a_full_queue_is_told_before_the_first_message_and_on_record():
-    queued = Next(action="run", rule="QUEUE-4", dropped_count=1, dropped_lines=("lost",))
+    queued = Next(action="run", rule="QUEUE-4", dropped_ids=(InboundId("in9"),), dropped_lines=("lost",))
     items = build_item(), build_item(number=2)
     begun = begin(build_facts(), *items, queued=queued)
     first, second = (context_of(entry) for entry in begun.change.entries)
     assert first.startswith("1 earlier message was left out")
     assert second == ""
+    assert begun.change.shown == ("in9",)
     assert decided(begun)[1] == ("queue", "run", "QUEUE-4")
     both = begin(build_facts(), build_item(), queued=queued, contexts=("Bob: a",))
     assert context_of(both.change.entries[0]).endswith("- lost\n\nBob: a")
@@ -257,7 +258,7 @@ NOTICE = WaitingNotice(about=SessionKey("agent:main:telegram:group:1"), text="Se
 
 def test_a_turn_begins_with_what_other_sessions_have_changed():
     facts = replace(build_facts(build_session(), leaf="e9"), notices=(NOTICE, replace(NOTICE, text="So has 2.")))
-    queued = Next(action="run", rule="QUEUE-4", dropped_count=1)
+    queued = Next(action="run", rule="QUEUE-4", dropped_ids=(InboundId("in9"),))
     begun = begin(facts, contexts=("Bob: hi",), queued=queued)
     assert read_envelope(begun.change.entries[0].message).context == (
         "Session 1 has changed.\nSo has 2.\n\n1 earlier message was left out, because too many were waiting.\n\nBob: hi"
