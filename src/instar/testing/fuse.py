@@ -32,8 +32,21 @@ from instar.testing.channel import MemoryChannel
 
 __all__ = ["Fuse", "fuse_channel", "fuse_runner", "fuse_store", "fuse_tool"]
 
-WRITES = frozenset({"accept", "change", "claim_deliveries", "delete_session", "import_transcript", "settle_delivery"})
-"""The store's verbs that commit; questions are no place to die, since nothing has changed there."""
+WRITES = frozenset(
+    {
+        "accept",
+        "change",
+        "change_pairings",
+        "claim_deliveries",
+        "delete_session",
+        "import_transcript",
+        "redo_delivery",
+        "settle_delivery",
+    }
+)
+"""The store's verbs that commit; questions are no place to die, since nothing has changed there. `recover` is not among
+them: a gateway that dies in it has not begun, and the next one asks the same again.
+"""
 
 
 class Fuse:
