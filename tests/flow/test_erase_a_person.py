@@ -4,45 +4,303 @@ from __future__ import annotations
 
 import asyncio
 
-from instar.core.model.ids import Instant
+import msgspec
+import pytest
+
+from instar.core.context.erasing import ANSWER_ERASED, WORDS_ERASED
+from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.query import DecisionQuery, SearchQuery
 from instar.core.routing.person import resolve_person_named
-from tests.builders.people import open_people
+from instar.errors import InvalidRequest, NotFound
+from instar.stores.backup import BackupSource, create_backup, restore_backup
+from instar.stores.erasing.find import find_holdings
+from instar.stores.importer import ImportLimits, read_transcript_file, store_transcript_file
+from tests.builders.people import PeopleWorld, open_people
 
 CONFIG = {
     "session": {
         "dmScope": "per-channel-peer",
         "identityLinks": {"alice": ["chat:alice-771", "other:al-772"]},
     },
-    "messages": {"groupChat": {"activation": "always"}, "queue": {"debounceMs": 0}},
+    "messages": {"queue": {"debounceMs": 0}},
     "channels": {
-        name: {"type": "bridge", "token": "t", "dmPolicy": "open", "groupPolicy": "open"} for name in ("chat", "other")
+        name: {
+            "type": "bridge",
+            "token": "t",
+            "dmPolicy": "open",
+            "groupPolicy": "open",
+            "groups": {"*": {"requireMention": False}, "quiet": {"requireMention": True}},
+        }
+        for name in ("chat", "other")
     },
 }
 NOW = Instant(1_800_000_000_000)
+OWN = SessionKey("agent:main:direct:alice")
+BOB = SessionKey("agent:main:chat:direct:bob-88")
+GROUP = SessionKey("agent:main:chat:group:room-1")
+QUIET = SessionKey("agent:main:chat:group:quiet")
+TRACES = ("alice-771", "al-772", "zebra", "moor@example.org", "Alice Moor", "Ali Moor")
 
 
-def test_a_linked_person_leaves_every_row_and_file(tmp_path):
-    asyncio.run(_leave(tmp_path))
+async def post(world: PeopleWorld, who: str, text: str, *, group: str | None = None, mentioned: bool = False) -> None:
+    """One message, answered."""
+    channel, sender, name = {
+        "alice": ("chat", "alice-771", "Alice Moor"),
+        "ali": ("other", "al-772", "Ali Moor"),
+        "bob": ("chat", "bob-88", "Bob"),
+    }[who]
+    place = {} if group is None else {"chat_type": "group", "chat_id": group, "mentioned": mentioned}
+    await world.gateway.channel(channel).post(text, sender=sender, name=name, **place)
+    await world.gateway.settle()
 
 
-async def _leave(tmp_path):
-    async with open_people(tmp_path, CONFIG) as world:
-        chat, other = world.gateway.channel("chat"), world.gateway.channel("other")
-        await chat.post("my code is zebra-4471", sender="alice-771", name="Alice Moor")
-        await other.post("and my mail is moor@example.org", sender="al-772", name="Ali Moor")
-        await chat.post("bob here, code panda-9", sender="bob-88", name="Bob")
-        await chat.post(
-            "good day from zebra-4472", sender="alice-771", name="Alice Moor", chat_id="room-1", chat_type="group"
-        )
-        await world.gateway.settle()
-        await chat.post(
-            "I heard Alice Moor say hello", sender="bob-88", name="Bob", chat_id="room-1", chat_type="group"
-        )
-        await world.gateway.settle()
-        await world.mirror.flush()
-        assert world.count("alice-771", "al-772", "zebra-447", "moor@example.org", "Alice Moor")
-        person = resolve_person_named("other:al-772", world.config.routing.keys.links)
-        receipt = await world.eraser.erase_all(person, now=NOW, who="operator", drop_backups=False)
-        assert receipt.residue == 0
-        assert world.count("alice-771", "al-772", "zebra-447", "moor@example.org", "Alice Moor") == {}
-        assert world.count("panda-9")
+async def talk(world: PeopleWorld) -> None:
+    """A linked person on two channels, another one, a group that both are in, and one in which the agent is asked."""
+    await post(world, "alice", "my code is zebra-4471")
+    await post(world, "ali", "and my mail is moor@example.org")
+    await post(world, "bob", "bob here, my code is panda-9001")
+    await post(world, "alice", "good day from zebra-4472", group="room-1")
+    await post(world, "bob", "did Alice Moor say zebra-4472? I am panda-9002", group="room-1")
+    await post(world, "alice", "I only listen, zebra-4473", group="quiet")
+    await post(world, "bob", "what was said? panda-9003", group="quiet", mentioned=True)
+    await world.mirror.flush()
+
+
+async def erase(world: PeopleWorld, who: str = "other:al-772", **wish: object):
+    person = resolve_person_named(who, world.config.routing.keys.links)
+    assert person is not None
+    return await world.eraser.erase_all(person, now=NOW, who="operator", **{"drop_backups": False, **wish})
+
+
+async def lines(world: PeopleWorld, key: SessionKey) -> list[str]:
+    """The lines of the current transcript of a session."""
+    session = await world.store.load_session(key)
+    assert session is not None
+    page = await world.store.load_all_entries(session.session_id)
+    return [msgspec.json.encode(one.entry).decode() for one in page.entries]
+
+
+def test_every_linked_id_leaves_every_row_and_file(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            log = tmp_path / "logs" / "gateway.log"
+            log.parent.mkdir()
+            log.write_text(
+                f'{{"event":"turn_failed","session_key":"{OWN}"}}\n{{"event":"x","who":"bob-88 panda-9001"}}\n'
+            )
+            notes = tmp_path / "workspace" / "MEMORY.md"
+            notes.parent.mkdir()
+            notes.write_text("- Alice Moor likes tea\n- panda-9001 likes coffee\n")
+            (await world.archiver.archive((await world.store.load_transcripts(OWN))[0]))
+            (await world.archiver.archive((await world.store.load_transcripts(GROUP))[0]))
+            assert all(world.count(word) for word in TRACES)
+            receipt = await erase(world)
+            assert [(one.place, one.count) for one in receipt.left] == []
+            assert world.count(*TRACES, str(OWN)) == {}
+            assert receipt.residue == 0
+            assert receipt.counts["sessions"] == 1
+            assert receipt.counts["inbox"] == 4
+            assert receipt.counts["archives"] == 1
+            assert receipt.counts["archives_changed"] == 1
+            assert notes.read_text() == "- panda-9001 likes coffee\n"
+            assert "panda-9001" in log.read_text()
+            assert all(world.count(f"panda-900{number}") for number in (1, 2, 3))
+            assert world.mirror is not None
+            await world.mirror.flush()
+            assert world.count(*TRACES) == {}
+
+    asyncio.run(story())
+
+
+def test_a_group_keeps_others_words_and_says_that_somebody_spoke(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            before = await lines(world, GROUP)
+            await erase(world)
+            after = await lines(world, GROUP)
+            assert len(after) == len(before)
+            assert [WORDS_ERASED in after[0], ANSWER_ERASED in after[1]] == [True, True]
+            assert "did [erased] say [erased]? I am panda-9002" in after[2]
+            assert "panda-9002" in after[3]
+            quiet = await lines(world, QUIET)
+            assert WORDS_ERASED in quiet[0]
+            assert "what was said? panda-9003" in quiet[0]
+            await post(world, "bob", "still there? panda-9004", group="room-1")
+            assert len(await lines(world, GROUP)) == len(before) + 2
+
+    asyncio.run(story())
+
+
+def test_nothing_of_them_is_found_any_more_and_others_are(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            assert (await world.store.search(SearchQuery(text="zebra", limit=10))).hits
+            await erase(world)
+            assert not (await world.store.search(SearchQuery(text="zebra", limit=10))).hits
+            assert (await world.store.search(SearchQuery(text="panda-9002", limit=10))).hits
+
+    asyncio.run(story())
+
+
+def test_the_ledger_keeps_its_sums_and_forgets_whose_they_were(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            before = await world.store.sum_usage()
+            await erase(world)
+            assert await world.store.sum_usage() == before
+            assert (await world.store.sum_usage(session_key=SessionKey("erased")))[0].calls == 2
+            assert await world.store.sum_usage(session_key=OWN) == ()
+
+    asyncio.run(story())
+
+
+def test_the_receipt_is_a_decision_without_identity(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            receipt = await erase(world)
+            (decision, *_) = await world.store.load_decisions(DecisionQuery(kind="erase", limit=5))
+            assert decision.session_key is None
+            assert decision.decision.rule == "LEAK-11"
+            assert decision.decision.inputs["erasure"] == receipt.id
+            assert decision.decision.inputs["residue"] == 0
+
+    asyncio.run(story())
+
+
+def test_a_dry_run_counts_and_changes_nothing(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            person = resolve_person_named("alice", world.config.routing.keys.links)
+            before = world.count(*TRACES)
+            receipt = await world.eraser.plan(person, now=NOW)
+            assert receipt.planned
+            assert receipt.residue > 0
+            assert receipt.counts["sessions"] == 1
+            assert receipt.counts["shared_sessions"] == 2
+            assert world.count(*TRACES) == before
+
+    asyncio.run(story())
+
+
+def test_erasing_twice_says_that_nothing_is_held(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            await erase(world)
+            with pytest.raises(NotFound, match="Nothing is held about alice"):
+                await erase(world)
+            await post(world, "alice", "a stranger again, zebra-4499")
+            assert (await erase(world)).residue == 0
+
+    asyncio.run(story())
+
+
+class Cut(Exception):
+    """The process died here."""
+
+
+@pytest.mark.parametrize("step", range(14))
+def test_an_erasure_that_is_cut_anywhere_goes_on_at_the_next_start(tmp_path, step):
+    async def begin() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            engine, writes = world.store.engine, 0
+            write = engine.write
+
+            async def cut_write(unit, *, purpose="owed"):
+                nonlocal writes
+                writes += 1
+                if writes > step:
+                    raise Cut
+                return await write(unit, purpose=purpose)
+
+            engine.write = cut_write
+            try:
+                await erase(world)
+            except Cut:
+                assert writes > step
+            finally:
+                engine.write = write
+
+    async def go_on() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            receipts = await world.eraser.resume()
+            links = world.config.routing.keys.links
+            person = resolve_person_named("alice", links)
+            if not receipts and await find_holdings(world.store.engine, person, links):
+                receipts = (await erase(world),)
+            assert [receipt.residue for receipt in receipts] in ([0], [])
+            assert world.count(*TRACES) == {}
+            assert world.count("panda-9001")
+            assert await world.eraser.resume() == ()
+
+    asyncio.run(begin())
+    asyncio.run(go_on())
+
+
+# --- what must not come back ------------------------------------------------------------------------------------------
+
+
+def test_an_archive_of_somebody_who_was_erased_is_not_imported_again(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path / "state", CONFIG) as world:
+            await talk(world)
+            kept = tmp_path / "kept.jsonl.zst"
+            archive = await world.archiver.archive((await world.store.load_transcripts(OWN))[0])
+            kept.write_bytes((tmp_path / "state" / archive).read_bytes())
+            await erase(world)
+            file = read_transcript_file(kept, ImportLimits())
+            for key in (OWN, BOB):
+                with pytest.raises(InvalidRequest, match="is not brought back"):
+                    await store_transcript_file(world.store, file, key=key, agent_id="main", now=NOW)
+
+    asyncio.run(story())
+
+
+def test_a_backup_from_before_comes_back_without_them(tmp_path):
+    state = tmp_path / "state"
+
+    async def story() -> None:
+        async with open_people(state, CONFIG) as world:
+            await talk(world)
+            source = BackupSource(database=state / "instar.db")
+            create_backup(source, state / "backups" / "old.tar.zst", now=Instant(NOW - 1000), version="0")
+            receipt = await erase(world)
+            assert receipt.backups == ("old.tar.zst",)
+            assert receipt.residue == 0
+
+    asyncio.run(story())
+    report = restore_backup(state / "backups" / "old.tar.zst", tmp_path / "new", now=NOW)
+    assert report.erased is not None
+    assert report.erased.residue == 0
+
+    async def look() -> None:
+        async with open_people(tmp_path / "new", CONFIG) as world:
+            assert world.count("zebra", "moor@example.org", "alice-771", "Alice Moor") == {}
+            assert world.count("panda-9001")
+            assert await world.store.load_session(OWN) is None
+
+    asyncio.run(look())
+
+
+def test_old_backups_go_where_that_is_asked_for(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            create_backup(
+                BackupSource(database=tmp_path / "instar.db"), tmp_path / "backups" / "a", now=NOW, version="0"
+            )
+            await talk(world)
+            create_backup(
+                BackupSource(database=tmp_path / "instar.db"), tmp_path / "backups" / "b", now=NOW, version="0"
+            )
+            receipt = await erase(world, drop_backups=True)
+            assert receipt.dropped_backups == ("b",)
+            assert [path.name for path in (tmp_path / "backups").iterdir()] == ["a"]
+
+    asyncio.run(story())

@@ -14,7 +14,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,10 @@ from typing import IO, Any, Final
 
 from instar.core.lifecycle.archive_name import format_file_time
 from instar.core.model.ids import Instant
+from instar.core.model.people import ErasureReceipt
 from instar.errors import InvalidRequest, StoreError, StoreUnreadable
+from instar.stores.erased import read_lists
+from instar.stores.erasing.again import reapply_erasures
 from instar.stores.sqlite.snapshot import DatabaseFacts, copy_database, make_ready, read_facts
 from instar.system.files import make_private_folder, sync_folder
 
@@ -77,11 +80,15 @@ class BackupReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreReport:
-    """What came back, and where. `held` counts replies that wait for a person's word (`instar outbox list`)."""
+    """What came back, and where. `held` counts replies that wait for a person's word (`instar outbox list`).
+
+    `erased` is the receipt for whoever was erased after the backup was made, and was taken out again; None for nobody.
+    """
 
     backup: BackupReport
     state_dir: Path
     held: int
+    erased: ErasureReceipt | None = None
 
 
 def format_backup_name(now: Instant) -> str:
@@ -304,9 +311,11 @@ def _damaged(path: Path, why: str) -> StoreUnreadable:
 # --- restore ----------------------------------------------------------------------------------------------------------
 
 
-def restore_backup(path: Path, state_dir: Path, *, now: Instant) -> RestoreReport:
+def restore_backup(path: Path, state_dir: Path, *, now: Instant, lists: Sequence[Path] = ()) -> RestoreReport:
     """Put a backup into a state directory that is empty or not there yet; all of it or nothing. Blocking.
 
+    Whoever was erased since it was made is taken out again (LEAK-11): by the lists in the folders `lists`, in that of
+    the backup and in the one above, which is the state directory that it was made in.
     Raises `InvalidRequest` for a directory that holds anything, `StoreUnreadable`, `StoreTooNew`, OSError.
     """
     state_dir = state_dir.absolute()
@@ -317,13 +326,15 @@ def restore_backup(path: Path, state_dir: Path, *, now: Instant) -> RestoreRepor
             fix="Name a new directory with --state-dir, or move that one away.",
         )
     make_private_folder(state_dir.parent)
+    erased = read_lists([*lists, path.absolute().parent, path.absolute().parent.parent])
     with tempfile.TemporaryDirectory(prefix=".instar-restore-", dir=state_dir.parent) as folder:
         report = _unpack(path, Path(folder), keep=lambda _: True)
         made = Path(folder) / _STATE
         held = make_ready(Path(folder) / _DATABASE, now=now)
+        receipt = reapply_erasures(made, erased, made_at=report.created_at, now=now)
         if state_dir.exists():
             state_dir.rmdir()
         shutil.copymode(folder, made)
         made.rename(state_dir)
     sync_folder(state_dir.parent)
-    return RestoreReport(backup=report, state_dir=state_dir, held=held)
+    return RestoreReport(backup=report, state_dir=state_dir, held=held, erased=receipt)

@@ -15,8 +15,9 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.session import Session
-from instar.errors import FenceLost, InvariantBroken
+from instar.errors import FenceLost, InvalidRequest, InvariantBroken
 from instar.stores.decisions import record_decisions
+from instar.stores.erased import find_erased_at
 from instar.stores.inbox import expire_inbox, move_inbound, show_left_out
 from instar.stores.known import TranscriptRow
 from instar.stores.outbox import add_deliveries, drop_deliveries
@@ -178,6 +179,20 @@ def delete_session(
     return True
 
 
+def _refuse_erased(tx: Transaction, session: Session, header: Header) -> None:
+    """Let nobody who was erased come back with what they said before (LEAK-11)."""
+    is_same = find_erased_at(tx, [header.id]) is not None
+    erased_at = find_erased_at(tx, [session.key, *([session.owner] if session.owner else [])])
+    if not is_same and (erased_at is None or (header.timestamp is not None and header.timestamp > erased_at)):
+        return
+    raise InvalidRequest(
+        f"The transcript {header.id} is not brought back",
+        why="it is of somebody who was erased, and older than that",
+        fix="Import it under the key of another session if it is not theirs.",
+        field="key",
+    )
+
+
 def import_transcript(
     tx: Transaction,
     session: Session,
@@ -187,9 +202,13 @@ def import_transcript(
     now: Instant,
     decision: Decision,
 ) -> bool:
-    """Store a foreign transcript: current in a new session, closed in one that exists. False when it is known."""
+    """Store a foreign transcript: current in a new session, closed in one that exists. False when it is known.
+
+    Raises `InvalidRequest` for what was said before its person was erased.
+    """
     if find_transcript(tx, header.id) is not None:
         return False
+    _refuse_erased(tx, session, header)
     tx.known.forget(session.key)
     is_new = load_session(tx, session.key) is None
     if is_new:

@@ -111,6 +111,7 @@ _TABLES: Final[Mapping[str, list[str]]] = {
     "state_log": ["session_key", "sequence", "kind", "actor_type", "actor", "summary", "at"],
     "state_watches": ["watcher", "watched", "cursor"],
     "notices": ["session_key", "about", "since", "version", "text", "created_at"],
+    "erased": ["hash", "salt", "at"],
 }
 """Columns in the order of the queries of ``transfer.sql``."""
 

@@ -73,17 +73,22 @@ def verify(*, file: Path, as_json: bool, config: Path | None) -> None:
 def restore(*, file: Path, state_dir: Path, as_json: bool, config: Path | None) -> None:
     """Put a backup into an empty state directory; nothing that is there is ever overwritten."""
     del config  # the backup brings its own; every command takes the option
+    from instar.config.paths import resolve_state_dir
     from instar.stores.backup import restore_backup
     from instar.system.clock import SystemClock
 
-    report = restore_backup(file, state_dir, now=SystemClock().now())
+    known = resolve_state_dir(os.environ, home=Path.home())
+    report = restore_backup(file, state_dir, now=SystemClock().now(), lists=[known])
     if as_json:
-        print_json({"ok": True, "stateDir": str(report.state_dir), "held": report.held, **_document(report.backup)})
+        told = {"ok": True, "stateDir": str(report.state_dir), "held": report.held}
+        print_json({**told, "erasedAgain": report.erased is not None, **_document(report.backup)})
         return
     _tell(report.backup, as_json=False)
     say(f"Restored into {report.state_dir}.")
     if report.held:
         say(f"{report.held} replies were still owed then and are held: see `instar outbox list`.")
+    if report.erased is not None:
+        say(f"Whoever was erased since is out of it again; {report.erased.residue} traces are left.")
     say(f"Start it with: INSTAR_STATE_DIR={report.state_dir} instar gateway")
 
 

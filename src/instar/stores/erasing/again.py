@@ -19,7 +19,7 @@ from instar.core.model.people import ErasureReceipt, Person, PersonId
 from instar.core.policy.erased import hash_id
 from instar.core.routing.identity import NO_LINKS
 from instar.core.routing.normalize import normalize_channel, normalize_peer
-from instar.stores.erasing.away import Erased, keep_away, list_erased, write_list
+from instar.stores.erased import Erased, keep_away, list_erased, write_list
 from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.files import Places
 from instar.stores.erasing.find import walk

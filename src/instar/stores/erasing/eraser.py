@@ -30,7 +30,7 @@ from instar.core.routing.person import PersonTest
 from instar.errors import InvalidRequest, NotFound
 from instar.ports.ids import IdSource
 from instar.stores.decisions import record_decisions
-from instar.stores.erasing.away import Erased, keep_away, list_erased, write_list
+from instar.stores.erased import Erased, keep_away, list_erased, write_list
 from instar.stores.erasing.export import Clean, export_person
 from instar.stores.erasing.files import EXPORTS, Places, erase_files, find_common_in_archives
 from instar.stores.erasing.find import Holdings, ask, find_holdings

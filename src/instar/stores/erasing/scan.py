@@ -31,6 +31,9 @@ _CHUNK: Final = 4 * 1024 * 1024
 _OVERLAP: Final = 4 * 1024
 """More than any word that is looked for: what lies across the border of two chunks is found in the second."""
 
+_ZSTD: Final = (0xFD2FB528).to_bytes(4, "little")
+"""How a file begins that is packed with zstd, whatever it is called (RFC 8878, section 3.1.1)."""
+
 _SKIPPED: Final = re.compile(r"\.(?:reserve|lock)$")
 
 
@@ -103,7 +106,9 @@ def _find(path: Path, needle: re.Pattern[bytes]) -> Iterator[int]:
 
 def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        if path.suffix != ".zst":
+        is_packed = file.read(len(_ZSTD)) == _ZSTD
+        file.seek(0)
+        if not is_packed:
             while chunk := file.read(_CHUNK):
                 yield chunk
             return

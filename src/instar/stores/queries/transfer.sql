@@ -136,3 +136,13 @@ INSERT INTO state_watches (watcher, target, cursor) VALUES (:watcher, :watched, 
 -- A notice as it was.
 INSERT INTO notices ({notice_columns}) VALUES (:session_key, :about, :since, :version, :text, :created_at)
 ON CONFLICT DO NOTHING;
+
+-- name: dump_erased
+-- The next of what must not come back, in no order that matters.
+SELECT place, hash, salt, at FROM (
+    SELECT ROW_NUMBER() OVER (ORDER BY hash, salt) AS place, hash, salt, at FROM erased
+) WHERE place > :after ORDER BY place LIMIT :limit;
+
+-- name: restore_erased
+-- Something that must not come back, as it was.
+INSERT INTO erased (hash, salt, at) VALUES (:hash, :salt, :at) ON CONFLICT DO NOTHING;
