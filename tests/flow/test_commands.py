@@ -92,7 +92,8 @@ async def test_model_says_what_answers_and_what_else_there_is():
         assert await say(world, "/model") == (
             "Model: test/scripted (the default)\n/model <name> chooses another: test/spare (other)"
         )
-        await say(world, "hello", "/model other")
+        await say(world, "hello")
+        assert await say(world, "/model other") == "Model: test/spare (chosen for this session)"
         assert (await say(world, "/model")).startswith("Model: test/spare (chosen for this session)")
         await say(world, "hello")
         assert world.runner.requests[-1].model == SPARE
@@ -115,6 +116,18 @@ def test_a_word_that_names_no_model_is_answered_with_those_there_are(word, says)
             assert (await world.store.load_session(DIRECT)).overrides.model_override is None
 
     play()
+
+
+@story
+async def test_queue_alone_tells_what_holds_here():
+    async with build_world() as world:
+        assert await say(world, "/queue") == (
+            "Queue: steer (default), debounce 0 ms (configured), cap 20 (default), drop summarize (default)"
+        )
+        await say(world, "hello")
+        assert (await say(world, "/queue collect cap:5")).startswith("Queue: collect (set here), debounce 0 ms")
+        assert (await say(world, "/queue default")).startswith("Queue: steer (default)")
+        assert (await say(world, "/queue banana")).startswith("Usage: /queue ")
 
 
 # --- /context ---------------------------------------------------------------------------------------------------------

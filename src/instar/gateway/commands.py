@@ -20,12 +20,15 @@ from instar.core.model.event import CommandAnswered, RunNote
 from instar.core.model.fields import format_session
 from instar.core.model.ids import Instant, TurnId
 from instar.core.model.query import DecisionQuery
+from instar.core.model.session import Overrides
 from instar.core.policy import command_kinds as kinds
 from instar.core.policy.command_help import build_help
 from instar.core.policy.command_patch import CommandPatch, build_command_patch
 from instar.core.policy.command_rights import CommandDecision, command_name, decide_command
 from instar.core.policy.commands import parse_command
+from instar.core.policy.model_choice import ModelNames
 from instar.core.policy.model_text import describe_models, describe_unknown_model
+from instar.core.queue.settings import describe_queue, resolve_queue_settings
 from instar.core.transcript.export_place import choose_export_place
 from instar.core.turn.inline import apply_inline, asks_for_status
 from instar.core.turn.reply import plan_command_reply
@@ -201,7 +204,7 @@ class Commands:
                 patch = build_command_patch(command)
                 if patch is None:
                     raise InvariantBroken("every command is done", why=command_name(command))
-                return await self._set(patch, item)
+                return await self._set(command, patch, item)
 
     async def _stop(self, item: InboxItem) -> str:
         lane = self._lanes.get(item.acceptance.session_key)
@@ -250,7 +253,7 @@ class Commands:
         self._lanes.warm(key).forget()
         return f"Pinned: {pinned}"
 
-    async def _set(self, patch: CommandPatch, item: InboxItem) -> str:
+    async def _set(self, command: kinds.Command, patch: CommandPatch, item: InboxItem) -> str:
         """Store what a command sets, and say what holds now (CMD-23…28)."""
         key = item.acceptance.session_key
         if patch.usage and not patch.fields:
@@ -264,6 +267,16 @@ class Commands:
                 self._services.tell_session(session, "patch")
         else:
             session = await self._parts.store.load_session(key)
+        if isinstance(command, kinds.Queue):
+            channel = item.submission.inbound.channel if item.submission.session_key is None else None
+            overrides = session.overrides if session is not None else Overrides()
+            return describe_queue(
+                resolve_queue_settings(self._parts.config().queue, channel=channel, overrides=overrides)
+            )
+        if isinstance(command, kinds.Model) and session is not None:
+            current = self._services.resolve_model(session, None)
+            own = self._parts.models.default_of(item.acceptance.agent_id)
+            return describe_models(ModelNames(), current=current.ref, is_chosen=current.ref != own.ref)
         entry = format_session(session) if session is not None else {}
         return "\n".join(f"{name}: {entry.get(name, 'not set')}" for name in patch.shown)
 

@@ -23,7 +23,7 @@ from instar.config.paths import resolve_state_dir
 from instar.errors import InstarError
 from instar.system.ids import SystemIds
 
-__all__ = ["command"]
+__all__ = ["command", "find_key", "tell_end"]
 
 RECALLED: Final = 4
 """Messages of before that are shown when a conversation is taken up at a terminal."""
@@ -67,7 +67,7 @@ def command(
             screen = Screen(sys.stderr if as_json else sys.stdout, sys.stderr, colour=shows_colour())
             conversation = Conversation(client, key, screen=screen, ids=ids, thinking=thinking)
             if message is not None:
-                return _tell_end(await conversation.send(message), key=key, as_json=as_json)
+                return tell_end(await conversation.send(message), key=key, as_json=as_json)
             if sys.stdin.isatty() and sys.stdout.isatty():
                 return await _talk_at_terminal(client, conversation, screen)
             return await _talk_through_pipe(conversation)
@@ -100,7 +100,7 @@ async def find_key(client: GatewayClient, session: str | None, agent: str | None
     return session
 
 
-def _tell_end(end: ChatUpdate | None, *, key: str, as_json: bool) -> int:
+def tell_end(end: ChatUpdate | None, *, key: str, as_json: bool) -> int:
     """The exit code of one message; with ``--json`` its end is printed."""
     if as_json:
         print_json(

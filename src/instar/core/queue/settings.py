@@ -24,6 +24,7 @@ __all__ = [
     "QueueDrop",
     "QueueMode",
     "QueueSettings",
+    "describe_queue",
     "parse_queue_cap",
     "parse_queue_directive",
     "parse_queue_drop",
@@ -245,4 +246,17 @@ def _build_directive(found: Mapping[str, object], *, rest: str) -> QueueDirectiv
         reset=bool(found.get("reset")),
         problem=str(found["problem"]) if "problem" in found else None,
         rest=rest,
+    )
+
+
+def describe_queue(settings: QueueSettings) -> str:
+    """The values that hold, each with the layer that it came from, for `/queue` alone (QUEUE-12, WHY-6)."""
+    layers = {"session": "set here", "channel": "the channel's", "config": "configured", "default": "default"}
+
+    def source(name: str) -> str:
+        return layers.get(str(settings.sources.get(name)), "default")
+
+    return (
+        f"Queue: {settings.mode} ({source('mode')}), debounce {settings.debounce_ms} ms ({source('debounce_ms')}), "
+        f"cap {settings.cap} ({source('cap')}), drop {settings.drop} ({source('drop')})"
     )

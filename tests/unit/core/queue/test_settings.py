@@ -13,6 +13,7 @@ from instar.core.queue.settings import (
     QueueConfig,
     QueueDirective,
     QueueSettings,
+    describe_queue,
     parse_queue_cap,
     parse_queue_directive,
     parse_queue_drop,
@@ -179,3 +180,10 @@ def test_only_the_bare_command_shows_the_current_values(text, shows):
 def test_no_text_breaks_the_reader(text):
     directive = parse_queue_directive(text)
     assert directive.rest in text
+
+
+def test_the_bare_command_tells_what_holds_and_who_said_so():
+    config = QueueConfig(mode="collect")
+    told = describe_queue(resolve_queue_settings(config, channel=None, overrides=Overrides(queue_cap=5)))
+    assert told == "Queue: collect (configured), debounce 500 ms (default), cap 5 (set here), drop summarize (default)"
+    assert describe_queue(DEFAULT_QUEUE).startswith("Queue: steer (default), ")
