@@ -2,13 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from instar.core.model.change import Noted
+from instar.core.model.device import Device, DeviceRequest, Devices
 from instar.core.model.ids import AccountId, ChannelName, DeliveryId, Instant, SessionKey
 from instar.core.model.message import Target
 from instar.core.model.pairing import Admission, Pairing, PairingCode, Pairings, Peer
 from instar.core.policy.pairing import find_approved, find_waiting, plan_approval
 from instar.errors import NotFound
 
-__all__ = ["FakePairing"]
+__all__ = ["FakePairing", "MemoryDevices"]
+
+
+class MemoryDevices:
+    """Keeps `instar.ports.devices.DeviceStore`."""
+
+    def __init__(self) -> None:
+        self.devices: dict[str, Device] = {}
+        self.requests: dict[str, DeviceRequest] = {}
+
+    async def find(self, device_id: str) -> Device | None:
+        return self.devices.get(device_id)
+
+    async def find_by_token(self, token_id: str) -> Device | None:
+        return next((one for one in self.devices.values() if one.token_id == token_id), None)
+
+    async def load(self) -> Devices:
+        return Devices(approved=tuple(self.devices.values()), waiting=tuple(self.requests.values()))
+
+    async def ask(self, request: DeviceRequest, *, now: Instant, most: int) -> DeviceRequest | None:
+        del now
+        known = next((one for one in self.requests.values() if one.wish.device_id == request.wish.device_id), None)
+        if known is None and len(self.requests) >= most:
+            return None
+        kept = request if known is None else replace(known, wish=request.wish, reason=request.reason)
+        self.requests[kept.request_id] = kept
+        return kept
+
+    async def answer(self, request_id: str, device: Device | None, *, now: Instant, noted: Noted) -> bool:
+        del now, noted
+        if device is not None:
+            self.devices[device.device_id] = device
+        return self.requests.pop(request_id, None) is not None
+
+    async def set_token(self, device_id: str, token_id: str) -> bool:
+        device = self.devices.get(device_id)
+        if device is None or device.token_id is not None:
+            return False
+        self.devices[device_id] = replace(device, token_id=token_id)
+        return True
+
+    async def remove(self, device_id: str, *, now: Instant, noted: Noted) -> Device | None:
+        del now, noted
+        return self.devices.pop(device_id, None)
+
 
 NOW = Instant(1_773_144_000_000)
 

@@ -74,11 +74,12 @@ from instar.core.policy.budget import BudgetState
 from instar.core.policy.ownership import SessionOwnership, Touch, decide_touch, owns
 from instar.core.routing.key import KeySettings, canonical_key
 from instar.errors import InvalidRequest, NotFound, Unavailable
+from instar.gateway.devices import DeviceDesk
 from instar.gateway.tokens import Tokens
 from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
 from instar.testing.ids import SequenceIds
-from tests.builders.fake_doors import FakePairing
+from tests.builders.fake_doors import FakePairing, MemoryDevices
 from tests.builders.fake_people import FakePeople
 
 __all__ = ["FakeGateway", "FakeOwners", "MemoryTokens"]
@@ -163,6 +164,9 @@ class FakeGateway:
         self.pairing = FakePairing()
         self.people = FakePeople()
         self.tokens = Tokens(MemoryTokens(), SystemClock(), SystemIds(), self.events.publish)
+        self.devices = DeviceDesk(
+            MemoryDevices(), self.tokens, clock=SystemClock(), ids=SystemIds(), events=self.events
+        )
         self.rows: dict[SessionKey, Session] = {}
         self.owners = FakeOwners(self.rows)
         self.transcripts: dict[SessionId, list[StoredEntry]] = {}

@@ -40,11 +40,15 @@ PROTOCOL_ERROR = 1002
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """A client that is let in: as whom, in which protocol, with which capabilities."""
+    """A client that is let in: as whom, in which protocol, with which capabilities.
+
+    `device_token` is the text of a token that was made for its device just now, told this once.
+    """
 
     caller: Caller
     protocol: int
     caps: frozenset[str]
+    device_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,8 @@ class Rejected:
     error: ErrorShape
     close_code: int = POLICY_VIOLATION
     close_reason: str = "connect refused"
+    auth_reason: str | None = None
+    """Which secret was wrong and how (GW-8); None for what was refused for another reason."""
     is_guess: bool = False
     """It showed a secret, and a wrong one."""
 
@@ -102,7 +108,9 @@ def _admit(
     if isinstance(authority, Refused):
         shape = ErrorShape(code="INVALID_REQUEST", message=authority.message, details=authority.details)
         is_guess = authority.problem == "mismatch"
-        return Rejected(error=shape, close_reason=authority.message[:120], is_guess=is_guess)
+        return Rejected(
+            error=shape, close_reason=authority.message[:120], is_guess=is_guess, auth_reason=authority.reason
+        )
     asked = params.texts("scopes") if params.has("scopes") else None
     caller = Caller(
         scopes=grant_scopes(authority.scopes, asked=asked),
@@ -148,7 +156,7 @@ def build_hello(
             },
             "authMode": auth_mode,
         },
-        "auth": {"role": accepted.caller.role, "scopes": _sorted_scopes(accepted.caller.scopes)},
+        "auth": _build_auth(accepted),
         "policy": {
             "maxPayload": limits.frame_max_bytes,
             "maxBufferedBytes": limits.send_buffer_max_bytes,
@@ -156,6 +164,11 @@ def build_hello(
             "attachments": {"maxBytes": ATTACHMENT_MAX_BYTES, "maxImageBytes": ATTACHMENT_MAX_BYTES},
         },
     }
+
+
+def _build_auth(accepted: Accepted) -> dict[str, object]:
+    auth: dict[str, object] = {"role": accepted.caller.role, "scopes": _sorted_scopes(accepted.caller.scopes)}
+    return auth if accepted.device_token is None else {**auth, "deviceToken": accepted.device_token}
 
 
 def _sorted_scopes(scopes: frozenset[str]) -> Sequence[str]:

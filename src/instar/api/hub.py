@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from instar.api.connection import Connection
+from instar.api.device_rows import build_requested, build_resolved_device
 from instar.api.hearing import Hearing
 from instar.api.messages import build_message
 from instar.api.pairing_rows import build_resolved, build_waiting
@@ -23,6 +24,8 @@ from instar.api.settings import Limits
 from instar.api.streams import Outgoing, RunStreams
 from instar.core.model.caller import Caller, has_expired
 from instar.core.model.event import (
+    DeviceRequested,
+    DeviceResolved,
     Event,
     MessageStored,
     PairingRequested,
@@ -91,6 +94,12 @@ class Hub:
                 self.tell((Outgoing(event="pairing.requested", payload=build_waiting(event.code), audience="admins"),))
             case PairingResolved():
                 self.tell((Outgoing(event="pairing.resolved", payload=build_resolved(event), audience="admins"),))
+            case DeviceRequested():
+                told = build_requested(event.request)
+                self.tell((Outgoing(event="device.pair.requested", payload=told, audience="admins"),))
+            case DeviceResolved():
+                told = build_resolved_device(event)
+                self.tell((Outgoing(event="device.pair.resolved", payload=told, audience="admins"),))
             case TokenRevoked():
                 self._revoked.add(event.token_id)
                 self._dismiss("token revoked", lambda caller: caller.token_id == event.token_id)

@@ -20,6 +20,7 @@ from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.caller import Caller
 from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
+from instar.core.model.device import Device, DeviceReason, DeviceRequest, Devices, DeviceWish
 from instar.core.model.event import Event
 from instar.core.model.ids import (
     AccountId,
@@ -55,6 +56,7 @@ from instar.core.policy.ownership import Touch
 from instar.core.policy.tokens import TokenWish
 
 __all__ = [
+    "DevicesPort",
     "EventsPort",
     "ExportFormat",
     "GatewayPort",
@@ -260,6 +262,44 @@ class PairingPort(Protocol):
         ...
 
 
+class DevicesPort(Protocol):
+    """Devices on other machines (LEAK-3)."""
+
+    async def find(self, device_id: str) -> Device | None:
+        """An approved device."""
+        ...
+
+    async def find_by_token(self, token_id: str) -> Device | None:
+        """The device that a token was handed out to; None for a token of nobody's device."""
+        ...
+
+    async def ask(self, wish: DeviceWish, *, reason: DeviceReason) -> DeviceRequest:
+        """Keep what a device asks for until the owner answers. Raises `Unavailable` when too many wait."""
+        ...
+
+    async def give_token(self, device: Device) -> tuple[str | None, str | None]:
+        """The id of a device's token and, where it is made just now, its text."""
+        ...
+
+    async def load(self) -> Devices:
+        """Every approved device, and those that wait, the oldest first."""
+        ...
+
+    async def approve(self, request_id: str, *, scopes: Sequence[str] | None, who: str) -> Device:
+        """Let a device in, with the scopes it asked for or those that are named. Raises `NotFound`,
+        `InvalidRequest`.
+        """
+        ...
+
+    async def reject(self, request_id: str, *, who: str) -> DeviceRequest:
+        """Take a request out of the list. Raises `NotFound`."""
+        ...
+
+    async def remove(self, device_id: str, *, who: str) -> Device:
+        """Shut a device out. Raises `NotFound`, and `InvalidRequest` where the id means several."""
+        ...
+
+
 class TokensPort(Protocol):
     """Credentials beside the gateway's own secret (LEAK-3)."""
 
@@ -348,6 +388,11 @@ class GatewayPort(Protocol):
     @property
     def people(self) -> PeoplePort:
         """One person: what is held, and that it goes."""
+        ...
+
+    @property
+    def devices(self) -> DevicesPort:
+        """Devices on other machines."""
         ...
 
     @property

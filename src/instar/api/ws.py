@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from instar.api.attempts import Attempts
 from instar.api.call import Services
 from instar.api.connection import Connection
+from instar.api.device_gate import DeviceGate, find_origin
 from instar.api.dispatch import Dispatcher
 from instar.api.handshake import (
     POLICY_VIOLATION,
@@ -79,8 +80,9 @@ class SocketDoor:
             await websocket.close(POLICY_VIOLATION, refusal)
             return
         self.hub.greetings += 1
+        nonce = self.services.ids.token()
         try:
-            request = await self._greet(websocket)
+            request = await self._greet(websocket, nonce)
         finally:
             self.hub.greetings -= 1
         if request is None:
@@ -94,6 +96,9 @@ class SocketDoor:
         signin = self._find_signin(websocket)
         cookie = None if signin is None else signin.authority
         decided = decide_connect(request, self.settings, await self._shown_token(request), cookie)
+        gate = DeviceGate(settings=self.settings, gateway=self.services.gateway)
+        now = self.services.clock.now()
+        decided = await gate.check(request, decided, nonce=nonce, origin=find_origin(websocket), now=now)
         self._note_attempt(websocket, decided)
         if isinstance(decided, Rejected):
             log.info("connect_refused", reason=decided.close_reason)
@@ -133,10 +138,10 @@ class SocketDoor:
 
     # --- before connect -----------------------------------------------------------------------------------------------
 
-    async def _greet(self, websocket: WebSocket) -> Request | None:
+    async def _greet(self, websocket: WebSocket, nonce: str) -> Request | None:
         """Accept, challenge, and hear the first request; None when there is none, then the socket is closed."""
         await websocket.accept()
-        challenge = {"nonce": self.services.ids.token(), "ts": self.services.clock.now()}
+        challenge = {"nonce": nonce, "ts": self.services.clock.now()}
         await websocket.send_text(finish_event(encode_event_head(CHALLENGE, challenge), None).decode())
         return await self._first_request(websocket)
 

@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "doctor": "instar.cli.commands.doctor",
     "outbox": "instar.cli.commands.outbox",
     "pairing": "instar.cli.commands.pairing",
+    "devices": "instar.cli.commands.devices",
     "people": "instar.cli.commands.people",
     "export": "instar.cli.commands.exports",
     "security": "instar.cli.commands.security",

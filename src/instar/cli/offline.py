@@ -43,7 +43,7 @@ from instar.system.ids import SystemIds
 __all__ = ["OfflineSource", "open_offline"]
 
 
-_OWNERS = frozenset({"outbox.list", "pairing.list", "security.audit"})
+_OWNERS = frozenset({"device.pair.list", "outbox.list", "pairing.list", "security.audit"})
 """Methods that read what only the owner may see: whoever may open the database is."""
 
 

@@ -25,6 +25,7 @@ from instar.core.model.view import GatewayFacts, GatewayStatus, RunState
 from instar.core.turn.door import decide_acceptance, find_door_peer, resolve_address
 from instar.errors import ChannelError, Unavailable
 from instar.gateway.commands import Commands
+from instar.gateway.devices import DeviceDesk
 from instar.gateway.events import EventHub
 from instar.gateway.keeping import Keeping
 from instar.gateway.lanes import Lanes
@@ -76,6 +77,9 @@ class Gateway:
         self.pairing = PairingDesk(parts, self._services)
         self.owners = Owners(parts)
         self.tokens = Tokens(parts.store.tokens, parts.clock, parts.ids, self.events.publish)
+        self.devices = DeviceDesk(
+            parts.store.devices, self.tokens, clock=parts.clock, ids=parts.ids, events=self.events
+        )
         self.people = People(parts, self._services, self.lanes, self.tokens)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes, pairing=self.pairing)
 

@@ -45,6 +45,7 @@ from instar.core.model.query import (
     UsageRow,
 )
 from instar.core.model.session import Session
+from instar.ports.devices import DeviceStore
 from instar.ports.owners import OwnerStore
 from instar.ports.states import StateStore
 from instar.ports.tokens import TokenStore
@@ -68,6 +69,11 @@ class Store(Protocol):
     @property
     def states(self) -> StateStore:
         """What sessions are told of changes in others (STATE-1…9)."""
+        ...
+
+    @property
+    def devices(self) -> DeviceStore:
+        """Programs on other machines that have a key of their own (LEAK-3)."""
         ...
 
     # --- life -----------------------------------------------------------------------------------------------------

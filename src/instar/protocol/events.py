@@ -62,6 +62,21 @@ _ALL: Final = (
         rule="RPC-38",
     ),
     EventKind(
+        name="device.pair.requested",
+        summary="a device on another machine waits for the owner's word",
+        audience="every connection that may administer",
+        payload="`{requestId, deviceId, publicKey, displayName?, platform?, clientId?, clientMode?, remoteIp?, role, "
+        "roles, scopes, ts}`",
+        rule="LEAK-3",
+    ),
+    EventKind(
+        name="device.pair.resolved",
+        summary="the owner said a word about a device that waited",
+        audience="every connection that may administer",
+        payload="`{requestId, deviceId, decision: approved|rejected, ts}`",
+        rule="LEAK-3",
+    ),
+    EventKind(
         name="pairing.requested",
         summary="a stranger was told a pairing code that waits for the owner's word",
         audience="every connection that may administer",

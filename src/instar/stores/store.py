@@ -41,6 +41,7 @@ from instar.core.model.session import Session
 from instar.errors import StoreError
 from instar.stores import change, decisions, inbox, outbox, recover, search, sessions, transcripts, usage
 from instar.stores import pairing as pairing_rows
+from instar.stores.devices import DeviceRows
 from instar.stores.owners import OwnerRows
 from instar.stores.search_index import SearchIndex
 from instar.stores.states import StateRows
@@ -59,6 +60,7 @@ class SessionStore:
         self._engine = engine
         self.search_index = SearchIndex(engine)
         self.tokens = TokenRows(engine)
+        self.devices = DeviceRows(engine)
         self.states = StateRows(engine)
         self.owners = OwnerRows(engine)
 

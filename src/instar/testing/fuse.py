@@ -22,6 +22,7 @@ from typing import cast
 from instar.core.model.message import Outbound
 from instar.errors import StoreError
 from instar.ports.channel import Capabilities, Channel, ChannelContext, Receipt
+from instar.ports.devices import DeviceStore
 from instar.ports.owners import OwnerStore
 from instar.ports.runner import ModelRequest, Runner, RunnerEvent
 from instar.ports.states import StateStore
@@ -106,6 +107,11 @@ class _FusedStore:
     def states(self) -> StateStore:
         """State logs: what is asked beside a change has nothing to lose."""
         return self._inner.states
+
+    @property
+    def devices(self) -> DeviceStore:
+        """Devices: the same."""
+        return self._inner.devices
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
         verb: Callable[..., Awaitable[object]] = getattr(self._inner, name)

@@ -13,6 +13,7 @@ from instar.api.call import Handler
 from instar.api.handlers import (
     agents,
     chat,
+    devices,
     gateway,
     keeping,
     operator,
@@ -41,6 +42,7 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     **keeping.HANDLERS,
     **operator.HANDLERS,
     **pairing.HANDLERS,
+    **devices.HANDLERS,
     **people.HANDLERS,
     **security.HANDLERS,
     **tokens.HANDLERS,

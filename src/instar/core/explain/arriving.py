@@ -128,9 +128,17 @@ def tell_access(facts: Facts) -> str:
     if facts.outcome == "admitted":
         return f"The sender may write here: {reason}."
     if facts.outcome in _APPROVALS:
-        who = "group" if facts.word("chat") == "group" else "person"
-        return f"The {who} was {_APPROVALS[facts.outcome]} on {facts.word('channel', 'a channel')} by {facts.who}."
+        return _tell_approval(facts)
     return f"The message was refused: {reason}.{_PAIRING_STEPS.get(facts.word('pairing'), '')}"
+
+
+def _tell_approval(facts: Facts) -> str:
+    """What the owner said about a person, a group or a device."""
+    chat, said = facts.word("chat"), _APPROVALS[facts.outcome]
+    if chat == "device":
+        return f"The device {facts.word('device', 'without a name')} was {said} by {facts.who}."
+    who = "group" if chat == "group" else "person"
+    return f"The {who} was {said} on {facts.word('channel', 'a channel')} by {facts.who}."
 
 
 def tell_activation(facts: Facts) -> str:

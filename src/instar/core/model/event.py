@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from instar.core.model.device import DeviceRequest
 from instar.core.model.entry import AnyEntry, AssistantMessage, Block, Usage
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.pairing import PairingCode, Peer
@@ -18,6 +19,8 @@ __all__ = [
     "AssistantDelta",
     "CommandAnswered",
     "DeliveriesDue",
+    "DeviceRequested",
+    "DeviceResolved",
     "Event",
     "MessageStored",
     "PairingRequested",
@@ -192,6 +195,22 @@ class PairingResolved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRequested:
+    """A device on another machine waits for the owner's word (LEAK-3)."""
+
+    request: DeviceRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceResolved:
+    """The owner said a word about a device that waited."""
+
+    request: DeviceRequest
+    decision: Literal["approved", "rejected"]
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShuttingDown:
     """The gateway stops (GW-15)."""
 
@@ -218,6 +237,8 @@ Event = (
     | MessageStored
     | SessionChanged
     | DeliveriesDue
+    | DeviceRequested
+    | DeviceResolved
     | PairingRequested
     | PairingResolved
     | ShuttingDown

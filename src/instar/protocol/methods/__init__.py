@@ -14,6 +14,7 @@ from typing import Final
 
 from instar.protocol.methods.chat import CHAT
 from instar.protocol.methods.connect import CONNECT
+from instar.protocol.methods.devices import DEVICES
 from instar.protocol.methods.gateway import AGENTS, GATEWAY
 from instar.protocol.methods.keeping import KEEPING
 from instar.protocol.methods.operator import OPERATOR
@@ -48,6 +49,7 @@ METHODS: Final[Mapping[str, Method]] = {
         *GATEWAY,
         *OPERATOR,
         *PAIRING,
+        *DEVICES,
         *PEOPLE,
         *SECURITY,
         *TOKENS,

@@ -46,7 +46,8 @@ CONNECT: Final = Method(
             fields=(
                 Field(name="token", most=4096),
                 Field(name="password", most=4096),
-                *ignored("bootstrapToken deviceToken approvalRuntimeToken agentRuntimeIdentityToken"),
+                Field(name="deviceToken", most=4096, note="the token that was handed out to the device"),
+                *ignored("bootstrapToken approvalRuntimeToken agentRuntimeIdentityToken"),
             ),
             closed=True,
         ),

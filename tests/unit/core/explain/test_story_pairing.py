@@ -28,6 +28,13 @@ def test_the_owners_word_names_who_said_it(outcome, chat, sentence):
     assert told(outcome, who="alice", chat=chat, channel="telegram", account="default") == sentence
 
 
+def test_a_device_is_called_by_the_beginning_of_its_id():
+    assert told("approved", who="alice", chat="device", device="0a1b") == (
+        "The device 0a1b was approved by alice. LEAK-2"
+    )
+    assert told("revoked", chat="device").startswith("The device without a name was shut out again")
+
+
 @pytest.mark.parametrize(("step", "words"), [("repeat", "told their pairing code once more"), ("waits", "still waits")])
 def test_a_code_that_waits_is_mentioned(step, words):
     assert words in told("refused", reason="not_paired", pairing=step)
