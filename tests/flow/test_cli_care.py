@@ -1,10 +1,10 @@
 """Looking after sessions from the command line, against a real gateway process (CLI-6…10, CLI-16, SEARCH, COST-1)."""
 
 import json
-import time
 
 import pytest
 
+from instar.cli.commands import logs
 from instar.cli.commands.logs import tell_line
 from instar.cli.commands.sessions_tail import tell_event
 from instar.cli.main import run
@@ -190,7 +190,7 @@ def test_the_log_is_followed_from_where_it_was(instar, monkeypatch):
         if len(rounds) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(time, "sleep", pause)
+    monkeypatch.setattr(logs, "pause", pause)
     code, out, _ = instar("logs", "--follow", "--limit", "1", "--interval", "250")
     assert (code, rounds) == (1, [0.25, 0.25])
     # Each look is a client of its own, which the log tells.

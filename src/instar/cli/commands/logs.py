@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from instar.cli.terminal import clean, paint, print_json, say, shows_colour, war
 from instar.client.wire import Payload
 from instar.config.paths import resolve_state_dir
 from instar.errors import GatewayUnreachable
+from instar.system.clock import SystemClock
 from instar.system.log_tail import read_tail
 
 __all__ = ["command", "tell_line"]
@@ -80,7 +81,12 @@ def command(
             return
         sys.stdout.flush()
         cursor = found["cursor"]
-        time.sleep(interval / 1000)  # noqa: TID251 - a person watches; no decision hangs on it
+        pause(interval / 1000)
+
+
+def pause(seconds: float) -> None:
+    """Wait before the next look."""
+    asyncio.run(SystemClock().sleep(seconds))
 
 
 def _reader(flags: GatewayFlags, session: str | None, *, limit: int, max_bytes: int) -> Read:
