@@ -32,6 +32,7 @@ DEFAULTS = {
     "channels.<name>.groupPolicy": lambda config: config.access("irc").group_policy,
     "channels.<name>.historyLimit": lambda config: config.activation("irc").history_limit,
     "agents.defaults.maxConcurrent": lambda config: config.queue.max_concurrent,
+    "cron.maxConcurrentRuns": lambda config: config.queue.max_cron_runs,
     "gateway.port": lambda config: config.gateway.port,
     "gateway.auth.mode": lambda config: config.gateway.auth_mode,
     "gateway.controlUi.basePath": lambda config: config.gateway.base_path,

@@ -316,3 +316,37 @@ async def test_no_more_turns_run_at_once_than_the_gateway_has_places_for():
         gate.open()
         await world.settle()
         assert len(sent_texts(world)) == 4
+
+
+@pytest.mark.parametrize("key", ["agent:main:subagent:1", "agent:main:cron:daily"])
+def test_spawned_sessions_and_jobs_do_not_wait_for_the_places_of_people(key):
+    @story
+    async def play():
+        gate = Gate()
+        config = build_config(agents={"defaults": {"maxConcurrent": 1, "subagents": {"maxConcurrent": 1}}})
+        first = lambda asked: Reply(text="held", before_chunk=gate)  # noqa: E731 - a script
+        async with GatewayInMemory(config, runner=ScriptedRunner(then(first, echo_script))) as world:
+            # The only place of people's turns is taken …
+            await world.channel("telegram").post("first", sender="ann")
+            await gate.reached.wait()
+            await ask(world, "meanwhile", key=key, options=TurnOptions(system=True))
+            # … and the other lane goes on.
+            await until_lines(world, key, 2)
+            assert (await read_lines(world, key))[-1] == "assistant: You said: meanwhile"
+            # A second person waits for the first one's place.
+            await world.channel("telegram").post("second", sender="bob")
+            await world.run_for(1)
+            assert await read_lines(world, "agent:main:telegram:direct:bob") == []
+            gate.open()
+            await world.settle()
+            assert len(await read_lines(world, "agent:main:telegram:direct:bob")) == 2
+
+    play()
+
+
+async def until_lines(world, key, count):
+    for _ in range(500):
+        if len(await read_lines(world, key)) == count:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError(await read_lines(world, key))

@@ -22,12 +22,18 @@ _BUILT_FROM: Final = {
 }
 """Fields of `Config` that were used once, when the gateway was built, and the settings they come from."""
 
+_POOLS: Final = {
+    "max_concurrent": "agents.defaults.maxConcurrent",
+    "max_subagents": "agents.defaults.subagents.maxConcurrent",
+    "max_cron_runs": "cron.maxConcurrentRuns",
+}
+"""Limits of lanes, which are as long as they were made."""
+
 
 def apply_reload(old: Config, new: Config) -> tuple[Config, tuple[str, ...]]:
     """The configuration that holds once the file says `new`, and the settings that wait for the next start."""
     waiting = [paths for name, paths in _BUILT_FROM.items() if getattr(old, name) != getattr(new, name)]
-    if old.queue.max_concurrent != new.queue.max_concurrent:
-        waiting.append("agents.defaults.maxConcurrent")
+    waiting += [path for name, path in _POOLS.items() if getattr(old.queue, name) != getattr(new.queue, name)]
     kept = replace(
         new,
         state_dir=old.state_dir,

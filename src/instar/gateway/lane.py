@@ -376,7 +376,7 @@ class Lane:
 
     async def _run(self, running: _Running, *, resume: bool) -> None:
         """Run a turn to its end, in one of the places that all share (QUEUE-2)."""
-        work, slots = running.work, self._host.slots
+        work, slots = running.work, self._host.slots(self.key)
         has_place = False
         try:
             if not running.stopped.done():

@@ -81,9 +81,8 @@ class LaneHost(Protocol):
         """Time."""
         ...
 
-    @property
-    def slots(self) -> asyncio.Semaphore:
-        """The places that all runs share (QUEUE-2)."""
+    def slots(self, key: SessionKey) -> asyncio.Semaphore:
+        """The places that the runs of a session share with others (QUEUE-2)."""
         ...
 
     async def build_lane_message(self, item: InboxItem, *, busy: bool) -> LaneMessage:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import structlog
 
@@ -17,6 +18,7 @@ from instar.core.model.ids import InboundId, SessionId, SessionKey, TurnId
 from instar.core.model.session import Overrides
 from instar.core.queue.lane import Dropped, LaneMessage
 from instar.core.queue.mode import Next
+from instar.core.queue.pools import Pool, pool_size, resolve_pool
 from instar.core.queue.settings import parse_queue_mode, resolve_queue_settings
 from instar.core.turn.inline import find_inline_queue
 from instar.core.turn.recover import read_steered
@@ -51,7 +53,9 @@ class Lanes:
         self._opened: tuple[asyncio.TaskGroup, Commands] | None = None
         self._lanes: dict[SessionKey, Lane] = {}
         self._warm: dict[SessionKey, WarmContext] = {}
-        self._slots = asyncio.Semaphore(parts.config().queue.max_concurrent)
+        queue = parts.config().queue
+        pools: tuple[Pool, ...] = get_args(Pool)
+        self._slots = {pool: asyncio.Semaphore(pool_size(queue, pool)) for pool in pools}
 
     def open(self, group: asyncio.TaskGroup, commands: Commands) -> None:
         """Let lanes start, with their tasks in `group`."""
@@ -94,10 +98,9 @@ class Lanes:
         """Time."""
         return self._parts.clock
 
-    @property
-    def slots(self) -> asyncio.Semaphore:
-        """The places that all runs share (QUEUE-2)."""
-        return self._slots
+    def slots(self, key: SessionKey) -> asyncio.Semaphore:
+        """The places that the runs of a session share with others (QUEUE-2)."""
+        return self._slots[resolve_pool(key)]
 
     async def build_lane_message(self, item: InboxItem, *, busy: bool) -> LaneMessage:
         """The message as the queue sees it; the session's own queue settings are read only when they matter."""

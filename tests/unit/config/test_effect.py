@@ -44,6 +44,11 @@ def test_everything_about_sessions_holds_at_once():
         ({"models": {"providers": {"x": {"baseUrl": "http://127.0.0.1:1", "api": "openai-completions"}}}}, "models"),
         ({"delivery": {"maxAttempts": 2}}, "delivery"),
         ({"agents": {"defaults": {"maxConcurrent": 3}}}, "agents.defaults.maxConcurrent"),
+        (
+            {"agents": {"defaults": {"subagents": {"maxConcurrent": 3}}}},
+            "agents.defaults.subagents.maxConcurrent",
+        ),
+        ({"cron": {"maxConcurrentRuns": 3}}, "cron.maxConcurrentRuns"),
     ],
 )
 def test_what_the_gateway_was_built_from_waits_for_the_next_start(raw, waits):

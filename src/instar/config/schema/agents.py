@@ -39,6 +39,20 @@ class GroupChat(Section):
     history_limit: object = setting("As `historyLimit` of a channel, for all.", default="50", rules="ACT-7")
 
 
+class Subagents(Section):
+    """Limits of sessions that agents spawn."""
+
+    max_concurrent: object = setting(
+        "So many turns of spawned sessions run at once, beside all others; read from `agents.defaults`.",
+        default="8",
+        limit="1 or more",
+        rules="QUEUE-2",
+    )
+    max_spawn_depth: object = setting(
+        "How deep spawned sessions may spawn others.", default="1", limit="1 to 5", rules="SESSTOOL-9", later=True
+    )
+
+
 class AgentSettings(Section):
     """What may be set for every agent under `agents.defaults` and for one in its own object."""
 
@@ -72,7 +86,7 @@ class AgentSettings(Section):
         rules="TYPE-4, TYPE-7",
         later=True,
     )
-    subagents: dict[str, Any] | None = setting("Limits of agents that agents start.", rules="SESSTOOL-9", later=True)
+    subagents: Subagents | None = setting("Limits of sessions that agents spawn.", rules="QUEUE-2, SESSTOOL-9")
     tools: dict[str, Any] | None = setting("Which tools.", rules="TYPE-5", later=True)
 
 

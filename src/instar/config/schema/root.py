@@ -150,7 +150,9 @@ class Cron(Section):
     session_retention: object = setting(
         "Rows of finished runs go after so long.", default='`"24h"`', unit="duration", rules="CRON-10", later=True
     )
-    max_concurrent_runs: object = setting("So many jobs run at once.", default="1", rules="CRON-11", later=True)
+    max_concurrent_runs: object = setting(
+        "So many jobs run at once.", default="1", limit="1 or more", rules="CRON-11, QUEUE-2"
+    )
 
 
 class Logging(Section):

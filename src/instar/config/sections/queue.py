@@ -1,4 +1,4 @@
-"""`messages.queue` and `agents.defaults.maxConcurrent`: what lanes do with messages (QUEUE-1, 2, 10, 11, 13)."""
+"""`messages.queue` and the limits of lanes: what they do with messages (QUEUE-1, 2, 10, 11, 13)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ def parse_queue(root: Mapping[str, object]) -> QueueConfig:
     """
     path = "messages.queue"
     fields = read_object(read_object(root.get("messages"), "messages").get("queue"), path)
-    limit = read_whole(agent_defaults(root).get("maxConcurrent"), "agents.defaults.maxConcurrent", least=1)
+    defaults, built_in = agent_defaults(root), QueueConfig()
+    spawned = read_object(defaults.get("subagents"), "agents.defaults.subagents")
+    jobs = read_object(root.get("cron"), "cron")
+    limit = read_whole(defaults.get("maxConcurrent"), "agents.defaults.maxConcurrent", least=1)
+    spawned_limit = read_whole(spawned.get("maxConcurrent"), "agents.defaults.subagents.maxConcurrent", least=1)
+    job_limit = read_whole(jobs.get("maxConcurrentRuns"), "cron.maxConcurrentRuns", least=1)
     return QueueConfig(
         mode=_read_mode(fields.get("mode"), f"{path}.mode"),
         mode_by_channel=_read_by_channel(fields.get("byChannel"), f"{path}.byChannel", read=_read_mode),
@@ -35,7 +40,9 @@ def parse_queue(root: Mapping[str, object]) -> QueueConfig:
         ),
         cap=_read(parse_queue_cap, fields.get("cap"), f"{path}.cap", wanted="a whole number from 1 on"),
         drop=_read(parse_queue_drop, fields.get("drop"), f"{path}.drop", wanted='"old", "new" or "summarize"'),
-        max_concurrent=limit or QueueConfig().max_concurrent,
+        max_concurrent=limit or built_in.max_concurrent,
+        max_subagents=spawned_limit or built_in.max_subagents,
+        max_cron_runs=job_limit or built_in.max_cron_runs,
     )
 
 

@@ -71,7 +71,8 @@ _OPTION: Final = re.compile(r"(debounce|cap|drop)[:=](.+)", re.IGNORECASE)
 class QueueConfig:
     """What the configuration says under `messages.queue` and `agents.defaults`; None and absent channels are silent.
 
-    `max_concurrent` is the size of the lane that all runs share (QUEUE-2).
+    `max_concurrent` is the size of the lane that all runs share; `max_subagents` and `max_cron_runs` are those of
+    spawned sessions and of jobs, which have lanes of their own (QUEUE-2).
     """
 
     mode: QueueMode | None = None
@@ -81,6 +82,8 @@ class QueueConfig:
     cap: int | None = None
     drop: QueueDrop | None = None
     max_concurrent: int = 64
+    max_subagents: int = 8
+    max_cron_runs: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

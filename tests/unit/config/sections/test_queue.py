@@ -40,6 +40,8 @@ def test_every_field_is_read():
 
 def test_the_lane_that_all_runs_share_has_a_size():
     assert parse(agents={"defaults": {"maxConcurrent": 3}}).max_concurrent == 3
+    assert parse(agents={"defaults": {"subagents": {"maxConcurrent": 2}}}).max_subagents == 2
+    assert parse(cron={"maxConcurrentRuns": 4}).max_cron_runs == 4
 
 
 @pytest.mark.parametrize(
