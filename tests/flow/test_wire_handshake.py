@@ -162,12 +162,16 @@ def test_who_may_administer_may_read():
     run_story(story)
 
 
-def test_a_device_beside_a_good_token_is_accepted():
+def test_a_device_that_does_not_prove_its_key_is_refused_beside_a_good_token():
+    """The proofs that count are in test_wire_devices."""
     device = {"id": "d", "publicKey": "p", "signature": "s", "signedAt": 1, "nonce": "n"}
 
     async def story():
-        async with open_server() as (server, _), open_client(server, device=device) as client:
-            assert client.hello["type"] == "hello-ok"
+        async with open_server() as (server, _), open_client(server, greet=False) as client:
+            await client.receive()
+            error = (await client.call("connect", build_connect(device=device)))["error"]
+            assert error["details"] == {"code": "DEVICE_AUTH_PUBLIC_KEY_INVALID", "reason": "device-public-key"}
+            assert await client.closed() == (1008, "device public key invalid")
 
     run_story(story)
 
