@@ -6,7 +6,7 @@ Layout (docs/howto/backup.md)::
     sessions/<key, encoded>/session.json   the session's entry (ENTRY-*), its row, its transcripts in order
     sessions/<key, encoded>/<id>.jsonl     each transcript with every branch (docs/formats/transcript.md)
     inbox.jsonl outbox.jsonl decisions.jsonl usage.jsonl    one object a line, in order
-    pairings.jsonl                         who was let in by the owner
+    pairings.jsonl members.jsonl           who was let in by the owner, who is in which group
     state_versions.jsonl state_log.jsonl state_watches.jsonl notices.jsonl    the same
 
 Two stores are equal when their exports are: that is how the round trip is tested.
@@ -107,6 +107,7 @@ _TABLES: Final[Mapping[str, list[str]]] = {
         "approved_at",
         "approved_by",
     ],
+    "members": ["person", "session_key", "source", "since_at"],
     "state_versions": ["session_key", "version"],
     "state_log": ["session_key", "sequence", "kind", "actor_type", "actor", "summary", "at"],
     "state_watches": ["watcher", "watched", "cursor"],
@@ -114,6 +115,9 @@ _TABLES: Final[Mapping[str, list[str]]] = {
     "erased": ["hash", "salt", "at"],
 }
 """Columns in the order of the queries of ``transfer.sql``."""
+
+_LATER: Final = {"inbox": frozenset({"left_out"}), "usage": frozenset({"channel"})}
+"""Columns that exports of older builds lack; they are empty then."""
 
 _DOCUMENTS: Final = frozenset({"acknowledgement", "acceptance", "submission", "attachments", "target", "inputs"})
 """Columns that hold JSON; in the files they are JSON too, not text."""
@@ -345,9 +349,13 @@ def _store_rows(tx: Transaction, *, table: str, lines: list[bytes]) -> None:
 
 
 def _close_row(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line as the parameters of its query. An older build's export lacks the columns that came later."""
+    missing = {*_TABLES[table]} - row.keys() - _LATER.get(table, frozenset())
+    if missing:
+        why = f"a line has no {', '.join(sorted(missing))}"
+        raise StoreUnreadable(f"{table}.jsonl is not whole", why=why, fix="Use another copy of the export.")
+    named = {name: row.get(name) for name in _TABLES[table]}
     return {
         name: msgspec.json.encode(value).decode() if name in _DOCUMENTS and value is not None else value
-        for name in _TABLES[table]
-        # An older build's export lacks the columns that came later.
-        for value in [row.get(name)]
+        for name, value in named.items()
     }

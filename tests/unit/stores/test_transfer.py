@@ -14,12 +14,16 @@ import pytest
 
 from instar.core.model.change import SessionChange
 from instar.core.model.ids import AgentId, EntryId, SessionKey
+from instar.core.model.query import SearchQuery
 from instar.core.policy.redaction import build_redactor
 from instar.errors import InvalidRequest, StoreUnreadable
+from instar.stores import transfer
 from instar.stores.importer import import_transcript_file
 from instar.stores.sqlite import open_memory_store
 from instar.stores.transfer import export_store, import_store
 from instar.testing.gateway import GatewayInMemory
+from instar.testing.simulate import play as play_module
+from instar.testing.simulate.draw import draw_story
 from tests.builders.store import (
     NOW,
     SessionTalk,
@@ -29,30 +33,9 @@ from tests.builders.store import (
     build_message,
     file_store,
 )
+from tests.builders.tables import NOT_CARRIED, dump_tables
 
 STATES = ("state_versions", "state_log", "state_watches", "notices")
-DATA = ("sessions", "transcripts", "entries", "inbox", "outbox", "decisions", "usage", "session_counts", *STATES)
-
-
-def dump(path: Path) -> dict[str, list[dict[str, object]]]:
-    """Every row of every table that holds data, by name of column; internal numbers are left out."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    names = dict(connection.execute("SELECT id, session_id FROM transcripts"))
-    tables: dict[str, list[dict[str, object]]] = {}
-    for table in DATA:
-        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-        rows = [dict(zip(columns, row, strict=True)) for row in connection.execute(f"SELECT * FROM {table}")]  # noqa: S608
-        for row in rows:
-            if table in {"sessions", "transcripts", "decisions", "usage", "state_log", "notices"}:
-                row.pop("id")
-            if table in {"inbox", "outbox"}:
-                row.pop("seq")
-            if table == "entries":
-                row["transcript"] = names[row["transcript"]]
-        ordered = table in {"inbox", "outbox", "decisions", "usage"}
-        tables[table] = rows if ordered else sorted(rows, key=lambda row: json.dumps(row, default=str))
-    connection.close()
-    return tables
 
 
 def round_trip(database: Path, tmp_path: Path, *, clean: Callable[[object], object] | None = None) -> Path:
@@ -71,7 +54,9 @@ async def play(database: Path, seed: int) -> None:
     """A gateway with people, a group, resets, steering, deletes and failing replies, its store put into a file."""
     draw = random.Random(seed)
     config = {
-        "channels": {"chat": {"type": "bridge", "token": "t" * 8, "dmPolicy": "open", "groupPolicy": "open", "allowFrom": ["*"]}},
+        "channels": {
+            "chat": {"type": "bridge", "token": "t" * 8, "dmPolicy": "open", "groupPolicy": "open", "allowFrom": ["*"]}
+        },
         "session": {"dmScope": "per-channel-peer"},
         "gateway": {"allowUnsafe": True},
     }
@@ -92,7 +77,7 @@ async def play(database: Path, seed: int) -> None:
 def test_a_store_that_was_lived_in_comes_back_field_by_field(tmp_path: Path, seed: int):
     asyncio.run(play(tmp_path / "instar.db", seed))
     new = round_trip(tmp_path / "instar.db", tmp_path)
-    before, after = dump(tmp_path / "instar.db"), dump(new)
+    before, after = dump_tables(tmp_path / "instar.db"), dump_tables(new)
     assert all(before[table] for table in ("sessions", "entries", "inbox", "outbox", "decisions", *STATES))
     assert after == before
 
@@ -109,7 +94,7 @@ def test_branches_compactions_and_closed_lives_come_back(tmp_path: Path):
 
     asyncio.run(story())
     new = round_trip(tmp_path / "instar.db", tmp_path)
-    assert dump(new) == dump(tmp_path / "instar.db")
+    assert dump_tables(new) == dump_tables(tmp_path / "instar.db")
 
 
 @pytest.mark.parametrize("name", ["large-session.jsonl"])
@@ -123,8 +108,8 @@ def test_a_recorded_transcript_comes_back_line_by_line(tmp_path: Path, recorded_
 
     asyncio.run(story())
     new = round_trip(tmp_path / "instar.db", tmp_path)
-    assert dump(new) == dump(tmp_path / "instar.db")
-    assert dump(new)["entries"]
+    assert dump_tables(new) == dump_tables(tmp_path / "instar.db")
+    assert dump_tables(new)["entries"]
 
 
 def test_an_export_of_a_build_without_state_logs_is_taken(tmp_path: Path, exported: Path):
@@ -139,7 +124,7 @@ def test_an_export_of_a_build_without_state_logs_is_taken(tmp_path: Path, export
     manifest["files"]["inbox.jsonl"] = sha256(inbox.read_bytes()).hexdigest()
     (exported / "manifest.json").write_text(json.dumps(manifest))
     bring(exported, tmp_path / "new" / "instar.db")
-    assert dump(tmp_path / "new" / "instar.db")["inbox"]
+    assert dump_tables(tmp_path / "new" / "instar.db")["inbox"]
 
 
 @pytest.fixture
@@ -188,3 +173,91 @@ def test_nothing_is_mixed_and_nothing_overwritten(exported: Path, tmp_path: Path
         bring(exported, tmp_path / "instar.db")
     with pytest.raises(InvalidRequest, match="not empty"):
         asyncio.run(export_store(tmp_path / "instar.db", exported, now=NOW, clean=None))
+
+
+# --- nothing is forgotten ---------------------------------------------------------------------------------------------
+
+
+def test_every_table_and_column_is_carried_or_explained(tmp_path: Path):
+    async def story():
+        async with file_store(tmp_path / "instar.db")():
+            pass
+
+    asyncio.run(story())
+    made_of_transcripts = {"sessions", "session_counts", "transcripts", "entries"}
+    tables = dump_tables(tmp_path / "instar.db")
+    assert set(tables) - made_of_transcripts == set(transfer._TABLES)
+    assert not set(tables) & NOT_CARRIED.keys()
+    connection = apsw.Connection(str(tmp_path / "instar.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    for table, carried in transfer._TABLES.items():
+        columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} - {"id", "seq"}
+        renamed = {"watched" if (table, name) == ("state_watches", "target") else name for name in columns}
+        assert renamed == set(carried), table
+    connection.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_simulated_store_comes_back_field_by_field(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch):
+    look = play_module.check_story
+
+    async def look_and_copy(world):
+        await look(world)
+        world.inner.engine._connection.execute("VACUUM INTO ?", (str(tmp_path / "instar.db"),))
+
+    monkeypatch.setattr(play_module, "check_story", look_and_copy)
+    played = play_module.play_story(draw_story(1_000 + seed))
+    assert played.broken == ()
+    new = round_trip(tmp_path / "instar.db", tmp_path)
+    before = dump_tables(tmp_path / "instar.db")
+    assert len(before["inbox"]) == played.messages
+    assert dump_tables(new) == before
+
+
+def test_what_came_back_is_found_by_a_search(tmp_path: Path):
+    asyncio.run(play(tmp_path / "instar.db", 1))
+    new = round_trip(tmp_path / "instar.db", tmp_path)
+
+    async def ask(path: Path):
+        async with file_store(path)() as store:
+            page = await store.search(SearchQuery(text="hello", limit=50))
+            assert not page.indexing
+            return sorted(hit.text for hit in page.hits)
+
+    found = asyncio.run(ask(tmp_path / "instar.db"))
+    assert found
+    assert asyncio.run(ask(new)) == found
+
+
+def rewrite(folder: Path, name: str, change: Callable[[dict[str, object]], None]) -> None:
+    """Change every line of a file of an export, and its digest with it."""
+    lines = [json.loads(line) for line in (folder / name).read_text().splitlines()]
+    for line in lines:
+        change(line)
+    content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    (folder / name).write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][name] = sha256(content).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.fixture
+def lived_in(tmp_path: Path) -> Path:
+    asyncio.run(play(tmp_path / "instar.db", 0))
+    asyncio.run(export_store(tmp_path / "instar.db", tmp_path / "export", now=NOW, clean=None))
+    return tmp_path / "export"
+
+
+def test_an_export_of_a_build_with_fewer_columns_is_taken(lived_in: Path, tmp_path: Path):
+    rewrite(lived_in, "inbox.jsonl", lambda row: row.pop("left_out"))
+    rewrite(lived_in, "usage.jsonl", lambda row: row.pop("channel"))
+    bring(lived_in, tmp_path / "new.db")
+    before, after = dump_tables(tmp_path / "instar.db"), dump_tables(tmp_path / "new.db")
+    assert [row["channel"] for row in after["usage"]] == [None] * len(before["usage"])
+    assert [row["left_out"] for row in after["inbox"]] == [None] * len(before["inbox"])
+    assert after["entries"] == before["entries"]
+
+
+def test_a_line_that_lacks_what_was_always_there_is_named(lived_in: Path, tmp_path: Path):
+    rewrite(lived_in, "inbox.jsonl", lambda row: row.pop("state"))
+    with pytest.raises(StoreUnreadable, match=r"inbox.jsonl is not whole: a line has no state"):
+        bring(lived_in, tmp_path / "new.db")

@@ -99,6 +99,17 @@ INSERT INTO usage ({usage_columns}) VALUES (
     :cache_read_tokens, :cache_write_tokens, :cost_usd, :channel
 );
 
+-- name: dump_members
+-- The next members of groups, in no order that matters.
+SELECT place, person, session_key, source, since_at FROM (
+    SELECT ROW_NUMBER() OVER (ORDER BY person, session_key) AS place, person, session_key, source, since_at FROM members
+) WHERE place > :after ORDER BY place LIMIT :limit;
+
+-- name: restore_members
+-- A member of a group as it was.
+INSERT INTO members (person, session_key, source, since_at) VALUES (:person, :session_key, :source, :since_at)
+ON CONFLICT DO NOTHING;
+
 -- name: dump_state_versions
 -- The next versions of sessions, in no order that matters.
 SELECT place, session_key, version FROM (
