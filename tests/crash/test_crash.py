@@ -6,10 +6,10 @@ import pytest
 
 from instar.testing.crash.campaign import CrashPlan, run_campaign
 from instar.testing.crash.damage import make_killed_state, try_damaged
-from instar.testing.crash.dice import Dice
 from instar.testing.crash.model import token_script
 from instar.testing.crash.process import build_config
 from instar.testing.model_server import ModelServer
+from instar.testing.simulate.dice import Dice
 from tests.builders.disk import needs_small_disk
 
 pytestmark = pytest.mark.timeout(180)

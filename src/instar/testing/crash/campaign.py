@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from instar.system.clock import SystemClock
-from instar.testing.crash.dice import Dice
 from instar.testing.crash.harm import SmallDisk, harm_mirror
 from instar.testing.crash.ledger import Ledger
 from instar.testing.crash.model import token_script
@@ -27,6 +26,7 @@ from instar.testing.crash.report import CrashReport
 from instar.testing.crash.senders import build_senders
 from instar.testing.crash.verdict import check_copy, copy_files, count_open, judge, read_words
 from instar.testing.model_server import ModelServer
+from instar.testing.simulate.dice import Dice
 
 __all__ = ["HARMS", "CrashPlan", "run_campaign"]
 

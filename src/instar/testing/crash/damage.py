@@ -15,12 +15,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from instar.testing.crash.dice import Dice
 from instar.testing.crash.harm import flip_bits, tear
 from instar.testing.crash.ledger import format_token
 from instar.testing.crash.process import GatewayUnderFire, ask_doctor, find_port
 from instar.testing.crash.verdict import check_soundness, copy_files, find_missing
 from instar.testing.crash.web import Unanswered, ask
+from instar.testing.simulate.dice import Dice
 
 __all__ = ["DATABASE_HARMS", "KilledState", "Trial", "make_killed_state", "try_damaged"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from instar.errors import InvalidRequest
-from instar.testing.crash.dice import Dice
+from instar.testing.simulate.dice import Dice
 
 __all__ = ["MIRROR_HARMS", "SmallDisk", "flip_bits", "harm_mirror", "tear"]
 

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from instar.testing.crash.dice import Dice
 from instar.testing.crash.ledger import Ledger
 from instar.testing.crash.web import Unanswered, ask
+from instar.testing.simulate.dice import Dice
 
 __all__ = ["Receiver"]
 

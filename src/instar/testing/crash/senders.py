@@ -13,10 +13,10 @@ from typing import Final, Protocol
 from instar.client.client import GatewayClient
 from instar.client.discovery import GatewayAddress
 from instar.errors import InstarError, StoreError, Unavailable
-from instar.testing.crash.dice import Dice
 from instar.testing.crash.ledger import Ledger, Person, format_token
 from instar.testing.crash.process import BRIDGES, TOKEN
 from instar.testing.crash.web import Unanswered, ask
+from instar.testing.simulate.dice import Dice
 
 __all__ = ["Sender", "build_senders"]
 
