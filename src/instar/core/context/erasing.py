@@ -276,7 +276,7 @@ def _is_short(line: str, text: str | None) -> bool:
     if text is None:
         return True
     words, shown = " ".join(text.split()), line.rstrip("…")
-    return (bool(shown) and words.startswith(shown)) or shown == words or shown.startswith(f"{words} [file: ".lstrip())
+    return bool(shown) and (words.startswith(shown) or shown.startswith(f"{words} [file: ".lstrip()))
 
 
 def _all(traces: Traces) -> Iterator[Spoken]:

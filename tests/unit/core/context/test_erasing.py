@@ -1,0 +1,214 @@
+"""A transcript of several people without the words of one of them (LEAK-11)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from instar.core.context.envelope import Envelope, add_envelope, read_envelope
+from instar.core.context.erasing import (
+    ANSWER_ERASED,
+    SUMMARY_ERASED,
+    WORDS_ERASED,
+    Spoken,
+    Traces,
+    clean_value,
+    erase_entries,
+)
+from instar.core.model.entry import (
+    ZERO_USAGE,
+    AssistantMessage,
+    BranchSummaryEntry,
+    CompactionEntry,
+    CustomMessageEntry,
+    MessageEntry,
+    OtherMessage,
+    SessionInfoEntry,
+    TextBlock,
+    ThinkingBlock,
+    ToolCall,
+    ToolResultMessage,
+    UserMessage,
+)
+from instar.core.model.ids import EntryId, Instant
+from instar.core.policy.needles import BLANK, build_cleaner
+
+AT = Instant(1_000)
+TRACES = Traces(
+    spoken={AT: (Spoken(name="Ann", text="my word is zebra-1"),)},
+    names=frozenset({"Ann"}),
+    cleaner=build_cleaner(["zebra-1", "Ann"]),
+)
+
+
+def entry(number: int, message) -> MessageEntry:
+    parent = EntryId(f"{number - 1:08x}") if number > 1 else None
+    return MessageEntry(id=EntryId(f"{number:08x}"), parent_id=parent, timestamp=AT, message=message)
+
+
+def user(text, *, sender: str | None = "Ann", at: int | None = AT, context: str = "") -> UserMessage:
+    message = UserMessage(content=text, timestamp=None if at is None else Instant(at))
+    return add_envelope(message, Envelope(sender=sender, at=None, context=context))
+
+
+def answer(*content) -> AssistantMessage:
+    return AssistantMessage(
+        content=content, api="a", provider="p", model="m", usage=ZERO_USAGE, stop_reason="stop", timestamp=AT
+    )
+
+
+def erase(*messages, traces: Traces = TRACES):
+    return list(erase_entries([entry(number, one) for number, one in enumerate(messages, 1)], traces))
+
+
+def test_their_words_become_a_sentence_in_the_same_place():
+    original = entry(1, user("my word is zebra-1", context="Bob: hello\nAnn: my word is zebra-1"))
+    ((erased, change),) = erase_entries([original], TRACES)
+    assert change == "words"
+    assert (erased.id, erased.parent_id, erased.timestamp) == (original.id, original.parent_id, original.timestamp)
+    assert erased.message.content == WORDS_ERASED
+    envelope = read_envelope(erased.message)
+    assert envelope is not None
+    assert envelope.sender == BLANK
+    assert envelope.context == f"Bob: hello\n{WORDS_ERASED}"
+
+
+def test_without_an_envelope_the_time_and_the_words_tell():
+    ((erased, change),) = erase(user("my word is zebra-1", sender=None))
+    assert (erased.message.extra, change) == ({}, "words")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["my word is zebra-1", "zebra-1", "my word is zebra-1\n[file: a.txt (text/plain)]", "  my word is zebra-1 "],
+)
+def test_words_are_theirs_with_their_files_or_as_what_a_command_left_of_them(text):
+    assert erase(user(text))[0][1] == "words"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        user("something else"),
+        user("my word is zebra-1", sender="Bob"),
+        user("my word is zebra-1", at=AT + 1),
+        user("my word is zebra-1", at=None),
+        user(""),
+    ],
+    ids=["other words", "other name", "other time", "no time", "no words"],
+)
+def test_words_of_others_stay_with_what_names_them_blanked_out(message):
+    ((kept, change),) = erase(message)
+    assert change in (None, "quote")
+    assert WORDS_ERASED not in str(kept.message.content)
+    assert "zebra-1" not in str(kept)
+
+
+def test_what_is_forgotten_is_known_by_time_and_name():
+    traces = replace(TRACES, spoken={AT: (Spoken(name="Ann", text=None),)})
+    assert erase(user("whatever it was"), traces=traces)[0][1] == "words"
+    assert erase(user("whatever it was", sender="#2 Ann"), traces=traces)[0][1] == "words"
+    assert erase(user("whatever it was", sender="#x Ann"), traces=traces)[0][1] == "quote"
+
+
+def test_the_answer_goes_with_the_words_and_calls_keep_their_ids():
+    call = ToolCall(id="c1", name="read", arguments={"path": "zebra-1"})
+    result = ToolResultMessage(
+        tool_call_id="c1", tool_name="read", content=(TextBlock(text="zebra-1"),), is_error=False, timestamp=AT
+    )
+    erased = erase(
+        user("my word is zebra-1"),
+        answer(ThinkingBlock(thinking="zebra-1"), TextBlock(text="zebra-1"), call),
+        result,
+        OtherMessage(role="bashExecution", raw={"role": "bashExecution", "output": "zebra-1"}),
+        user("now me", sender="Bob"),
+        answer(TextBlock(text="hello Bob")),
+    )
+    assert [change for _, change in erased] == ["words", "answer", "answer", "answer", None, None]
+    said = erased[1][0].message
+    assert said.content == (TextBlock(text=ANSWER_ERASED), ToolCall(id="c1", name="read", arguments={}))
+    assert (said.usage, said.model) == (ZERO_USAGE, "m")
+    assert erased[2][0].message.tool_call_id == "c1"
+    assert erased[2][0].message.content == (TextBlock(text=ANSWER_ERASED),)
+    assert ANSWER_ERASED in str(erased[3][0].message)
+
+
+def test_an_answer_to_several_goes_when_one_of_them_is_erased():
+    erased = erase(user("my word is zebra-1"), user("and me", sender="Bob"), answer(TextBlock(text="both")))
+    assert [change for _, change in erased] == ["words", None, "answer"]
+
+
+def test_quotes_are_blanked_out_wherever_a_line_has_text():
+    block = user((TextBlock(text="Ann said zebra-1"),), sender="Bob", context="- my word is\nBob: hi Ann\nAnn: no")
+    ((cleaned, change),) = erase(block)
+    assert change == "quote"
+    assert cleaned.message.content == (TextBlock(text=f"{BLANK} said {BLANK}"),)
+    envelope = read_envelope(cleaned.message)
+    assert envelope is not None
+    assert envelope.context == f"{WORDS_ERASED}\nBob: hi {BLANK}\n{BLANK}: no"
+    nested = answer(ToolCall(id="zebra-1", name="x", arguments={"deep": [{"text": "zebra-1", "n": 1}]}))
+    ((call, _),) = erase(nested)
+    assert call.message.content[0].arguments == {"deep": [{"text": BLANK, "n": 1}]}
+    assert call.message.content[0].id == "zebra-1"
+
+
+def test_a_line_of_context_is_theirs_in_short_too():
+    long = "word " * 300
+    traces = replace(TRACES, spoken={AT: (Spoken(name="Ann", text=long), Spoken(name="Ann", text=""))})
+    context = f"Ann: {long[:99].rstrip()}…\nAnn: [file: a.png]\n- word word…\n- \n-other"
+    ((cleaned, _),) = erase(user("hi", sender="Bob", context=context), traces=traces)
+    envelope = read_envelope(cleaned.message)
+    assert envelope is not None
+    assert envelope.context.split("\n") == [WORDS_ERASED, WORDS_ERASED, WORDS_ERASED, "- ", "-other"]
+    forgotten = replace(TRACES, spoken={AT: (Spoken(name="Ann", text=None),)})
+    ((cleaned, _),) = erase(user("hi", sender="Bob", context="Ann: whatever\n- some"), traces=forgotten)
+    envelope = read_envelope(cleaned.message)
+    assert envelope is not None
+    assert envelope.context == f"{WORDS_ERASED}\n- some"
+
+
+def test_an_odd_envelope_is_cleaned_as_far_as_it_has_text():
+    odd = UserMessage(content="my word is zebra-1", timestamp=AT, extra={"envelope": {"sender": 7, "context": 8}})
+    ((erased, change),) = erase(odd)
+    assert change == "words"
+    assert erased.message.extra == {"envelope": {"sender": BLANK, "context": 8}}
+
+
+def test_a_summary_made_after_they_spoke_is_emptied_and_hides_nothing_any_more():
+    said = entry(1, user("my word is zebra-1"))
+    compaction = CompactionEntry(
+        id=EntryId("c"), parent_id=said.id, timestamp=AT, summary="s", first_kept_id=EntryId("k"), tokens_before=9
+    )
+    branch = BranchSummaryEntry(id=EntryId("b"), parent_id=said.id, timestamp=AT, from_id="x", summary="s")
+    erased = list(erase_entries([said, compaction, branch, replace(compaction, summary="")], TRACES))
+    assert [change for _, change in erased] == ["words", "summary", "summary", None]
+    assert (erased[1][0].summary, erased[1][0].first_kept_id) == ("", said.id)
+    assert erased[2][0].summary == SUMMARY_ERASED
+    before = list(erase_entries([compaction, branch, said], TRACES))
+    assert [change for _, change in before] == [None, None, "words"]
+
+
+def test_a_line_that_repeats_their_message_for_the_model_goes():
+    backlog = CustomMessageEntry(
+        id=EntryId("a"),
+        parent_id=None,
+        timestamp=AT,
+        custom_type="x",
+        content="Now answer: my word is zebra-1",
+        display=False,
+    )
+    other = replace(backlog, content="Now answer: hello")
+    erased = list(erase_entries([backlog, entry(2, answer(TextBlock(text="x"))), other], TRACES))
+    assert [change for _, change in erased] == ["words", "answer", None]
+
+
+def test_lines_without_words_stay_the_same_object():
+    info = SessionInfoEntry(id=EntryId("a"), parent_id=None, timestamp=None, name="Club")
+    assert next(erase_entries([info], TRACES))[0] is info
+    assert list(erase_entries([], TRACES)) == []
+
+
+def test_a_value_is_cleaned_through_and_through():
+    value = {"a": ["zebra-1", 1, None], "b": {"c": "Ann!"}}
+    assert clean_value(value, TRACES.cleaner) == {"a": [BLANK, 1, None], "b": {"c": f"{BLANK}!"}}
