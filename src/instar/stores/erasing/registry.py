@@ -173,6 +173,12 @@ TABLES: Final[Mapping[str, Table]] = {
         erased_by=("erase_notices",),
         rewritten_by="rows.clean_shared",
     ),
+    "run_lines": Table(
+        words=("line",),
+        identity=("session_key",),
+        neither=("turn_id", "place"),
+        erased_by=("erase_run_lines",),
+    ),
     "erasures": Table(
         identity=("wanted", "pad"), neither=("id", "began_at", "ended_at", "receipt"), rewritten_by="eraser.Eraser"
     ),

@@ -94,6 +94,10 @@ UPDATE usage SET session_key = 'erased', turn_id = NULL, principal = NULL WHERE 
 UPDATE usage SET turn_id = NULL, principal = NULL
 WHERE lower(principal) IN (SELECT value FROM json_each(:names)) OR turn_id IN (SELECT value FROM json_each(:turns));
 
+-- name: erase_run_lines
+-- Lines of runs that have not ended; an erasure stops the runs of a session first.
+DELETE FROM run_lines WHERE {theirs};
+
 -- name: erase_lanes
 -- Take out who runs a person's sessions.
 DELETE FROM lanes WHERE {theirs};
