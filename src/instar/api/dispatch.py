@@ -44,16 +44,20 @@ class Dispatcher:
 
     async def answer(self, connection: Connection, request: Request) -> bytes:
         """The response to a request, good or bad; never raises."""
+        return (await self.ask(connection, request))[0]
+
+    async def ask(self, connection: Connection, request: Request) -> tuple[bytes, str | None]:
+        """The response to a request with the code of the wire where it is bad, None where it is good; never raises."""
         try:
             payload = await self._call(connection, request)
-            return build_response(request.id, payload)
+            return build_response(request.id, payload), None
         except InstarError as error:
             log.info("request_refused", method=_shown(request.method), code=error.code, connection=connection.id)
-            return build_error(request.id, self._tell(error, connection))
+            shape = self._tell(error, connection)
         except Exception:
             log.exception("request_failed", method=_shown(request.method), connection=connection.id)
             shape = ErrorShape(code="UNAVAILABLE", message="internal error; the gateway's log has it", retryable=False)
-            return build_error(request.id, shape)
+        return build_error(request.id, shape), shape.code
 
     async def _call(self, connection: Connection, request: Request) -> object:
         method = METHODS.get(request.method)

@@ -22,7 +22,7 @@ from instar.system.limiter import address_key
 
 __all__ = ["KnownHosts", "SignInPages", "cookie_name"]
 
-_FOR_PROGRAMS: Final = ("/channels/", "/health", "/healthz")
+_FOR_PROGRAMS: Final = ("/channels/", "/health", "/healthz", "/rpc")
 """Doors behind a token of their own, and those that tell nothing: they may be asked by any name."""
 
 

@@ -26,6 +26,7 @@ from instar.api.hub import Hub
 from instar.api.pages import KnownHosts, SignInPages, cookie_name
 from instar.api.patience import HEAD_MAX_BYTES, PatientHttp, ShortHeads
 from instar.api.port import GatewayPort
+from instar.api.rpc import RpcDoor
 from instar.api.settings import ApiSettings
 from instar.api.signin import SignIns
 from instar.api.socket import GatewaySocket
@@ -149,6 +150,7 @@ def build_app(door: SocketDoor, mounts: Mapping[str, AsgiApp], *, signins: SignI
         is_closing=lambda: door.hub.is_closing,
         find_signin=lambda request: signins.find(request.cookies.get(cookie_name(request))),
     )
+    rpc = RpcDoor(settings=door.settings, services=door.services, dispatcher=door.dispatcher)
     entrance = SignInPages(signins, door.attempts, door.settings)
     return Starlette(
         routes=[
@@ -158,6 +160,7 @@ def build_app(door: SocketDoor, mounts: Mapping[str, AsgiApp], *, signins: SignI
             Route("/__openclaw/control-ui-config.json", pages.control_ui_config),
             *(Mount(f"/channels/{name}", app=app) for name, app in mounts.items()),
             Route("/", pages.welcome),
+            Route("/rpc", rpc.serve, methods=["POST"]),
             Route("/signin", entrance.sign_in, methods=["GET"]),
             Route("/signout", entrance.sign_out, methods=["POST"]),
             WebSocketRoute("/", door.serve),

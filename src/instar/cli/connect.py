@@ -49,8 +49,9 @@ def open_gateway(flags: GatewayFlags) -> Iterator[BlockingClient]:
 
 
 @contextmanager
-def open_source(flags: GatewayFlags, *, store: Path | None = None) -> Iterator[Source]:
-    """The gateway, or what can be read without one. `store` names a database to read whatever runs.
+def open_source(flags: GatewayFlags, *, store: Path | None = None, may_write: bool = False) -> Iterator[Source]:
+    """The gateway, or what can be read without one. `store` names a database to read whatever runs; with `may_write`
+    rows that nothing running depends on are written without a gateway too.
 
     Whoever named an address by hand wants that gateway and no other answer.
     """
@@ -68,10 +69,10 @@ def open_source(flags: GatewayFlags, *, store: Path | None = None) -> Iterator[S
             finally:
                 client.close()
             return
-        warn(f"{unreachable.what}; reading the database instead.")
+        warn(f"{unreachable.what}; {'opening' if may_write else 'reading'} the database instead.")
     from instar.cli.offline import open_offline
 
-    with open_offline(flags, store=store) as source:
+    with open_offline(flags, store=store, may_write=may_write) as source:
         yield source
 
 

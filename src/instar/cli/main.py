@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "outbox": "instar.cli.commands.outbox",
     "pairing": "instar.cli.commands.pairing",
     "devices": "instar.cli.commands.devices",
+    "tokens": "instar.cli.commands.tokens",
     "people": "instar.cli.commands.people",
     "export": "instar.cli.commands.exports",
     "security": "instar.cli.commands.security",

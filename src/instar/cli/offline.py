@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
+
+import structlog
 
 from instar import __version__
 from instar.api.call import Call, Services
@@ -34,17 +36,22 @@ from instar.protocol.version import NEWEST
 from instar.runners.book import ConfiguredModels
 from instar.runners.echo import EchoRunner
 from instar.stores.audit import StoreAuditor
-from instar.stores.sqlite import open_memory_store
+from instar.stores.sqlite import SqliteStore, open_memory_store
 from instar.stores.sqlite.reading import ReadingEngine
 from instar.stores.store import SessionStore
 from instar.system.clock import SystemClock
+from instar.system.files import make_private_folder
 from instar.system.ids import SystemIds
+from instar.system.log import LogSettings, open_log
 
 __all__ = ["OfflineSource", "open_offline"]
 
 
-_OWNERS = frozenset({"device.pair.list", "outbox.list", "pairing.list", "security.audit"})
+_OWNERS = frozenset({"device.pair.list", "outbox.list", "pairing.list", "security.audit", "tokens.list"})
 """Methods that read what only the owner may see: whoever may open the database is."""
+
+_WRITES = frozenset({"tokens.create", "tokens.revoke"})
+"""Methods that change rows and nothing that runs; they need the database for themselves."""
 
 
 class OfflineSource:
@@ -52,8 +59,9 @@ class OfflineSource:
 
     is_gateway = False
 
-    def __init__(self, gateway: Gateway, runner: asyncio.Runner, *, auditor: Auditor) -> None:
+    def __init__(self, gateway: Gateway, runner: asyncio.Runner, *, auditor: Auditor, may_write: bool = False) -> None:
         self._runner = runner
+        self._may_write = may_write
         self._services = Services(gateway=gateway, clock=SystemClock(), ids=SystemIds(), auditor=auditor)
         self._connection = Connection(
             "offline",
@@ -66,10 +74,11 @@ class OfflineSource:
         )
 
     def call(self, method: str, params: Mapping[str, object] | None = None) -> Payload:
-        """The payload of a method that reads. Raises `GatewayUnreachable` for every other one."""
+        """The payload of a method that reads, or writes rows alone. Raises `GatewayUnreachable` for every other one."""
         row = METHODS.get(method)
         is_plan = method == "sessions.cleanup" and bool((params or {}).get("dryRun"))
-        if row is None or (row.scope != READ and method not in _OWNERS and not is_plan):
+        is_row_write = self._may_write and method in _WRITES
+        if row is None or not (row.scope == READ or method in _OWNERS or is_plan or is_row_write):
             raise GatewayUnreachable(
                 f"Only a gateway can answer {method}",
                 why="none answers, and a database is only read without one",
@@ -82,23 +91,44 @@ class OfflineSource:
 
 
 @contextmanager
-def open_offline(flags: GatewayFlags, *, store: Path | None) -> Iterator[OfflineSource]:
+def open_offline(flags: GatewayFlags, *, store: Path | None, may_write: bool = False) -> Iterator[OfflineSource]:
     """The configured database, or the one at `store`: a file, or the folder that holds one.
 
-    Where nothing was ever stored everything is empty. Raises `NotFound` for a `store` that is not there, and
-    `ConfigError`, `StoreTooNew`, `StoreUnreadable`.
+    Where nothing was ever stored everything is empty; with `may_write` the database is made and held alone. Raises
+    `NotFound` for a `store` that is not there, and `ConfigError`, `StoreLocked`, `StoreTooNew`, `StoreUnreadable`.
     """
     loaded = load_config(flags.config, env=os.environ, home=Path.home(), thorough=False)
     path = _choose(loaded.config, store)
     is_there = store is not None or path.is_file()
-    opened = SessionStore(ReadingEngine(path)) if is_there else open_memory_store()
-    with asyncio.Runner() as runner:
+    if may_write:
+        make_private_folder(loaded.config.state_dir)
+        opened: SessionStore = SqliteStore(path)
+    else:
+        opened = SessionStore(ReadingEngine(path)) if is_there else open_memory_store()
+    with ExitStack() as stack:
+        if may_write:
+            stack.enter_context(_log_to_file(loaded.config))
+        runner = stack.enter_context(asyncio.Runner())
         runner.run(opened.open())
         try:
             auditor = StoreAuditor(lambda: loaded.config, loaded.path, env=os.environ)
-            yield OfflineSource(_build(loaded, opened, path), runner, auditor=auditor)
+            yield OfflineSource(_build(loaded, opened, path), runner, auditor=auditor, may_write=may_write)
         finally:
             runner.run(opened.close())
+
+
+@contextmanager
+def _log_to_file(config: Config) -> Iterator[None]:
+    """What is changed without a gateway stands in the gateway's log too, and nowhere on the screen."""
+    file = config.state_dir / "logs" / "gateway.log"
+    make_private_folder(file.parent)
+    settings = LogSettings(level="info", console="off", file=file)
+    handle = open_log(settings, clock=SystemClock(), redactor=build_redactor(config.secrets), is_default=True)
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        handle.close()
 
 
 def _choose(config: Config, named: Path | None) -> Path:

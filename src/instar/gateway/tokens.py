@@ -44,7 +44,7 @@ class Tokens:
         token_id = self._ids.session_id().replace("-", "")[-_ID_CHARS:]
         plan = plan_token(wish, maker=maker, token_id=token_id, now=self._clock.now())
         if plan.token is None:
-            raise InvalidRequest(f"invalid token: {plan.problem}", field=plan.field)
+            raise InvalidRequest(f"No token was made: {plan.problem}", field=plan.field)
         text = f"{TOKEN_PREFIX}{self._ids.token()}"
         await self._store.save(plan.token, token_hash=hash_token(text))
         log.info("token_created", token=token_id, principal=plan.token.principal, who=maker.who)

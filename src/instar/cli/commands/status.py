@@ -69,6 +69,10 @@ def list_facts(found: Payload) -> Iterator[tuple[str, str]]:
         process = f" (process {found['pid']})" if found.get("pid") else ""
         yield "Gateway", f"Instar {found.get('runtimeVersion')} answers at {found.get('url')}{process}"
         yield "Up", f"{format_span(gateway.get('uptimeMs') or 0)}, since {format_moment(gateway.get('startedAt'))}"
+        if "activeRuns" not in gateway:
+            # A person's token hears of their own sessions only.
+            yield "Sessions", str((found.get("sessions") or {}).get("count", 0))
+            return
         yield (
             "Work",
             (
