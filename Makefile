@@ -21,7 +21,7 @@ help:  ## this list
 
 # ------------------------------------------------------------------------------------------------ what people type
 
-.PHONY: run test check crash bench simulate setup format lock clean
+.PHONY: run test check crash fuzz bench simulate setup format lock clean
 run: setup  ## start the gateway on 127.0.0.1:18789 (PORT=…, ARGS="--config my.json5")
 	@exec $(BIN)/instar gateway --port $(PORT) $(ARGS)
 
@@ -32,6 +32,9 @@ check: format-check lint types contracts docs coverage test  ## all that the bui
 
 crash: setup  ## kill a gateway KILLS times under load and check what is left (docs/reliability.md; ARGS="--harm full")
 	@exec $(BIN)/python -m instar.testing.crash --kills $(KILLS) $(ARGS)
+
+fuzz: setup  ## throw hostile HTTP and frames at a gateway for SECONDS each
+	@exec $(BIN)/python -m pytest tests/fuzz -q --fuzz $(or $(SECONDS),60) $(ARGS)
 
 bench: setup  ## measure, side by side with the bare parts (docs/benchmarks.md)
 	@exec $(BIN)/python -m bench $(ARGS)

@@ -27,6 +27,7 @@ from instar.api.pages import KnownHosts, SignInPages, cookie_name
 from instar.api.patience import HEAD_MAX_BYTES, PatientHttp, ShortHeads
 from instar.api.port import GatewayPort
 from instar.api.rpc import RpcDoor
+from instar.api.server_log import follow_server_log
 from instar.api.settings import ApiSettings
 from instar.api.signin import SignIns
 from instar.api.socket import GatewaySocket
@@ -109,6 +110,7 @@ class ApiServer:
 
     async def __aenter__(self) -> Self:
         """Bind, then serve. Raises `ConfigError` when the address cannot be bound."""
+        follow_server_log()
         self._listener = _bind(self._settings)
         await self._group.__aenter__()
         self._unsubscribe = self._gateway.events.subscribe(self.hub.listen)

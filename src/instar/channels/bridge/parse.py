@@ -15,7 +15,16 @@ from instar.errors import InvalidRequest
 from instar.ports.channel import Receipt
 from instar.protocol.params import Field, Params, check_params
 
-__all__ = ["ATTACHMENT_MAX_BYTES", "TEXT_MAX_BYTES", "parse_inbound", "parse_json", "parse_number", "parse_receipt"]
+__all__ = [
+    "ATTACHMENT_MAX_BYTES",
+    "INBOUND",
+    "RECEIPT",
+    "TEXT_MAX_BYTES",
+    "parse_inbound",
+    "parse_json",
+    "parse_number",
+    "parse_receipt",
+]
 
 TEXT_MAX_BYTES: Final = 1024 * 1024
 """Longest text of one message, UTF-8 (GW-7)."""
@@ -47,7 +56,7 @@ _ATTACHMENT: Final = Field(
     ),
 )
 
-_INBOUND: Final = (
+INBOUND: Final = (
     Field(name="messageId", kinds=("string", "integer"), required=True, most=ID_MAX_CHARS),
     Field(name="accountId", nullable=True, most=128),
     Field(name="chat", kinds=("object",), required=True, closed=True, fields=_CHAT),
@@ -68,7 +77,7 @@ _INBOUND: Final = (
     Field(name="attachments", kinds=("array",), nullable=True, most=64, items=_ATTACHMENT),
 )
 
-_RECEIPT: Final = (
+RECEIPT: Final = (
     Field(name="status", required=True, choices=("sent", "failed")),
     Field(name="platformId", kinds=("string", "integer"), nullable=True, most=ID_MAX_CHARS),
     Field(name="reason", nullable=True, most=4096),
@@ -91,7 +100,7 @@ def parse_json(body: bytes) -> Mapping[str, object]:
 
 def parse_inbound(body: Mapping[str, object], *, channel: ChannelName) -> Inbound:
     """The message of a body. Raises `InvalidRequest` that names what is wrong and where."""
-    params = check_params("inbound", _INBOUND, body)
+    params = check_params("inbound", INBOUND, body)
     chat, sender = Params(params.record("chat")), Params(params.record("sender"))
     text = params.text("text")
     attachments = _attachments(params.list("attachments"))
@@ -170,7 +179,7 @@ def _attachment(item: Params, index: int) -> Attachment:
 
 def parse_receipt(body: Mapping[str, object]) -> Receipt:
     """The receipt of a body. Raises `InvalidRequest` that names what is wrong and where."""
-    params = check_params("receipt", _RECEIPT, body)
+    params = check_params("receipt", RECEIPT, body)
     return Receipt(
         status="sent" if params.text("status") == "sent" else "failed",
         platform_id=_optional(params, "platformId"),
