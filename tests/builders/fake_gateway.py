@@ -165,7 +165,7 @@ class FakeGateway:
         self.people = FakePeople()
         self.tokens = Tokens(MemoryTokens(), SystemClock(), SystemIds(), self.events.publish)
         self.devices = DeviceDesk(
-            MemoryDevices(), self.tokens, clock=SystemClock(), ids=SystemIds(), events=self.events
+            MemoryDevices(), self.tokens, clock=SystemClock(), ids=SystemIds(), publish=self.events.publish
         )
         self.rows: dict[SessionKey, Session] = {}
         self.owners = FakeOwners(self.rows)

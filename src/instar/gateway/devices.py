@@ -7,7 +7,7 @@ token.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import structlog
@@ -16,7 +16,7 @@ from instar.core.model.caller import Caller
 from instar.core.model.change import Noted
 from instar.core.model.decision import Decision
 from instar.core.model.device import Device, DeviceReason, DeviceRequest, Devices, DeviceWish
-from instar.core.model.event import DeviceRequested, DeviceResolved
+from instar.core.model.event import DeviceRequested, DeviceResolved, Event
 from instar.core.model.ids import Instant
 from instar.core.policy.devices import (
     DEVICE_REQUEST_TTL_MS,
@@ -27,7 +27,6 @@ from instar.core.policy.devices import (
 )
 from instar.core.policy.tokens import TokenWish, parse_scope
 from instar.errors import InvalidRequest, NotFound, Unavailable
-from instar.gateway.events import EventHub
 from instar.gateway.tokens import Tokens
 from instar.ports.clock import Clock
 from instar.ports.devices import DeviceStore
@@ -44,12 +43,20 @@ log = structlog.get_logger(__name__)
 class DeviceDesk:
     """The devices of one gateway."""
 
-    def __init__(self, store: DeviceStore, tokens: Tokens, *, clock: Clock, ids: IdSource, events: EventHub) -> None:
+    def __init__(
+        self,
+        store: DeviceStore,
+        tokens: Tokens,
+        *,
+        clock: Clock,
+        ids: IdSource,
+        publish: Callable[[Event], None],
+    ) -> None:
         self._store = store
         self._tokens = tokens
         self._clock = clock
         self._ids = ids
-        self._events = events
+        self._publish = publish
 
     # --- at the door --------------------------------------------------------------------------------------------------
 
@@ -78,7 +85,7 @@ class DeviceDesk:
             )
         if kept.request_id == wanted.request_id:
             log.info("device_requested", device=wish.device_id[:SHOWN_ID_CHARS], reason=reason)
-            self._events.publish(DeviceRequested(request=kept))
+            self._publish(DeviceRequested(request=kept))
         return kept
 
     async def give_token(self, device: Device) -> tuple[str | None, str | None]:
@@ -173,7 +180,7 @@ class DeviceDesk:
         if not await self._store.answer(request.request_id, device, now=now, noted=noted):
             raise _no_request()
         log.info("device_answered", device=request.wish.device_id[:SHOWN_ID_CHARS], decision=decision, who=who)
-        self._events.publish(DeviceResolved(request=request, decision=decision, at=now))
+        self._publish(DeviceResolved(request=request, decision=decision, at=now))
 
 
 def _note(outcome: str, device_id: str, *, who: str) -> Noted:

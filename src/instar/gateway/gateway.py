@@ -78,7 +78,7 @@ class Gateway:
         self.owners = Owners(parts)
         self.tokens = Tokens(parts.store.tokens, parts.clock, parts.ids, self.events.publish)
         self.devices = DeviceDesk(
-            parts.store.devices, self.tokens, clock=parts.clock, ids=parts.ids, events=self.events
+            parts.store.devices, self.tokens, clock=parts.clock, ids=parts.ids, publish=self.events.publish
         )
         self.people = People(parts, self._services, self.lanes, self.tokens)
         self._commands = Commands(parts, self._services, self.sessions, self.lanes, pairing=self.pairing)

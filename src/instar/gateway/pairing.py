@@ -52,8 +52,11 @@ class PairingDesk:
     # --- at the door --------------------------------------------------------------------------------------------------
 
     def draw(self, peer: Peer | None, submission: Submission, address: Address) -> PairingDraw | None:
-        """What a code for the sender of a message is made of; None for one that needs no approval."""
+        """What a code for the sender of a message is made of; None where no code is ever told."""
         if peer is None:
+            return None
+        access = self._parts.config().access(peer.channel)
+        if (access.dm_policy if peer.kind == "direct" else access.group_policy) != "pairing":
             return None
         inbound = submission.inbound
         ids = self._parts.ids

@@ -61,7 +61,9 @@ PAIRING_MAX_WAITING: Final = 3
 """At most so many codes wait per account of a channel, so that strangers cannot fill the owner's list (LEAK-2)."""
 
 PAIRING_REPEAT_MS: Final = 600_000
-"""Whoever goes on writing is told their code again at most so often: strangers must not make the agent talk."""
+"""A person who goes on writing is told their code again at most so often: strangers must not make the agent talk. A
+group is told once while its code waits.
+"""
 
 _POLICIES: Final[Mapping[str, AccessPolicy]] = {
     "pairing": "pairing",
@@ -302,8 +304,9 @@ def _refuse_unpaired(settings: AccessSettings, facts: AccessFacts, pairing: Pair
     mine = next((code for code in alive if (code.peer.kind, code.peer.peer_id) == (kind, peer_id)), None)
     step: PairingStep = "offer"
     if mine is not None:
-        # A clock that was set back must not keep a code from being repeated.
-        step = "waits" if 0 <= now - mine.told_at < PAIRING_REPEAT_MS else "repeat"
+        # A group is told once. A clock that was set back must not keep a person's code from being repeated.
+        is_recent = 0 <= now - mine.told_at < PAIRING_REPEAT_MS
+        step = "waits" if kind == "group" or is_recent else "repeat"
     elif len(alive) >= PAIRING_MAX_WAITING:
         step = "full"
     return Access(admitted=False, reason="not_paired", hint=hint, pairing=step, waiting=mine)

@@ -301,6 +301,12 @@ def test_a_code_is_told_again_only_after_a_while(told_at, step):
     assert (access.pairing, access.waiting) == (step, waiting[0])
 
 
+def test_a_group_is_told_its_code_once_while_it_waits():
+    waiting = (code("-100", kind="group", told_at=0),)
+    access = decide(settings(), in_group(), pairing=PairingFacts(enabled=True, waiting=waiting))
+    assert (access.pairing, access.waiting) == ("waits", waiting[0])
+
+
 def test_an_expired_code_is_replaced():
     pairing = PairingFacts(enabled=True, waiting=(code("7", expires_at=NOW),))
     assert decide(settings(), direct(), pairing=pairing).pairing == "offer"
