@@ -159,6 +159,31 @@ async def test_words_before_a_tool_call_carry_the_notice_and_the_answer_does_not
 
 
 @story
+async def test_a_soft_reset_before_the_first_reply_leaves_the_notice_to_its_answer():
+    replies = [Reply(text="one"), Reply(text="cut short", delay_s=60), Reply(text="two")]
+    async with build_world(*replies) as world:
+        await say(world, "hello")
+        world.clock.jump(at("2026-03-11 09:00"))
+        await world.channel("telegram").post("good morning", sender="ann")
+        await world.run_for(1)
+        await say(world, "/reset soft and again")
+        assert sent_texts(world) == ["one", f"{DAILY}\n\ntwo"]
+
+
+@story
+async def test_a_session_that_was_brought_back_before_the_first_reply_is_not_called_new():
+    async with build_world(Reply(text="one"), Reply(text="two", delay_s=60), Reply(text="three")) as world:
+        await say(world, "hello")
+        world.clock.jump(at("2026-03-11 09:00"))
+        await world.channel("telegram").post("good morning", sender="ann")
+        await world.run_for(1)
+        await world.gateway.upkeep.resume(DIRECT, "", who="ann")
+        await say(world, "where were we?")
+        assert sent_texts(world)[0] == "one"
+        assert sent_texts(world)[-1] == "three"
+
+
+@story
 async def test_a_reset_that_a_person_asks_for_is_not_announced():
     async with build_world() as world:
         await say(world, "one")

@@ -31,6 +31,7 @@ __all__ = [
     "ResetType",
     "apply_reset",
     "apply_soft_reset",
+    "forget_life",
     "resolve_reset_policy",
     "resolve_reset_type",
 ]
@@ -180,15 +181,21 @@ def apply_reset(session: Session, *, session_id: SessionId, now: Instant) -> Ses
 def apply_soft_reset(session: Session, *, now: Instant) -> Session:
     """The session after `/reset soft`: same id and transcript, a fresh start on the provider's side (CMD-8).
 
-    `system_sent` falls so that the start-up context is built anew.
+    `system_sent` falls so that the start-up context is built anew. Since the life goes on, what its person was to be
+    told about its beginning is still owed (LOSS-7).
     """
     lifecycle = session.lifecycle
     return replace(
         session,
         lifecycle=replace(lifecycle, updated_at=max(now, lifecycle.updated_at or now)),
         counters=replace(session.counters, system_sent=False, aborted_last_run=False),
-        extra=_without(session.extra, _LIFE_FIELDS - {"sessionFile"}),
+        extra=_without(session.extra, _LIFE_FIELDS - {"sessionFile", NOTICE_FIELD}),
     )
+
+
+def forget_life(extra: Mapping[str, object]) -> Mapping[str, object]:
+    """The fields of a session row without those that belong to the life that is over."""
+    return _without(extra, _LIFE_FIELDS)
 
 
 def _unspoken_mode(settings: ResetSettings, *, own: ResetRule | None) -> ResetMode:

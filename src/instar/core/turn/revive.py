@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from instar.core.context.pins import PIN_TYPE, build_pin_data
+from instar.core.lifecycle.reset import forget_life
 from instar.core.model.change import Noted, SessionChange, SessionFacts, TranscriptHead
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, CustomEntry
@@ -20,6 +21,7 @@ def plan_resume_transcript(facts: SessionFacts, head: TranscriptHead, *, who: st
     """Make a closed transcript current again; what was current is closed in turn (LOSS-6).
 
     The session goes on as if it had been used just now: its own begin would make the next message reset it at once.
+    What was noted of the life that ends, such as a reset that its person was not told of yet, ends with it.
     Raises `NotFound` for a key without a session.
     """
     if facts.session is None:
@@ -39,7 +41,13 @@ def plan_resume_transcript(facts: SessionFacts, head: TranscriptHead, *, who: st
         inputs={"resumed": head.session_id, "closed": facts.session.session_id},
     )
     return SessionChange(
-        session=replace(touched, session_id=head.session_id, lifecycle=lifecycle, counters=counters),
+        session=replace(
+            touched,
+            session_id=head.session_id,
+            lifecycle=lifecycle,
+            counters=counters,
+            extra=forget_life(touched.extra),
+        ),
         close="resume" if facts.transcript is not None else None,
         open=head.header,
         decisions=(Noted(decision=decision, who=who),),

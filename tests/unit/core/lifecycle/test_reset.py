@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 
 from instar.core.lifecycle.reset import (
+    NOTICE_FIELD,
     ResetPolicy,
     ResetRule,
     ResetSettings,
@@ -268,3 +269,8 @@ def test_a_soft_reset_keeps_the_transcript_and_forgets_the_provider_side():
     assert (soft.counters.system_sent, soft.counters.aborted_last_run) == (False, False)
     assert soft.extra == {"colour": "blue", "sessionFile": "old.jsonl"}
     assert (soft.lifecycle.updated_at, soft.lifecycle.started_at) == (NOW, 1)
+
+
+def test_a_soft_reset_still_owes_the_line_about_an_automatic_one():
+    owing = Session(key="agent:main:main", agent_id="main", session_id="old", extra={NOTICE_FIELD: "idle"})
+    assert apply_soft_reset(owing, now=NOW).extra == {NOTICE_FIELD: "idle"}

@@ -36,6 +36,13 @@ def test_a_closed_transcript_becomes_current_and_the_current_one_is_closed() -> 
     assert noted.decision.inputs == {"resumed": OLD, "closed": SESSION_ID}
 
 
+def test_what_was_noted_of_the_life_that_ends_is_not_carried_into_the_one_that_goes_on() -> None:
+    session = replace(build_session(), extra={"resetNotice": "idle", "sessionFile": "new.jsonl", "colour": "blue"})
+    change = plan_resume_transcript(build_facts(session, leaf="e1"), CLOSED, who="ann")
+    assert change.session is not None
+    assert change.session.extra == {"colour": "blue"}
+
+
 def test_a_session_whose_transcript_is_gone_only_opens_the_old_one() -> None:
     facts = replace(build_facts(build_session()), transcript=None)
     assert plan_resume_transcript(facts, CLOSED, who="ann").close is None
