@@ -42,7 +42,7 @@ from instar.core.model.ids import (
     TurnId,
 )
 from instar.core.model.keeping import ImportedTranscript, RestoredSession, StoredBackup
-from instar.core.model.message import Outbound, Target
+from instar.core.model.message import Inbound, Outbound, Target
 from instar.core.model.query import (
     DecisionQuery,
     DeliveryRow,
@@ -59,6 +59,7 @@ from instar.core.model.view import (
     AgentFacts,
     CommandFacts,
     DeletedSession,
+    ForeseenMessage,
     GatewayFacts,
     GatewayStatus,
     History,
@@ -516,6 +517,9 @@ class _NoUpkeep:
         return ()
 
     async def simulate(self, rules: ReplayRules, **wish: object) -> SimulationReport:
+        raise Unavailable("no upkeep here")
+
+    async def foresee(self, inbound: Inbound) -> ForeseenMessage:
         raise Unavailable("no upkeep here")
 
     async def clean(self, agent_id: AgentId | None, **wish: object) -> tuple[MaintenanceReport, ...]:

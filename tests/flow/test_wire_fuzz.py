@@ -74,6 +74,7 @@ NEED_MORE = {
     "people.export",
     "sessions.import",
     "sessions.restore",
+    "sessions.route",
     "sessions.simulate",
 }
 """Methods that succeed only with files beside the store, a whole document, the id of a reply or a code that waits: no

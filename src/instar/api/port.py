@@ -34,6 +34,7 @@ from instar.core.model.ids import (
     TurnId,
 )
 from instar.core.model.keeping import ImportedTranscript, RestoredSession, StoredBackup
+from instar.core.model.message import Inbound
 from instar.core.model.pairing import Admission, Pairing, PairingCode, Pairings
 from instar.core.model.people import ErasureReceipt, ExportedPerson, PersonRow
 from instar.core.model.query import DecisionQuery, DeliveryRow, SearchPage, SearchQuery, SessionQuery, UsageRow
@@ -41,6 +42,7 @@ from instar.core.model.state import ChangesSince
 from instar.core.model.token import ShownToken, Token
 from instar.core.model.view import (
     DeletedSession,
+    ForeseenMessage,
     GatewayFacts,
     GatewayStatus,
     History,
@@ -199,6 +201,10 @@ class UpkeepPort(Protocol):
         self, rules: ReplayRules, *, since: Instant, traffic: Sequence[TrafficRecord] | None
     ) -> SimulationReport:
         """What other rules would have made of the traffic on record since a moment, or of `traffic` (WHY-4)."""
+        ...
+
+    async def foresee(self, inbound: Inbound) -> ForeseenMessage:
+        """What would become of a message of a channel (WHY-3). Raises `NotFound` for a channel that is not there."""
         ...
 
     async def clean(

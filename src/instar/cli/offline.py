@@ -76,7 +76,7 @@ class OfflineSource:
     def call(self, method: str, params: Mapping[str, object] | None = None) -> Payload:
         """The payload of a method that reads, or writes rows alone. Raises `GatewayUnreachable` for every other one."""
         row = METHODS.get(method)
-        is_plan = method == "sessions.cleanup" and bool((params or {}).get("dryRun"))
+        is_plan = method == "sessions.route" or (method == "sessions.cleanup" and bool((params or {}).get("dryRun")))
         is_row_write = self._may_write and method in _WRITES
         if row is None or not (row.scope == READ or method in _OWNERS or is_plan or is_row_write):
             raise GatewayUnreachable(

@@ -13,11 +13,14 @@ from instar.core.explain.traffic import TrafficRecord
 from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
+from instar.core.model.message import Inbound
 from instar.core.model.query import UsageRow
+from instar.core.model.view import ForeseenMessage
 from instar.core.policy.budget import BudgetState
 from instar.core.policy.pairing import build_facts
 from instar.gateway.compaction_run import CompactionRun, take_outcome
 from instar.gateway.export import ExportFormat, export_session
+from instar.gateway.foresee import foresee_message
 from instar.gateway.lane import LaneBook
 from instar.gateway.maintenance import Maintenance
 from instar.gateway.parts import GatewayParts
@@ -121,6 +124,10 @@ class Upkeep:
         today, zone = self._parts.config(), self._parts.clock.zone()
         pairing = build_facts(await self._parts.store.load_pairings())
         return await asyncio.to_thread(partial(simulate_change, records, today, rules, zone=zone, pairing=pairing))
+
+    async def foresee(self, inbound: Inbound) -> ForeseenMessage:
+        """What would become of a message of a channel (WHY-3); nothing is sent, nothing stored. Raises `NotFound`."""
+        return await foresee_message(self._parts, inbound)
 
     async def usage(
         self, key: SessionKey | None, *, since: Instant | None, owner_in: Sequence[str] | None = None

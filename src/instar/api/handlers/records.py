@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 from instar.api.call import Call, Handler
 from instar.core.explain.changes import build_changes_fields
 from instar.core.explain.status import build_status_fields, build_status_lines
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import InboundId, TurnId
+from instar.core.model.message import Chat, ChatType, Inbound, Sender
 from instar.core.model.query import DecisionQuery
 from instar.core.model.view import ToldDecision
+from instar.core.routing.normalize import normalize_account_id, normalize_channel
 from instar.errors import InvalidRequest, TranscriptError
 
 __all__ = ["HANDLERS"]
@@ -38,6 +40,32 @@ async def explain_session(call: Call) -> object:
     seen = set(await call.see({one.recorded.session_key for one in told if one.recorded.session_key is not None}))
     rows = [one for one in told if call.sight.sees_all or one.recorded.session_key in seen]
     return {"rows": [_decision(one) for one in rows]}
+
+
+async def foresee_route(call: Call) -> object:
+    """`sessions.route`."""
+    params = call.params
+    chat = cast("ChatType", params.text("chat") or "direct")  # the table lets no other word through
+    peer = params.text("peer")
+    inbound = Inbound(
+        channel=normalize_channel(params.text("channel")),
+        account_id=normalize_account_id(params.maybe_text("account")),
+        message_id="foreseen",
+        chat=Chat(type=chat, id=peer, thread_id=params.maybe_text("thread"), space_id=params.maybe_text("space")),
+        sender=Sender(id=params.maybe_text("sender") or (peer if chat == "direct" else "somebody")),
+        text=params.text("text"),
+        mentioned=params.flag("mentioned"),
+    )
+    found = await call.gateway.upkeep.foresee(inbound)
+    return {
+        "status": found.status,
+        "reason": found.reason,
+        "hint": found.hint or None,
+        "sessionKey": found.session_key,
+        "agentId": found.agent_id,
+        "nextExpiryAt": found.next_expiry_at,
+        "rows": [_decision(one) for one in found.decisions],
+    }
 
 
 def _decision(told: ToldDecision) -> dict[str, object]:
@@ -108,6 +136,7 @@ async def load_session_status(call: Call) -> object:
 
 HANDLERS: Final[Mapping[str, Handler]] = {
     "sessions.explain": explain_session,
+    "sessions.route": foresee_route,
     "sessions.transcripts": list_transcripts,
     "sessions.import": import_transcript,
     "sessions.status": load_session_status,

@@ -62,6 +62,7 @@ _ARRIVALS: Final[Mapping[str, str]] = {
     "run": "The waiting messages became a turn",
     "blocked": "The waiting messages wait for the running turn to end",
     "idle": "Nothing waited",
+    "mode": "What is written while a turn runs goes the way of the queue",
 }
 
 _COMMANDS: Final[Mapping[str, str]] = {

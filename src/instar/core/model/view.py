@@ -19,6 +19,7 @@ __all__ = [
     "ChannelFacts",
     "CommandFacts",
     "DeletedSession",
+    "ForeseenMessage",
     "GatewayFacts",
     "GatewayStatus",
     "History",
@@ -226,3 +227,20 @@ class ToldDecision:
     recorded: RecordedDecision
     question: str
     sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeseenMessage:
+    """What would become of a message, with every decision that it would meet (WHY-3).
+
+    `status` is ``accepted``, ``observed`` or ``refused``, with `reason` and `hint` for the last. `next_expiry_at` is
+    when the session would start over without a word more, None if never or where there is no session yet.
+    """
+
+    status: str
+    session_key: SessionKey
+    agent_id: AgentId
+    decisions: tuple[ToldDecision, ...]
+    reason: str | None = None
+    hint: str = ""
+    next_expiry_at: Instant | None = None

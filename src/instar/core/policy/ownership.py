@@ -95,6 +95,7 @@ METHOD_OBJECTS: Final[Mapping[str, MethodObject]] = {
     "sessions.resolve": "session",
     "sessions.restore": "gateway",
     "sessions.resume": "session",
+    "sessions.route": "gateway",
     "sessions.search": "sessions",
     "sessions.send": "session",
     "sessions.simulate": "gateway",

@@ -45,7 +45,7 @@ from instar.core.turn.entries import (
 )
 from instar.core.turn.steps import hang_entries, touch_updated
 
-__all__ = ["GREETING_TYPE", "BeginDraws", "BeginSettings", "Begun", "plan_begin"]
+__all__ = ["GREETING_TYPE", "BeginDraws", "BeginSettings", "Begun", "describe_freshness", "plan_begin"]
 
 GREETING_TYPE = "instar.greeting"
 """`customType` of the prompt of a greeting turn (CMD-7)."""
@@ -179,10 +179,10 @@ def _decide_life(
     if freshness is None:
         return old, None, Decision(kind="freshness", outcome="fresh", rule="QUEUE-9", inputs={"alone": False})
     if freshness.reason is None:
-        return old, None, _describe(freshness, settings)
+        return old, None, describe_freshness(freshness, settings.policy)
     fresh = apply_reset(old, session_id=draws.session_id, now=now)
     marked = replace(fresh, extra={**fresh.extra, NOTICE_FIELD: freshness.reason})
-    return marked, freshness.reason, _describe(freshness, settings)
+    return marked, freshness.reason, describe_freshness(freshness, settings.policy)
 
 
 def _reset_by_command(
@@ -266,8 +266,8 @@ def _build_header(session: Session, settings: BeginSettings, now: Instant) -> He
     return Header(id=session.session_id, timestamp=now, cwd=settings.cwd)
 
 
-def _describe(freshness: Freshness, settings: BeginSettings) -> Decision:
-    policy = settings.policy
+def describe_freshness(freshness: Freshness, policy: ResetPolicy) -> Decision:
+    """The answer as a decision to be stored (WHY-1)."""
     return Decision(
         kind="freshness",
         outcome="fresh" if freshness.fresh else str(freshness.reason),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from instar.protocol.methods.row import ADMIN, KEY, READ, SESSION_KEY_MAX_CHARS, Method, text, whole
+from instar.protocol.methods.row import ADMIN, KEY, READ, SESSION_KEY_MAX_CHARS, Method, flag, text, whole
+from instar.protocol.params import Field
 
 RECORDS: Final = (
     Method(
@@ -18,6 +19,24 @@ RECORDS: Final = (
             text("inboundId", most=512, note="a message, by the id that its acknowledgement gave"),
             text("turnId", most=512, note="a run"),
             whole("limit", least=1, most=1000, note="default 50"),
+        ),
+    ),
+    Method(
+        name="sessions.route",
+        scope=ADMIN,
+        summary="what would become of a message of a channel: nothing is sent, nothing stored",
+        result="`{status, reason, hint, sessionKey, agentId, nextExpiryAt, rows: as of sessions.explain}`",
+        rule="WHY-3",
+        fields=(
+            text("channel", required=True, most=256),
+            Field(name="chat", choices=("direct", "group", "channel"), note="default direct"),
+            text("peer", required=True, most=512, note="the person of a direct chat, else the group or room"),
+            text("sender", most=512, note="who writes in a group"),
+            text("account", most=256, note="default `default`"),
+            text("thread", most=512),
+            text("space", most=512, note="the server or team of a room"),
+            text("text", most=16_384, note="the words, where a command or a pattern matters"),
+            flag("mentioned", note="whether the message addresses the agent"),
         ),
     ),
     Method(

@@ -1,0 +1,87 @@
+"""Asks of a message what would become of it, without taking it (WHY-3)."""
+
+from __future__ import annotations
+
+from instar.core.explain.story import ask, tell
+from instar.core.lifecycle.freshness import decide_freshness
+from instar.core.model.change import Acceptance, AcceptFacts, SessionFacts, Submission
+from instar.core.model.decision import RecordedDecision
+from instar.core.model.ids import ChannelName, InboundId
+from instar.core.model.message import Inbound
+from instar.core.model.pairing import PairingFacts
+from instar.core.model.session import Overrides
+from instar.core.model.view import ForeseenMessage, ToldDecision
+from instar.core.policy.pairing import build_facts
+from instar.core.policy.send import SendFacts, decide_send
+from instar.core.queue.settings import resolve_queue_settings
+from instar.core.turn.door import decide_acceptance, resolve_address
+from instar.core.turn.foresee import Foreseen, foresee_decisions
+from instar.errors import NotFound
+from instar.gateway.parts import GatewayParts
+from instar.gateway.settings import door_settings, reset_policy
+
+__all__ = ["foresee_message"]
+
+
+async def foresee_message(parts: GatewayParts, inbound: Inbound) -> ForeseenMessage:
+    """What would become of a message of a channel now. Raises `NotFound` for a channel that is not configured."""
+    config, now = parts.config(), parts.clock.now()
+    if inbound.channel not in config.channels:
+        known = ", ".join(sorted(config.channels)) or "none"
+        raise NotFound(f"There is no channel {inbound.channel}", why=f"configured are: {known}")
+    submission = Submission(inbound=inbound)
+    address = resolve_address(config.routing, submission, default_agent=config.agents.default_id)
+    settings = door_settings(
+        config,
+        inbound.channel,
+        agent_id=address.agent_id,
+        names=parts.models.names(address.agent_id),
+        is_group=inbound.chat.type != "direct",
+    )
+    facts = await parts.store.load_facts(address.session_key, now)
+    waiting = build_facts(await parts.store.load_pairings())
+    known = waiting.get((inbound.channel, inbound.account_id), PairingFacts())
+    accept = AcceptFacts(inbound_id=InboundId("foreseen"), now=now, session=facts.session, pairing=known)
+    acceptance = decide_acceptance(accept, submission, address, settings)
+    foreseen = _ask_further(parts, facts, acceptance, inbound.channel)
+    zone = parts.clock.zone()
+    rows = [
+        RecordedDecision(id=0, at=now, decision=decision, session_key=address.session_key)
+        for decision in foresee_decisions(foreseen)
+    ]
+    return ForeseenMessage(
+        status=acceptance.status,
+        reason=acceptance.reason,
+        hint=acceptance.hint,
+        session_key=address.session_key,
+        agent_id=address.agent_id,
+        next_expiry_at=foreseen.freshness.next_expiry_at if foreseen.freshness else None,
+        decisions=tuple(ToldDecision(recorded=row, question=ask(row), sentence=tell(row, zone)) for row in rows),
+    )
+
+
+def _ask_further(parts: GatewayParts, facts: SessionFacts, acceptance: Acceptance, channel: ChannelName) -> Foreseen:
+    """What the session, its queue and its send policy would say."""
+    config, session = parts.config(), facts.session
+    policy = reset_policy(config, facts.key, channel)
+    freshness = None
+    if session is not None:
+        header_at = facts.transcript.header.timestamp if facts.transcript else None
+        freshness = decide_freshness(
+            session.lifecycle, header_at=header_at, policy=policy, now=facts.now, zone=parts.clock.zone()
+        )
+    overrides = session.overrides if session else Overrides()
+    send = SendFacts(
+        key=facts.key,
+        override=overrides.send_policy,
+        entry_channel=session.origin.channel if session else channel,
+        entry_chat_type=session.origin.chat_type if session else None,
+        main_key=config.routing.keys.main_key,
+    )
+    return Foreseen(
+        acceptance=acceptance,
+        freshness=freshness,
+        policy=policy,
+        queue=resolve_queue_settings(config.queue, channel=channel, overrides=overrides),
+        send=decide_send(config.send, send),
+    )

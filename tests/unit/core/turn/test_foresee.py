@@ -1,0 +1,45 @@
+"""A foreseen message meets the decisions of a real one, up to the one that stops it (WHY-3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from instar.core.lifecycle.freshness import decide_freshness
+from instar.core.lifecycle.reset import ResetPolicy
+from instar.core.model.decision import Decision
+from instar.core.policy.send import ALLOW_ALL, SendFacts, decide_send
+from instar.core.queue.settings import DEFAULT_QUEUE
+from instar.core.turn.foresee import Foreseen, foresee_decisions
+from tests.builders.turns import KEY, NOW, build_item, build_session
+
+ROUTE = Decision(kind="route", outcome=KEY, rule="KEY-2")
+POLICY = ResetPolicy(mode="none")
+
+
+def foresee(status="accepted", *, is_new=False):
+    acceptance = replace(build_item().acceptance, status=status, decisions=(ROUTE,))
+    session = build_session()
+    freshness = decide_freshness(session.lifecycle, header_at=None, policy=POLICY, now=NOW, zone=None)
+    return foresee_decisions(
+        Foreseen(
+            acceptance=acceptance,
+            freshness=None if is_new else freshness,
+            policy=POLICY,
+            queue=DEFAULT_QUEUE,
+            send=decide_send(ALLOW_ALL, SendFacts(key=KEY)),
+        )
+    )
+
+
+@pytest.mark.parametrize("status", ["refused", "observed"])
+def test_what_gets_no_turn_meets_no_more(status):
+    assert foresee(status) == (ROUTE,)
+
+
+def test_what_gets_a_turn_meets_its_session_queue_and_send_policy():
+    assert [one.kind for one in foresee()] == ["route", "freshness", "queue", "send"]
+    assert foresee()[1].outcome == "fresh"
+    assert foresee(is_new=True)[1].rule == "RESET-17"
+    assert foresee()[2].inputs == {"mode": "steer", "debounce_ms": 500, "source": "default"}
