@@ -6,7 +6,7 @@ import pytest
 
 from instar.core.model.change import TurnOptions
 from instar.core.model.event import RunEnded
-from instar.gateway import turn
+from instar.gateway import asking, turn
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Fault, Reply, call, play
@@ -103,7 +103,7 @@ async def test_a_model_that_never_answers_is_cut_off_after_its_time():
     async with build_world(Reply(fault=Fault(kind="hang")), "well again") as world:
         await ask(world, "hello", run_id="r1", options=TurnOptions(timeout_ms=30_000))
         await until(lambda: world.runner.running == 1)
-        await world.run_for(30 + turn.RUNNER_GRACE_S)
+        await world.run_for(30 + asking.RUNNER_GRACE_S)
         await world.settle()
         assert await read_inbox(world) == [("hello", "answered", "model_unavailable")]
         assert "no answer in time" in (await world.gateway.run_state("r1")).error

@@ -9,13 +9,11 @@ A turn that is cut off at any await goes on with ``run(resume=True)`` from its l
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
 
-from instar.core.context.tokens import estimate_message, sum_usage
 from instar.core.delivery.route import resolve_route
 from instar.core.delivery.silent import is_silent
 from instar.core.lifecycle.awareness import note_run_end
@@ -26,7 +24,6 @@ from instar.core.model.message import Target
 from instar.core.model.session import Session
 from instar.core.policy.command_kinds import Reset
 from instar.core.queue.mode import Next
-from instar.core.routing.key import parse_key
 from instar.core.transcript.text import message_text
 from instar.core.turn.begin import Begun, plan_begin
 from instar.core.turn.ends import build_aborted_message, build_error_message, plan_ends, plan_given
@@ -35,31 +32,23 @@ from instar.core.turn.recover import find_given_answer, plan_resume
 from instar.core.turn.reply import Reply, can_share_reply
 from instar.core.turn.steps import ModelCall, plan_answer, plan_finish, plan_steer
 from instar.core.turn.wordless import WORDLESS, describe_wordless, tell_wordless
-from instar.errors import InvariantBroken, ModelError, ModelOverflow, ModelUnavailable
+from instar.errors import InvariantBroken, ModelError
+from instar.gateway.asking import Asking
 from instar.gateway.lane_ports import SteeredMail
 from instar.gateway.outside import Outside, Stopped
-from instar.gateway.room import Room, with_way_out
+from instar.gateway.room import Room
 from instar.gateway.tool_calls import INTERRUPTED, SKIPPED, call_tool, plan_result
 from instar.gateway.turn_news import RunEnd, TurnNews
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.turn_words import TurnWords
 from instar.gateway.warm import WarmContext
-from instar.ports.runner import Finished, ModelRequest, ModelSpec, Restarted, TextDelta
+from instar.ports.runner import Finished, ModelSpec
 from instar.ports.tool import ToolContext, ToolOutput
 
 __all__ = ["Turn"]
 
 MAX_REQUESTS = 200
 """Model requests in one turn. A model that still calls tools after this many is going in circles."""
-
-OVERFLOW_RETRIES = 3
-"""How often a prompt that was too large is compacted and asked again (COMPACT-4)."""
-
-TURN_TIMEOUT_S = 600.0
-"""The longest one model request may take; a caller may ask for less."""
-
-RUNNER_GRACE_S = 5.0
-"""How much later than its time a runner may end before it is cut: its own error says more than ours would."""
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +87,6 @@ class Turn:
         self._is_open = True
         self._open_calls: list[ToolCall] = []
         self._has_answered = False
-        self._partial = ""
         self._has_ended = False
         self._bytes = 0
         self._words = TurnWords(
@@ -108,6 +96,19 @@ class Turn:
             session=self._require_session,
         )
         self._room = Room(services=services, warm=warm, outside=self._outside, turn_id=turn_id, news=self._words)
+        self._asking = Asking(
+            services=services,
+            key=key,
+            turn_id=turn_id,
+            agent_id=self.agent_id,
+            item=self._items[-1],
+            warm=warm,
+            room=self._room,
+            outside=self._outside,
+            news=self._news,
+            words=self._words,
+            session=self._require_session,
+        )
         self._session: Session | None = None
         self._begun: Begun | None = None
 
@@ -197,10 +198,10 @@ class Turn:
 
     async def _loop(self) -> None:
         await self._take_steered()
-        await self._room.before(self._require_session(), self._model(), transcript_bytes=self._bytes)
+        await self._room.before(self._require_session(), self._asking.model(), transcript_bytes=self._bytes)
         for _ in range(MAX_REQUESTS):
-            model = self._model()
-            answer = await self._ask_until_it_fits(model)
+            model = self._asking.model()
+            answer = await self._asking.ask_until_it_fits(model)
             calls = [block for block in answer.message.content if isinstance(block, ToolCall)]
             if calls:
                 await self._commit_answer(answer, model, calls)
@@ -213,92 +214,6 @@ class Turn:
                 return
             await self._take_steered()
         await self._finish_failed("too_many_steps", f"The agent did not come to an end in {MAX_REQUESTS} steps.")
-
-    # --- asking the model ---------------------------------------------------------------------------------------------
-
-    async def _ask(self, model: ModelSpec) -> Finished:
-        """One model request, streamed. Raises `ModelError`, or `Stopped` when somebody stops the turn."""
-        services = self._services
-        self._news.phase("preparing_context")
-        session = self._require_session()
-        await services.insist(lambda: self._warm.load(session.session_id))
-        options = self._items[-1].submission.options
-        system = await services.parts.texts.load(self.agent_id, session)
-        peer_id = parse_key(self.key).peer_id or ""
-        prompt = self._words.prompt = self._room.prompt(session, model, system=system, peer_id=peer_id)
-        asked_s = TURN_TIMEOUT_S if options.timeout_ms is None else options.timeout_ms / 1000
-        request = ModelRequest(
-            session_key=self.key,
-            turn_id=self.turn_id,
-            model=model,
-            system=system,
-            messages=prompt,
-            tools=services.tool_specs(),
-            thinking=options.thinking or session.overrides.thinking_level,
-            timeout_s=min(TURN_TIMEOUT_S, asked_s),
-            fallbacks=services.fallbacks_of(model, self.agent_id),
-        )
-        self._news.phase("starting_model")
-        self._partial = ""
-        try:
-            return await self._outside.wait(self._stream(request), timeout_s=request.timeout_s + RUNNER_GRACE_S)
-        except TimeoutError:
-            raise ModelUnavailable(
-                "The model gave no answer in time",
-                why=f"it was still silent after {request.timeout_s:.0f} seconds",
-                fix="Try again; if it stays, choose another model with /model.",
-                provider=model.provider,
-                model=model.id,
-            ) from None
-
-    async def _ask_until_it_fits(self, model: ModelSpec) -> Finished:
-        """Ask; when the provider finds the prompt too large, compact and ask again, a few times (COMPACT-4)."""
-        for _ in range(OVERFLOW_RETRIES):
-            try:
-                return await self._ask(model)
-            except ModelOverflow as error:
-                done = await self._room.after_overflow(self._require_session(), model)
-                if done.status != "compacted":
-                    raise with_way_out(error) from error
-        try:
-            return await self._ask(model)
-        except ModelOverflow as error:
-            raise with_way_out(error) from error
-
-    def _model(self) -> ModelSpec:
-        """The model of this turn's requests as things stand now."""
-        return self._services.resolve_model(self._require_session(), self._items[-1].submission.options.model)
-
-    async def _stream(self, request: ModelRequest) -> Finished:
-        runner = self._services.parts.runner
-        async with contextlib.aclosing(runner.run(request)) as events:
-            async for event in events:
-                if isinstance(event, TextDelta):
-                    self._partial += event.text
-                    self._news.delta(self._partial, event.text)
-                elif isinstance(event, Restarted):
-                    self._partial = ""
-                elif isinstance(event, Finished):
-                    return event
-        raise InvariantBroken("a runner ends with Finished", why=f"{runner.name} just stopped")
-
-    def _settle(self, answer: Finished, model: ModelSpec) -> tuple[AssistantMessage, ModelCall]:
-        """The answer with its time, and what it took."""
-        self._words.hear(answer, model)
-        message = replace(answer.message, timestamp=self._services.clock.now())
-        last = self._items[-1]
-        call = ModelCall(
-            agent_id=self.agent_id,
-            provider=message.provider,
-            model=message.model,
-            usage=message.usage,
-            context_tokens=sum_usage(message.usage) or self._warm.view.context.tokens + estimate_message(message),
-            window_tokens=model.context_window,
-            cost_usd=answer.cost_usd,
-            principal=last.submission.principal or last.acceptance.owner,
-            channel=last.submission.inbound.channel,
-        )
-        return message, call
 
     # --- tools and steering -------------------------------------------------------------------------------------------
 
@@ -365,7 +280,7 @@ class Turn:
 
     async def _commit_answer(self, answer: Finished, model: ModelSpec, calls: Sequence[ToolCall] = ()) -> None:
         """Commit an answer after which the turn goes on; its words are owed to the person at once."""
-        message, call = self._settle(answer, model)
+        message, call = self._asking.settle(answer, model)
         reply = self._words.plan(message_text(message), message)
         decisions = (*self._words.take_decisions(), *reply.decisions)
         session_id = self._require_session().session_id
@@ -389,12 +304,12 @@ class Turn:
         await self._change("append_answer", decide)
         self._open_calls, self._has_answered = list(calls), not calls
         # What was said is in the transcript now: a stop must not keep it a second time.
-        self._partial = ""
+        self._asking.partial = ""
 
     async def _finish(self, answer: Finished, model: ModelSpec) -> None:
         """Commit the last answer; one without a word is told of in a sentence (LOSS-2)."""
         self._is_open = False
-        message, took = self._settle(answer, model)
+        message, took = self._asking.settle(answer, model)
         missing = tell_wordless(message, (*self._items, *self._heard), reversed(self._warm.entries))
         if missing is None:
             reply = self._words.plan(message_text(message), message)
@@ -418,7 +333,7 @@ class Turn:
         """Keep what was said so far, marked as aborted, and end the messages of the turn."""
         self._is_open = False
         await self._close_open_calls()
-        message = build_aborted_message(self._partial, now=self._services.clock.now())
+        message = build_aborted_message(self._asking.partial, now=self._services.clock.now())
         cause = self._outside.cause
         await self._close("abort_turn", message, call=None, reply=Reply(), state="aborted", reason=cause)
 
@@ -427,7 +342,7 @@ class Turn:
         self._is_open = False
         await self._close_open_calls()
         now: Instant = self._services.clock.now()
-        message = build_error_message(sentence, partial=self._partial, now=now)
+        message = build_error_message(sentence, partial=self._asking.partial, now=now)
         reply = self._words.plan(sentence)
         await self._close("fail_turn", message, call=None, reply=reply, state="error", reason=code, error=sentence)
 
