@@ -8,6 +8,7 @@ not keep the context small enough: then the newest part is sent, and the person 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -63,7 +64,8 @@ def plan_prompt(view: ContextView, settings: PromptSettings, *, now: Instant) ->
     )
     rendered = render_messages(pruned.messages, settings.zone).messages
     fitted = fit_messages(rendered, settings.budget_tokens, keep_first=len(view.head_messages()))
-    decisions = [describe_pass(pruned)] if pruned.resets_clock else []
+    decisions = [*_describe_limits(view, settings, shown=len(selected))]
+    decisions += [describe_pass(pruned)] if pruned.resets_clock else []
     if fitted.truncated:
         decisions.append(
             Decision(
@@ -78,6 +80,20 @@ def plan_prompt(view: ContextView, settings: PromptSettings, *, now: Instant) ->
         decisions=tuple(decisions),
         truncated=fitted.truncated,
     )
+
+
+def _describe_limits(view: ContextView, settings: PromptSettings, *, shown: int) -> Iterator[Decision]:
+    """What the limits that a person has set left out, if anything."""
+    if settings.truncate is None and settings.user_turns is None:
+        return
+    messages = len(view.messages())
+    if shown < messages:
+        yield Decision(
+            kind="limit",
+            outcome="left-out",
+            rule="HIST-6" if settings.truncate is None else "HIST-5",
+            inputs={"leftOut": messages - shown, "messages": messages},
+        )
 
 
 def build_prompt_settings(

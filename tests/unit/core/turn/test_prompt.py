@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC
 
+import pytest
+
 from instar.core.context.build import build_view
 from instar.core.context.compaction import CompactionSettings
+from instar.core.context.limits import HistorySettings
 from instar.core.context.pruning import PruningSettings
 from instar.core.model.entry import AssistantMessage, MessageEntry, UserMessage
 from instar.core.model.ids import EntryId, Instant
@@ -67,3 +70,26 @@ def test_old_tool_results_are_trimmed_when_the_cache_has_gone_cold_and_that_is_n
     )
     assert [decision.kind for decision in prompt.decisions][:1] == ["prune"]
     assert len(str(prompt.messages[2].content)) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("limits", "rule", "left_out"),
+    [
+        ({"truncate": HistorySettings(max_messages=3)}, "HIST-5", 2),
+        ({"user_turns": 2}, "HIST-6", 2),
+        ({"truncate": HistorySettings(max_messages=3), "user_turns": 1}, "HIST-5", 4),
+    ],
+)
+def test_what_a_person_s_limits_leave_out_is_noted(limits, rule, left_out):
+    seen = view(user("a"), assistant("b"), user("c"), assistant("d"), user("e"))
+    prompt = plan_prompt(seen, replace(settings(), **limits), now=NOW)
+    assert len(prompt.messages) == 5 - left_out
+    (decision,) = prompt.decisions
+    assert (decision.kind, decision.outcome, decision.rule) == ("limit", "left-out", rule)
+    assert decision.inputs == {"leftOut": left_out, "messages": 5}
+    assert not prompt.truncated
+
+
+def test_limits_that_leave_out_nothing_are_not_noted():
+    prompt = plan_prompt(view(user("a")), replace(settings(), user_turns=3), now=NOW)
+    assert prompt.decisions == ()
