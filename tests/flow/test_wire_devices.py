@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from contextlib import asynccontextmanager
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -160,6 +163,25 @@ def test_the_token_of_a_device_is_worth_nothing_without_its_key(thief):
         for remote in (True, False):
             _, error = await world.knock(thief, token=token, remote=remote)
             assert error["details"]["code"] == "AUTH_DEVICE_TOKEN_MISMATCH"
+
+    play(story)
+
+
+def test_the_token_of_a_device_opens_nothing_over_plain_http():
+    async def story(world):
+        device = TestDevice()
+        await world.approve(device)
+        client, _ = await world.knock(device)
+
+        def post(token):
+            connection = HTTPConnection("127.0.0.1", world.server.port, timeout=10)
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+            connection.request("POST", "/rpc", body=b'{"method": "health"}', headers=headers)
+            with contextlib.closing(connection):
+                return connection.getresponse().status
+
+        assert await asyncio.to_thread(post, TOKEN) == 200
+        assert await asyncio.to_thread(post, client.hello["auth"]["deviceToken"]) == 401
 
     play(story)
 

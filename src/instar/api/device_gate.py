@@ -25,6 +25,7 @@ from instar.api.port import GatewayPort
 from instar.api.settings import ApiSettings
 from instar.core.model.device import Device, DeviceReason, DeviceWish
 from instar.core.model.ids import Instant
+from instar.core.model.token import ShownToken
 from instar.core.policy.devices import DeviceClaim, DeviceProblem, decide_device
 from instar.core.policy.scopes import OWNER_SCOPES
 from instar.errors import StoreError, Unavailable
@@ -32,7 +33,7 @@ from instar.protocol.errors import ErrorShape, wire_error
 from instar.protocol.frames import Request
 from instar.protocol.params import Params
 
-__all__ = ["DeviceGate", "Origin", "find_origin"]
+__all__ = ["DeviceGate", "Origin", "find_bearer_token", "find_origin"]
 
 SHOWN_CHARS: Final = 80
 """Of a name that a device gives itself."""
@@ -73,6 +74,13 @@ def find_origin(connection: HTTPConnection) -> Origin:
     address = connection.client.host if connection.client is not None else ""
     is_direct = not any(name in connection.headers for name in _FORWARDED)
     return Origin(address=address, is_local=is_direct and is_loopback(address))
+
+
+async def find_bearer_token(gateway: GatewayPort, text: str) -> ShownToken | None:
+    """The stored token that stands alone, without a proof of any key; that of a device is none. Raises `StoreError`."""
+    shown = await gateway.tokens.find(text)
+    owner = None if shown is None else await gateway.devices.find_by_token(shown.token.id)
+    return shown if owner is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from instar.api.auth import Authority, Refused, authenticate
 from instar.api.call import Services
 from instar.api.connection import Connection
+from instar.api.device_gate import find_bearer_token
 from instar.api.dispatch import Dispatcher
 from instar.api.handlers.subscriptions import HANDLERS as NEED_A_SOCKET
 from instar.api.origin import is_origin_allowed
@@ -67,7 +68,7 @@ class RpcDoor:
         scheme, _, given = header.partition(" ")
         secret = given.strip() if scheme.lower() == "bearer" else ""
         try:
-            shown = await self.services.gateway.tokens.find(secret)
+            shown = await find_bearer_token(self.services.gateway, secret)
         except StoreError as error:
             log.error("token_not_looked_up", error=str(error))
             shown = None
