@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instar.config.config import Config, parse_config
+from instar.ports.runner import Runner
 from instar.stores.archive import TranscriptArchiver
 from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.places import build_places
@@ -57,18 +58,29 @@ class PeopleWorld:
 
 
 @asynccontextmanager
-async def open_people(state: Path, raw: Mapping[str, object]) -> AsyncIterator[PeopleWorld]:
+async def open_people(
+    state: Path, raw: Mapping[str, object], *, runner: Runner | None = None
+) -> AsyncIterator[PeopleWorld]:
     """Open a store in `state` under a configuration, and close it again."""
     config = parse_config(raw, env={}, state_dir=state, home=state)
     store = SqliteStore(state / "instar.db", reserve_bytes=64 * 1024)
-    async with GatewayInMemory(raw, store=store) as gateway, open_mirror(store, config, clock=SystemClock()) as mirror:
-        eraser = StoreEraser(
-            store,
-            build_places(config, None),
-            links=lambda: config.routing.keys.links,
-            ids=SystemIds(),
-            flush_mirror=mirror.flush,
-        )
+    opened: list[Flushable] = []
+
+    async def flush() -> None:
+        await opened[0].flush()
+
+    eraser = StoreEraser(
+        store,
+        build_places(config, None),
+        links=lambda: config.routing.keys.links,
+        ids=SystemIds(),
+        flush_mirror=flush,
+    )
+    async with (
+        GatewayInMemory(raw, store=store, eraser=eraser, runner=runner) as gateway,
+        open_mirror(store, config, clock=SystemClock()) as mirror,
+    ):
+        opened.append(mirror)
         yield PeopleWorld(
             state=state,
             config=config,

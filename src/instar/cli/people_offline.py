@@ -13,6 +13,7 @@ from instar.core.model.people import Person
 from instar.core.policy.redaction import build_redactor
 from instar.core.routing.person import resolve_person_named
 from instar.errors import GatewayUnreachable, InvalidRequest, NotFound
+from instar.ports.clock import Clock
 from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.places import build_places
 from instar.stores.mirror import open_mirror
@@ -21,8 +22,9 @@ from instar.stores.sqlite.reading import ReadingEngine
 from instar.stores.store import SessionStore
 from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
+from instar.system.log import LogSettings, open_log
 
-__all__ = ["PeopleOffline", "open_reading", "open_writing"]
+__all__ = ["PeopleOffline", "open_reading", "open_writing", "warn_only"]
 
 
 class PeopleOffline:
@@ -56,6 +58,7 @@ async def open_reading(flags: GatewayFlags) -> AsyncIterator[PeopleOffline]:
 async def open_writing(flags: GatewayFlags) -> AsyncIterator[PeopleOffline]:
     """An erasure without a gateway: the store is locked meanwhile. Raises `StoreLocked` when a gateway has it."""
     config, config_file, path = _load(flags)
+    warn_only(SystemClock())
     store = SqliteStore(path)
     await store.open()
     try:
@@ -65,6 +68,11 @@ async def open_writing(flags: GatewayFlags) -> AsyncIterator[PeopleOffline]:
             yield people
     finally:
         await store.close()
+
+
+def warn_only(clock: Clock) -> None:
+    """Let only warnings be logged, and on standard error: standard output is for the answer."""
+    open_log(LogSettings(level="warning", console="text"), clock=clock, redactor=build_redactor(), is_default=True)
 
 
 def _load(flags: GatewayFlags) -> tuple[Config, Path | None, Path]:

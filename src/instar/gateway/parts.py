@@ -24,7 +24,7 @@ from instar.ports.runner import ModelSpec, Runner
 from instar.ports.store import Store
 from instar.ports.tool import Tool
 
-__all__ = ["Archiver", "DiskKeeper", "ExportFolder", "GatewayParts", "Keeper", "ModelBook", "SystemTexts"]
+__all__ = ["Archiver", "DiskKeeper", "Eraser", "ExportFolder", "GatewayParts", "Keeper", "ModelBook", "SystemTexts"]
 
 
 class ModelBook(Protocol):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +28,7 @@ from instar.core.model.ids import AgentId, ChannelName
 from instar.core.model.session import Session
 from instar.core.policy.model_choice import ModelNames
 from instar.gateway.gateway import Gateway
-from instar.gateway.parts import GatewayParts
+from instar.gateway.parts import Eraser, GatewayParts
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
 from instar.ports.runner import ModelSpec, Runner
@@ -139,7 +139,9 @@ class GatewayInMemory:
         model: ModelSpec = SCRIPTED_MODEL,
         fallbacks: tuple[ModelSpec, ...] = (),
         fuse: Fuse | None = None,
+        eraser: Eraser | None = None,
     ) -> None:
+        self._eraser = eraser
         self.fuse = fuse or Fuse()
         self.clock: Clock = clock or ManualClock()
         self.ids: IdSource = ids or SequenceIds()
@@ -191,6 +193,8 @@ class GatewayInMemory:
             tools={name: fuse_tool(tool, self.fuse) for name, tool in self._tools.items()},
             channels={name: fuse_channel(channel, self.fuse) for name, channel in self._channels.items()},
         )
+        if self._eraser is not None:
+            parts = replace(parts, eraser=self._eraser)
         self._gateway = await Gateway(parts).__aenter__()
         return self
 

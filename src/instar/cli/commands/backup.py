@@ -73,10 +73,12 @@ def verify(*, file: Path, as_json: bool, config: Path | None) -> None:
 def restore(*, file: Path, state_dir: Path, as_json: bool, config: Path | None) -> None:
     """Put a backup into an empty state directory; nothing that is there is ever overwritten."""
     del config  # the backup brings its own; every command takes the option
+    from instar.cli.people_offline import warn_only
     from instar.config.paths import resolve_state_dir
     from instar.stores.backup import restore_backup
     from instar.system.clock import SystemClock
 
+    warn_only(SystemClock())
     known = resolve_state_dir(os.environ, home=Path.home())
     report = restore_backup(file, state_dir, now=SystemClock().now(), lists=[known])
     if as_json:

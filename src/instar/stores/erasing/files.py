@@ -9,7 +9,7 @@ the search for what is left (`scan`). Blocking; run off the event loop.
 * a line of an agent's notes that names or quotes them goes;
 * in every other file of text their names, ids and words are overwritten in place, byte for byte: a log that is being
   written keeps its lines where they are;
-* an export of theirs is deleted. Backups are `backups`' affair.
+* an export of theirs, of everything or of a session, is deleted. Backups are `backups`' affair.
 """
 
 from __future__ import annotations
@@ -96,7 +96,10 @@ def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[st
             continue
         if path.is_relative_to(places.state_dir / EXPORTS):
             continue
-        if path.parent in places.sessions and path.name.partition(".")[2].startswith("jsonl"):
+        if _is_export(path, places, found):
+            path.unlink(missing_ok=True)
+            done["exports"] += 1
+        elif path.parent in places.sessions and path.name.partition(".")[2].startswith("jsonl"):
             done[_erase_transcript(path, found, test, traces)] += 1
         elif needle is not None and path.suffix == ".md" and any(path.is_relative_to(one) for one in places.workspaces):
             done["notes"] += _drop_lines(path, needle)
@@ -197,6 +200,17 @@ def _drop_lines(path: Path, needle: re.Pattern[bytes]) -> int:
     if len(kept) < len(lines):
         replace_file(path, kept)
     return len(lines) - len(kept)
+
+
+def _is_export(path: Path, places: Places, found: Holdings) -> bool:
+    """Whether a file is a session of theirs as somebody had it written into a workspace (CMD-31)."""
+    is_written = path.suffix in {".html", ".json", ".jsonl"} or path.parent.name == EXPORTS
+    if not is_written or not any(path.is_relative_to(one) for one in places.workspaces):
+        return False
+    if path.stat().st_size > _PLAIN_MAX_BYTES:
+        return False
+    content = path.read_bytes()
+    return any(each.encode() in content for each in (*found.session_ids, *found.keys))
 
 
 def _drop_exports(folder: Path, found: Holdings) -> int:
