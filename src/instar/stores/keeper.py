@@ -66,6 +66,8 @@ class StoreKeeper:
         return await asyncio.to_thread(self._read_inside, path)
 
     def _read_inside(self, path: str) -> ArchivedTranscript:
+        if "\0" in path:
+            raise InvalidRequest("That is no path", why="it has a character that no file name has", field="path")
         place = Path(path).resolve()
         inside = (self._config.state_dir.resolve(), self._places.index(self._places.default_agent_id).parent.resolve())
         if not any(place.is_relative_to(folder) for folder in inside):
