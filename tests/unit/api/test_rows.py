@@ -49,11 +49,12 @@ def test_a_row_shows_settings_names_runs_and_marks():
             session=session(
                 naming=Naming(label="mine"),
                 overrides=Overrides(send_policy="deny", auth_profile_override="work"),
-                lifecycle=Lifecycle(archived_at=Instant(1), pinned_at=Instant(2), revision=3),
+                lifecycle=Lifecycle(archived_at=Instant(1), pinned_at=Instant(2)),
             ),
             active_run_ids=(TurnId("t"),),
             derived_title="Title",
             last_message="Words",
+            state_version=3,
         )
     )
     assert (row["label"], row["sendPolicy"], row["derivedTitle"], row["lastMessagePreview"]) == (
