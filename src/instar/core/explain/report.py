@@ -46,14 +46,20 @@ def _sentences(report: SimulationReport) -> Iterator[str]:
 
 
 def _tell_resets(report: SimulationReport) -> Iterator[str]:
-    counts = [sum(side.beginnings.get(why, 0) for why in ("daily", "idle")) for side in (report.before, report.after)]
-    if not report.resets and counts[0] == counts[1]:
+    before, after = _list_resets(report.before), _list_resets(report.after)
+    if not report.resets and before == after:
         return
-    yield f"Automatic resets: {counts[0]} would be {counts[1]}."
+    yield f"Automatic resets: {before} would be {after}."
     yield from _listed(
         "{n} would start over more or less often",
         [f"{one.key}: {one.before} would be {one.after}" for one in report.resets],
     )
+
+
+def _list_resets(side: Side) -> str:
+    """How many of each kind: ``18 daily and 2 idle``, or ``none``."""
+    counts = ((side.beginnings.get(why, 0), why) for why in ("daily", "idle"))
+    return " and ".join(f"{count} {why}" for count, why in counts if count) or "none"
 
 
 def _tell_silences(silences: tuple[Silence, ...], what: str) -> Iterator[str]:

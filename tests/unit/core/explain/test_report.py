@@ -51,7 +51,7 @@ def test_every_kind_of_change_has_its_sentence():
         "1 session would part:",
         f"  {B} would part into {A}, {C}.",
         "1 session would only get another key.",
-        "Automatic resets: 0 would be 5.",
+        "Automatic resets: none would be 4 daily and 1 idle.",
         "1 session would start over more or less often:",
         f"  {A}: 0 would be 5.",
         f"{A}: 2 messages would lose their answer (not_listed).",
