@@ -27,7 +27,7 @@ from instar.config.paths import find_foreign_states
 from instar.config.sections.gateway import parse_bind
 from instar.core.model.ids import AgentId
 from instar.core.policy.redaction import Redactor, build_redactor
-from instar.errors import ConfigError, InstarError
+from instar.errors import ConfigError, InstarError, StoreError
 from instar.gateway.gateway import Gateway
 from instar.gateway.parts import GatewayParts
 from instar.ports.clock import Clock
@@ -159,7 +159,7 @@ async def _open(
     stack.callback(handle.log.info, GATEWAY_STOPPED)
     stack.push_async_callback(store.close)
     mirror = await stack.enter_async_context(open_mirror(store, config, clock=clock))
-    eraser = await _take_up_erasures(store, live, loaded, mirror, redactor)
+    eraser = await _take_up_erasures(store, live, loaded, mirror, redactor=redactor, log=handle.log)
     models = ConfiguredModels(live)
     built = build_runner(config.models, clock=clock, log=handle.log)
     channels = build_channels(config)
@@ -217,7 +217,7 @@ def _workspaces(live: Callable[[], Config]) -> Callable[[AgentId], Path]:
 
 
 async def _take_up_erasures(
-    store: SqliteStore, live: LiveConfig, loaded: Loaded, mirror: Flushable, redactor: Redactor
+    store: SqliteStore, live: LiveConfig, loaded: Loaded, mirror: Flushable, *, redactor: Redactor, log: Log
 ) -> StoreEraser:
     """What takes a person out of everything; whatever a crash cut of that is finished before anybody is let in."""
     eraser = StoreEraser(
@@ -228,7 +228,11 @@ async def _take_up_erasures(
         flush_mirror=mirror.flush,
         clean=redactor.value,
     )
-    await eraser.resume()
+    try:
+        await eraser.resume()
+    except (StoreError, OSError) as error:
+        # Everybody else is served meanwhile; the next start tries again.
+        log.error("erasure_not_finished", error=str(error))
     return eraser
 
 

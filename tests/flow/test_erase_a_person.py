@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
+import apsw
 import msgspec
 import pytest
 
 from instar.core.context.erasing import ANSWER_ERASED, WORDS_ERASED
+from instar.core.model.caller import Caller
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.query import DecisionQuery, SearchQuery
+from instar.core.policy.scopes import OWNER_SCOPES
+from instar.core.policy.tokens import TokenWish
 from instar.core.routing.person import resolve_person_named
 from instar.errors import InvalidRequest, NotFound
 from instar.stores.backup import BackupSource, create_backup, restore_backup
@@ -143,6 +148,12 @@ def test_nothing_of_them_is_found_any_more_and_others_are(tmp_path):
             assert (await world.store.search(SearchQuery(text="panda-9002", limit=10))).hits
 
     asyncio.run(story())
+    database = apsw.Connection(str(tmp_path / "instar.db"))
+    database.execute("CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, 'search', 'row')")
+    terms = {term for (term,) in database.execute("SELECT term FROM temp.terms")}
+    database.close()
+    assert "panda" in terms
+    assert not terms & {"zebra", "4471", "4472", "4473", "moor", "alic"}
 
 
 def test_the_ledger_keeps_its_sums_and_forgets_whose_they_were(tmp_path):
@@ -302,5 +313,104 @@ def test_old_backups_go_where_that_is_asked_for(tmp_path):
             receipt = await erase(world, drop_backups=True)
             assert receipt.dropped_backups == ("b",)
             assert [path.name for path in (tmp_path / "backups").iterdir()] == ["a"]
+
+    asyncio.run(story())
+
+
+# --- what cannot be read, and whose files are not ours ----------------------------------------------------------------
+
+
+def test_a_damaged_row_does_not_keep_a_person_in(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+        database = apsw.Connection(str(tmp_path / "instar.db"))
+        database.execute("UPDATE entries SET line = line || '}' WHERE line LIKE '%did Alice%'")
+        database.execute("UPDATE inbox SET submission = '{' WHERE submission LIKE '%did Alice%'")
+        database.close()
+        async with open_people(tmp_path, CONFIG) as world:
+            receipt = await erase(world)
+            assert [(one.place, one.count) for one in receipt.left] == []
+            assert world.count(*TRACES) == {}
+            assert world.count("I am panda-9002}") or world.count("panda-9002")
+
+    asyncio.run(story())
+
+
+def test_a_file_that_is_no_text_is_named_and_not_broken(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            other = tmp_path / "other.bin"
+            other.write_bytes(b"\0 zebra-4471 \0")
+            receipt = await erase(world)
+            assert [(one.place, one.count) for one in receipt.left] == [("other.bin", 1)]
+            assert receipt.residue == 1
+            assert other.read_bytes() == b"\0 zebra-4471 \0"
+
+    asyncio.run(story())
+
+
+def test_the_name_of_a_file_does_not_come_into_the_receipt(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            (tmp_path / "about-alice-771.txt").write_text("nothing")
+            receipt = await erase(world)
+            assert [one.place for one in receipt.left] == ["about-[erased].txt"]
+
+    asyncio.run(story())
+
+
+def test_in_a_folder_of_somebody_only_notes_and_exports_are_touched(tmp_path):
+    elsewhere = tmp_path / "project"
+    (elsewhere / "memory").mkdir(parents=True)
+    (elsewhere / "exports").mkdir()
+    config = {**CONFIG, "agents": {"defaults": {"workspace": str(elsewhere)}}}
+
+    async def story() -> None:
+        async with open_people(tmp_path / "state", config) as world:
+            await talk(world)
+            session = await world.store.load_session(OWN)
+            assert session is not None
+            (elsewhere / "program.py").write_text("# zebra-4471")
+            (elsewhere / "MEMORY.md").write_text("zebra-4471\nkept\n")
+            (elsewhere / "memory" / "day.md").write_text("kept\nzebra-4471\n")
+            (elsewhere / "exports" / "a.html").write_text(f"<p>{session.session_id}</p>")
+            receipt = await erase(world)
+            assert receipt.residue == 0
+            assert (elsewhere / "program.py").read_text() == "# zebra-4471"
+            assert (elsewhere / "MEMORY.md").read_text() == "kept\n"
+            assert (elsewhere / "memory" / "day.md").read_text() == "kept\n"
+            assert list((elsewhere / "exports").iterdir()) == []
+
+    asyncio.run(story())
+
+
+def test_what_the_owner_wrote_into_the_configuration_is_named_with_what_to_do(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            file = tmp_path / "instar.json5"
+            file.write_text(msgspec.json.encode(CONFIG).decode())
+            world.eraser._places = replace(world.eraser._places, config=file)
+            receipt = await erase(world)
+            (left,) = receipt.left
+            assert left.place == "instar.json5"
+            assert "session.identityLinks" in left.fix
+            assert "alice-771" in file.read_text()
+
+    asyncio.run(story())
+
+
+def test_whoever_only_has_a_token_is_held_too(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            owner = Caller(scopes=OWNER_SCOPES)
+            wish = TokenWish(principal="carol", scopes=("operator.read",))
+            await world.gateway.gateway.tokens.create(wish, maker=owner)
+            receipt = await erase(world, "carol")
+            assert receipt.counts["tokens"] == 1
+            assert world.count("carol") == {}
 
     asyncio.run(story())

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
 from pathlib import Path
 
+import pytest
+
+from instar.core.model.ids import Instant
+from instar.core.routing.person import resolve_person_named
+from instar.errors import StoreError
+from tests.builders.people import open_people
 from tests.builders.process import GatewayProcess, build_process_config, run_instar
 
-KEY = "agent:main:telegram:direct:ann-4711"
+NOW = Instant(1_800_000_000_000)
 LINKS = {"anna": ["telegram:ann-4711", "telegram:ann-second"]}
 
 
@@ -108,3 +115,27 @@ def test_erasing_needs_a_word_and_a_person(tmp_path):
         )
         assert done.returncode == 1
         assert "Nothing is held about telegram:9" in done.stderr
+
+
+def test_a_gateway_finishes_at_its_start_what_a_crash_cut(tmp_path):
+    state = tmp_path / "here" / "state"
+
+    async def cut() -> None:
+        async with open_people(state, config()) as world:
+            await world.gateway.channel("telegram").post("my word is zebra-4471", sender="ann-4711")
+            await world.gateway.channel("telegram").post("mine is panda-9001", sender="bob-88")
+            await world.gateway.settle()
+
+            async def die(*, log_only: bool = False) -> None:
+                raise StoreError("the process died here")
+
+            world.store.engine.wipe = die
+            person = resolve_person_named("anna", world.config.routing.keys.links)
+            with pytest.raises(StoreError):
+                await world.eraser.erase_all(person, now=NOW, who="operator", drop_backups=False)
+
+    asyncio.run(cut())
+    with GatewayProcess(tmp_path / "here", config()) as gateway:
+        assert found(gateway.state_dir, "zebra-4471", "ann-4711") == []
+        assert found(gateway.state_dir, "panda-9001")
+    assert "erasure_resumed" in (state / "logs" / "gateway.log").read_text()

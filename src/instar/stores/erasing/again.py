@@ -11,9 +11,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from instar.core.model.change import Submission
 from instar.core.model.ids import Instant
 from instar.core.model.people import ErasureReceipt, Person, PersonId
 from instar.core.policy.erased import hash_id
@@ -22,7 +19,7 @@ from instar.core.routing.normalize import normalize_channel, normalize_peer
 from instar.stores.erased import Erased, keep_away, list_erased, write_list
 from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.files import Places
-from instar.stores.erasing.find import walk
+from instar.stores.erasing.find import read_submission, walk
 from instar.stores.sqlite import SqliteStore
 from instar.stores.transaction import Transaction
 from instar.system.ids import SystemIds
@@ -71,10 +68,11 @@ async def _find_person(store: SqliteStore, erased: Sequence[Erased]) -> Person |
         if name and any(hash_id(name, salt=salt) in hashes for salt in salts):
             names.add(name.strip().lower())
 
-    decoder = msgspec.json.Decoder(Submission)
     seen: set[tuple[str, str]] = set()
     async for row in walk(store.engine, "walk_inbox"):
-        submission = decoder.decode(row[6])
+        submission = read_submission(row[6])
+        if submission is None:
+            continue
         inbound = submission.inbound
         note(submission.principal)
         for peer in {inbound.sender.id, inbound.chat.id if inbound.chat.type == "direct" else inbound.sender.id}:

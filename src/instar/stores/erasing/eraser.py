@@ -76,16 +76,6 @@ class _Wanted(msgspec.Struct, kw_only=True):
 _wanted: Final = msgspec.json.Decoder(_Wanted)
 
 
-def _require(found: Holdings) -> Holdings:
-    if not found:
-        raise NotFound(
-            f"Nothing is held about {found.person.name}",
-            why="nobody of that id wrote, owns a session or has a token",
-            fix="`instar people list` shows who is known.",
-        )
-    return found
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Erasure:
     """One erasure under way: its name, when it began, at whose wish, and whether old backups go too."""
@@ -145,7 +135,7 @@ class StoreEraser:
 
     async def export_to(self, person: Person, folder: Path, *, now: Instant) -> ExportedPerson:
         """Write what is held about a person into a new folder. Raises `NotFound`, `InvalidRequest`, `StoreError`."""
-        found = _require(await self.find(person))
+        found = await self._require(person)
         return await export_person(self._store, self._places, found, folder, now=now, clean=self._clean)
 
     async def find(self, person: Person) -> Holdings:
@@ -158,9 +148,21 @@ class StoreEraser:
         found.needles -= common
         return found
 
+    async def _require(self, person: Person) -> Holdings:
+        """What is held about a person. Raises `NotFound` where that is nothing."""
+        found = await self.find(person)
+        params = found.params()
+        if not found and not any([await self._engine.read(partial(ask, query=one, params=params)) for one in _PLANNED]):
+            raise NotFound(
+                f"Nothing is held about {person.name}",
+                why="nobody of that id wrote, owns a session or has a token",
+                fix="`instar people list` shows who is known.",
+            )
+        return found
+
     async def plan(self, person: Person, *, now: Instant) -> ErasureReceipt:
         """What an erasure would take out, and where the person is found now. Raises `NotFound`."""
-        found = _require(await self.find(person))
+        found = await self._require(person)
         params = found.params()
         counts = Counter(sessions=len(found.keys), shared_sessions=len(found.shared), messages=len(found.inbounds))
         for query in _PLANNED:
@@ -179,14 +181,14 @@ class StoreEraser:
         `within` are the sessions that are held still: where there are others by now nothing is done, and None is given.
         Raises `NotFound`; `StoreError`, OSError when it was cut: the next start goes on then.
         """
-        found = _require(await self.find(person))
+        found = await self._require(person)
         if not found.keys | found.shared <= within:
             return None
         return await self._begin(found, now=now, who=who, drop_backups=drop_backups)
 
     async def erase_all(self, person: Person, *, now: Instant, who: str, drop_backups: bool) -> ErasureReceipt:
         """As `erase`, for whoever has the store alone: nothing need be held still."""
-        found = _require(await self.find(person))
+        found = await self._require(person)
         return await self._begin(found, now=now, who=who, drop_backups=drop_backups)
 
     async def _begin(self, found: Holdings, *, now: Instant, who: str, drop_backups: bool) -> ErasureReceipt:

@@ -43,6 +43,9 @@ EXPORTS: Final = "exports"
 MARK: Final = b"*"
 """Stands for each byte of a word that was overwritten in place."""
 
+_LOOK_BYTES: Final = 8 * 1024
+"""How far a file is looked at to tell whether it is text."""
+
 _SESSION_FILE: Final = re.compile(r"^(?P<id>.+?)(?:-topic-[^/]+)?\.jsonl(?:$|[.-])")
 _PLAIN_MAX_BYTES: Final = 256 * 1024 * 1024
 """A larger file of text is left to the search, which names it."""
@@ -71,15 +74,30 @@ class Places:
 
 
 def walk_files(places: Places) -> Iterator[Path]:
-    """Every plain file in which something of a person may stand, each once; links are not followed."""
+    """Every plain file in which something of a person may stand, each once; links are not followed.
+
+    A workspace outside of the state directory is somebody's own folder: only notes and exports in it are looked at.
+    """
     seen: set[Path] = set()
     for folder in (places.state_dir, places.database.parent, *places.sessions, *places.workspaces):
+        is_foreign = folder in places.workspaces and not folder.is_relative_to(places.state_dir)
         for place, _, names in os.walk(folder):
-            for name in names:
-                path = Path(place) / name
-                if path.is_file() and not path.is_symlink() and path not in seen:
-                    seen.add(path)
-                    yield path
+            for path in (Path(place) / name for name in names):
+                if (
+                    path in seen
+                    or path.is_symlink()
+                    or not path.is_file()
+                    or (is_foreign and not _is_note(path, folder))
+                ):
+                    continue
+                seen.add(path)
+                yield path
+
+
+def _is_note(path: Path, workspace: Path) -> bool:
+    """Whether a file of a workspace is one that the gateway has agents write: their notes, and exports."""
+    parts = path.relative_to(workspace).parts
+    return parts == ("MEMORY.md",) or parts[0] in ("memory", EXPORTS)
 
 
 def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[str]:
@@ -183,6 +201,8 @@ def _overwrite(path: Path, needle: re.Pattern[bytes]) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         content = os.pread(descriptor, _PLAIN_MAX_BYTES, 0)
+        if b"\0" in content[:_LOOK_BYTES]:
+            return 0  # no text: another program's database would be broken by it, so the search only names it
         hits = [match.span() for match in needle.finditer(content)]
         for start, end in hits:
             os.pwrite(descriptor, MARK * (end - start), start)

@@ -27,7 +27,7 @@ from instar.core.routing.key import parse_key
 from instar.core.routing.person import PersonTest
 from instar.stores.transaction import Engine, Params, Row, Transaction
 
-__all__ = ["Holdings", "ask", "find_holdings", "walk"]
+__all__ = ["Holdings", "ask", "find_holdings", "read_submission", "walk"]
 
 _SLICE: Final = 500
 
@@ -141,9 +141,11 @@ async def find_holdings(engine: Engine, person: Person, links: Links) -> Holding
 
 def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -> None:
     _, inbound_id, key, turn_id, received_at, _, text, acceptance = row
-    submission = _submissions.decode(text)
+    submission = read_submission(text)
+    if submission is None:
+        return
     inbound = submission.inbound
-    owner = _owners.decode(acceptance).owner
+    owner = _read_owner(acceptance)
     if owner is not None:
         seen.owners.setdefault(key, owner)
     if not test.wrote(submission):
@@ -162,6 +164,21 @@ def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -
     spoken = Spoken(name=name, text=inbound.text or None)
     found.spoken[at] = (*found.spoken.get(at, ()), spoken)
     found.last_at = max(found.last_at or received_at, received_at)
+
+
+def read_submission(text: str) -> Submission | None:
+    """A stored message; None for one that is damaged: the search for what is left finds it all the same (LOSS-10)."""
+    try:
+        return _submissions.decode(text)
+    except msgspec.DecodeError:
+        return None
+
+
+def _read_owner(acceptance: str) -> str | None:
+    try:
+        return _owners.decode(acceptance).owner
+    except msgspec.DecodeError:
+        return None
 
 
 def _sort_sessions(test: PersonTest, found: Holdings, seen: _Senders) -> None:
@@ -199,8 +216,9 @@ async def _find_common(
     apart = found.keys | found.shared
     common = {word for name in seen.other_names for word in cleaner.find_all(name)}
     async for _, inbound_id, key, _, _, _, text, _ in walk(engine, "walk_inbox"):
-        if inbound_id not in found.inbounds and key not in apart:
-            common.update(cleaner.find_all(_submissions.decode(text).inbound.text))
+        submission = None if inbound_id in found.inbounds or key in apart else read_submission(text)
+        if submission is not None:
+            common.update(cleaner.find_all(submission.inbound.text))
     at = (0, 0)
     while rows := await engine.read(
         partial(ask, query="walk_lines", params={"transcript": at[0], "seq": at[1], "limit": _SLICE})

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
 
-import msgspec
-
-from instar.core.model.change import Submission
 from instar.core.model.ids import Instant
 from instar.core.model.people import Person, PersonRow
 from instar.core.routing.identity import Links
 from instar.core.routing.normalize import normalize_channel
 from instar.core.routing.person import name_person, resolve_person_named
-from instar.stores.erasing.find import ask, walk
+from instar.stores.erasing.find import ask, read_submission, walk
 from instar.stores.transaction import Engine
 
 __all__ = ["list_people"]
-
-_submissions: Final = msgspec.json.Decoder(Submission)
 
 
 @dataclass(slots=True)
@@ -38,7 +32,9 @@ async def list_people(engine: Engine, links: Links, *, limit: int) -> tuple[Pers
     seen: dict[str, _Seen] = {}
     known: dict[tuple[str, str], Person] = {}
     async for _, _, key, _, received_at, _, text, _ in walk(engine, "walk_inbox"):
-        submission = _submissions.decode(text)
+        submission = read_submission(text)
+        if submission is None:
+            continue
         sender, channel = submission.inbound.sender, submission.inbound.channel
         named = resolve_person_named(submission.principal, links) if submission.principal else None
         if named is None and (channel, sender.id) not in known:

@@ -18,12 +18,13 @@ import msgspec
 
 from instar.core.context.erasing import Traces, clean_value, erase_entries
 from instar.core.context.tokens import estimate_entry
-from instar.core.model.change import Submission
-from instar.core.model.entry import CompactionEntry
-from instar.core.model.ids import SessionId, SessionKey
+from instar.core.model.entry import AnyEntry, CompactionEntry, OtherEntry
+from instar.core.model.ids import EntryId, SessionId, SessionKey
 from instar.core.model.session import Delivery, Session
 from instar.core.policy.needles import Cleaner
 from instar.core.routing.person import PersonTest
+from instar.errors import StoreUnreadable
+from instar.stores.erasing.find import read_submission
 from instar.stores.erasing.registry import TABLES
 from instar.stores.known import TranscriptRow
 from instar.stores.rows import (
@@ -42,6 +43,9 @@ from instar.stores.transcripts import find_transcript, remove_transcript
 
 __all__ = ["clean_shared", "erase_messages", "erase_rows", "erase_session", "rewrite_transcript"]
 
+_DAMAGED: Final = "instar.damaged"
+"""Stands in for the type of a line that cannot be read."""
+
 _NAMED: Final = (
     ("list_state_texts", "rewrite_state_text"),
     ("list_notice_texts", "rewrite_notice"),
@@ -51,8 +55,6 @@ _NAMED: Final = (
     ("list_token_labels", "rewrite_token_label"),
 )
 """Small tables with one text that may name anybody: how it is read with its row, and how it is written."""
-
-_submissions: Final = msgspec.json.Decoder(Submission)
 
 
 def erase_session(tx: Transaction, key: SessionKey) -> Counter[str]:
@@ -96,7 +98,7 @@ def rewrite_transcript(tx: Transaction, session_id: SessionId, traces: Traces) -
     if transcript is None:
         return Counter()
     rows = tx.all("load_line_sums", {"transcript": transcript.id})
-    entries = [read_entry((seq, line, tokens)).entry for seq, line, tokens, _ in rows]
+    entries = [_read(seq, line) for seq, line, _, _ in rows]
     done: Counter[str] = Counter()
     size, updates = line_bytes(write_header(transcript.head.header)), []
     is_summary_lost = False
@@ -104,7 +106,7 @@ def rewrite_transcript(tx: Transaction, session_id: SessionId, traces: Traces) -
         text = line
         if change is not None:
             done[change] += 1
-            text, tokens = format_line(entry).text, estimate_entry(entry)  # noqa: PLW2901 - what the row holds from now on
+            text, tokens = _written(entry), estimate_entry(entry)  # noqa: PLW2901 - what the row holds from now on
             is_summary_lost |= isinstance(entry, CompactionEntry)
             reindex_line(tx, transcript.id, seq, old=line, new=text)
         size += line_bytes(text)
@@ -117,6 +119,20 @@ def rewrite_transcript(tx: Transaction, session_id: SessionId, traces: Traces) -
         tx.known.forget(transcript.head.key)
         tx.touched.transcripts.add(session_id)
     return done
+
+
+def _read(seq: int, line: str) -> AnyEntry:
+    """The entry of a line; one that is damaged as a text with nothing around it (LOSS-10)."""
+    try:
+        return read_entry((seq, line, 0)).entry
+    except StoreUnreadable:
+        return OtherEntry(id=EntryId(""), parent_id=None, timestamp=None, type=_DAMAGED, raw={"line": line})
+
+
+def _written(entry: AnyEntry) -> str:
+    if isinstance(entry, OtherEntry) and entry.type == _DAMAGED:
+        return str(entry.raw["line"])
+    return format_line(entry).text
 
 
 def _show_all(tx: Transaction, transcript: TranscriptRow) -> None:
@@ -189,9 +205,9 @@ def _without_text(session: Session, traces: Traces) -> Session:
 def _clean_inbox(tx: Transaction, params: Params, cleaner: Cleaner) -> int:
     done = 0
     for inbound_id, text in tx.all("list_shared_inbox", params):
-        submission = _submissions.decode(text)
-        words = cleaner.clean(submission.inbound.text)
-        if words != submission.inbound.text:
+        submission = read_submission(text)
+        words = cleaner.clean(submission.inbound.text) if submission is not None else ""
+        if submission is not None and words != submission.inbound.text:
             changed = replace(submission, inbound=replace(submission.inbound, text=words))
             done += tx.run("rewrite_inbound", {"inbound_id": inbound_id, "submission": format_json(changed)})
     return done
