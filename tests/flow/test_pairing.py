@@ -6,13 +6,16 @@ import re
 
 import pytest
 
+from instar.core.model.change import Submission
 from instar.core.model.event import CommandAnswered, PairingRequested, PairingResolved
-from instar.core.model.ids import ChannelName, SessionKey
+from instar.core.model.ids import AccountId, ChannelName, Instant, SessionKey
+from instar.core.model.message import Chat, Inbound, Sender
 from instar.core.model.query import SessionQuery
 from instar.core.policy.access import PAIRING_CODE_TTL_MS, PAIRING_MAX_WAITING, PAIRING_REPEAT_MS
 from instar.errors import InvalidRequest, NotFound, Unavailable
 from instar.testing.gateway import GatewayInMemory
 from tests.builders.stories import (
+    DIRECT,
     Listener,
     ask,
     build_config,
@@ -296,3 +299,37 @@ async def test_an_operators_client_may_answer_in_a_session():
         await world.settle()
         (answer,) = [one.text for one in told.events if isinstance(one, CommandAnswered)]
         assert answer.startswith("telegram:ann may write now")
+
+
+@story
+async def test_a_client_that_may_write_and_no_more_answers_no_codes():
+    async with build_world() as world:
+        code = await knock(world)
+        inbound = Inbound(
+            channel=ChannelName("webchat"),
+            account_id=AccountId("default"),
+            message_id="run-1",
+            chat=Chat(type="direct", id="alice"),
+            sender=Sender(id="alice"),
+            text=f"/pairing approve {code}",
+        )
+        key = SessionKey("agent:main:dashboard:alice")
+        told = await world.gateway.submit(Submission(inbound=inbound, session_key=key, may_command=True))
+        await world.settle()
+        assert told.status == "accepted"
+        assert [state for _, state, _ in await read_inbox(world, key)] == ["refused"]
+        assert [one.code for one in (await world.gateway.pairing.load()).waiting] == [code]
+
+
+@story
+async def test_what_if_knows_who_was_approved():
+    async with build_world() as world:
+        await world.gateway.pairing.approve(await knock(world), who="operator")
+        await world.channel("telegram").post("hello", sender="ann")
+        await world.settle()
+        stricter = build_world(dmPolicy="allowlist").config
+        since = Instant(0)
+        report = await world.gateway.upkeep.simulate(stricter, since=since, traffic=None)
+        assert [(one.key, one.reason) for one in report.silences] == [(DIRECT, "not_allowlisted")]
+        unchanged = await world.gateway.upkeep.simulate(world.config, since=since, traffic=None)
+        assert unchanged.changes_nothing
