@@ -48,7 +48,9 @@ def killed(tmp_path_factory):
         yield state
 
 
-@pytest.mark.parametrize("harm", ["the database torn", "a page of the database zeroed", "the log torn"])
+@pytest.mark.parametrize(
+    "harm", ["the database torn", "the database emptied", "bits of the log flipped", "the log torn"]
+)
 def test_a_damaged_database_is_refused_or_told_and_the_rest_works(killed, tmp_path, harm):
     trial = asyncio.run(try_damaged(killed, tmp_path / "trial", harm, Dice(1)))
     assert trial.findings == []

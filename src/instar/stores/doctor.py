@@ -25,8 +25,10 @@ from instar.stores.migrate import load_steps, plan_steps
 from instar.stores.mirror_files import Comparison
 from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.mirror_rows import Listed, list_mirrored, load_slice
+from instar.stores.mirror_strays import STRAYS_FIX, list_transcript_files, pick_strays
 from instar.stores.rows import parse_session
 from instar.stores.sqlite.connection import SqliteTransaction, read_schema, translate_error
+from instar.stores.sqlite.log_damage import ASIDE, find_log_damage
 from instar.stores.sqlite.snapshot import check_integrity, open_still
 from instar.stores.transaction import load_queries
 from instar.stores.transcripts import find_transcript
@@ -64,6 +66,7 @@ def examine(config: Config) -> list[DoctorFinding]:
     found += _check_lock(path, is_running=is_running)
     found += _check_disk(config, path, is_running=is_running)
     found += _check_folder(config)
+    found += _check_logs(path)
     return found
 
 
@@ -87,6 +90,17 @@ def is_held(lock: Path) -> bool:
 
 def _check_database(path: Path, config: Config, *, is_running: bool) -> Iterator[DoctorFinding]:
     """Whether it can be opened, is sound and of a known schema; then its rows and the mirror."""
+    damage = None if is_running else find_log_damage(path)
+    if damage is not None:
+        yield DoctorFinding(
+            code="log-damaged",
+            severity="critical",
+            what=f"{damage.path.name} is damaged: {damage.lost_commits} commits at its end are out of reach",
+            why=f"after frame {damage.sound} it is not what was written there",
+            fix=f"Copy {path.name} and {damage.path.name} to another disk. The next start goes on with what is sound, "
+            "and keeps the log beside, as well as files of the mirror that hold more.",
+            count=damage.lost_commits,
+        )
     try:
         connection = open_still(path, in_use=is_running)
         try:
@@ -267,6 +281,16 @@ def _check_mirror(connection: apsw.Connection, config: Config, *, is_running: bo
             path = one.mark.path if one.mark is not None else places.transcript(one.key, one.session_id)
             found[_compare(tx, one, path, is_running=is_running)].append(str(path))
     yield from _tell_mirror(found, is_running=is_running)
+    strays = [str(stray) for stray in pick_strays(tx, list_transcript_files(places))]
+    if strays:
+        yield DoctorFinding(
+            code="mirror-strays",
+            severity="critical",
+            what=f"{len(strays)} transcripts lie in files, and the database does not know them",
+            why=_some(strays),
+            fix=STRAYS_FIX,
+            count=len(strays),
+        )
 
 
 _Level = Literal["level", "behind", "missing", "differs"]
@@ -388,6 +412,21 @@ def _check_folder(config: Config) -> Iterator[DoctorFinding]:
             why=_some(empty),
             fix="Take them from a backup, or delete them.",
             count=len(empty),
+        )
+
+
+def _check_logs(path: Path) -> Iterator[DoctorFinding]:
+    """Logs that were set aside because a part of them was out of reach."""
+    kept = sorted(str(one) for one in path.parent.glob(f"{path.name}-wal{ASIDE}*"))
+    if kept:
+        yield DoctorFinding(
+            code="log-kept",
+            severity="warning",
+            what=f"{len(kept)} damaged logs of the database were set aside",
+            why=_some(kept),
+            fix="The last words before each may be missing; files of the mirror named `.conflict.` may hold them. "
+            "Compare them, then delete the logs.",
+            count=len(kept),
         )
 
 

@@ -29,9 +29,10 @@ from instar.stores.mirror_index import write_index
 from instar.stores.mirror_level import Leveller
 from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.mirror_rows import Listed, list_agents, list_mirrored, load_lost, save_marks
+from instar.stores.mirror_strays import STRAYS_FIX, list_transcript_files, pick_strays
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Touched
-from instar.system.log_events import MIRROR_CONFLICT, MIRROR_FAILED
+from instar.system.log_events import MIRROR_CONFLICT, MIRROR_FAILED, MIRROR_STRAYS
 
 __all__ = ["Flushable", "Mirror", "open_mirror"]
 
@@ -174,7 +175,15 @@ class Mirror:
         async with self._following:
             if not self._has_looked:
                 await self._look_at_all(self._is_level)
+                await self._look_for_strays()
                 self._has_looked = True
+
+    async def _look_for_strays(self) -> None:
+        """Say which files hold words that no row holds any more."""
+        files = await asyncio.to_thread(list_transcript_files, self._places)
+        strays = await self._store.engine.read(partial(pick_strays, files=files))
+        if strays:
+            log.critical(MIRROR_STRAYS, count=len(strays), first=str(strays[0]), fix=STRAYS_FIX)
 
     async def _look_at_all(self, is_level: Callable[[Listed], bool]) -> None:
         after = 0

@@ -25,4 +25,6 @@ MODEL_REPLACED: Final = "model_replaced"
 # --- the store, the mirror, the log itself
 MIRROR_FAILED: Final = "mirror_failed"
 MIRROR_CONFLICT: Final = "mirror_conflict"
+MIRROR_STRAYS: Final = "mirror_strays"
+STORE_LOG_DAMAGED: Final = "store_log_damaged"
 LOG_LINES_LOST: Final = "log_lines_lost"

@@ -25,6 +25,9 @@ _MEMORY: Final = (
     *("HEARTBEAT.md", "BOOT.md", "BOOTSTRAP.md"),
 )
 _DATABASES: Final = (".sqlite", ".sqlite-wal", ".sqlite3", ".sqlite3-wal", ".db", ".db-wal")
+_OWN_DATABASE: Final = "instar.db"
+"""Our own mirror can be imported too, and the database beside it is no other program's."""
+
 _DEPTH: Final = 8
 
 
@@ -98,7 +101,7 @@ def scan_state(root: Path) -> FoundState:
                 found.credentials.append(path)
             case [workspace, *rest] if rest and workspace.partition("-")[0] == "workspace":
                 _sort_memory(found, path, workspace, rest)
-            case [*_, name] if name.endswith(_DATABASES):
+            case [*_, name] if name.endswith(_DATABASES) and not name.startswith(_OWN_DATABASE):
                 found.databases.append(path)
             case _:
                 pass

@@ -30,6 +30,7 @@ from instar.stores.sqlite.connection import (
     open_writer,
     translate_error,
 )
+from instar.stores.sqlite.log_damage import save_damaged_log
 from instar.stores.sqlite.rehearsal import rehearse
 from instar.stores.sqlite.reserve import Reserve
 from instar.stores.sqlite.threads import BATCH_MAX, Job, Worker
@@ -86,7 +87,9 @@ class SqliteEngine:
             make_private_folder(self._path.parent)
             create_private_file(self._path)
             self._lock.acquire()
+            save_damaged_log(self._path)
         except OSError as error:
+            self._lock.release()
             kind = StoreFull if error.errno == errno.ENOSPC else StoreReadOnly
             raise kind(
                 f"{self._path} cannot be opened for writing",

@@ -171,7 +171,7 @@ async def _look(gateway: GatewayUnderFire, folder: Path, trial: Trial, told: lis
     said = gateway.errors + (log.read_text(encoding="utf-8", errors="replace") if log.is_file() else "")
     trial.findings += [f"a traceback: …{part[:300]}" for part in said.split("Traceback")[1:3]]
     found = await ask_doctor(gateway)
-    trial.is_damage_told = bool(found)
+    trial.is_damage_told = any("database-damaged" in one for one in found)
     if trial.is_refused:
         trial.findings += [] if found else ["the gateway refuses it and the doctor finds nothing"]
         return
@@ -183,6 +183,8 @@ async def _look(gateway: GatewayUnderFire, folder: Path, trial: Trial, told: lis
         trial.lost = await asyncio.to_thread(find_missing, copy, told)
     aside = [path.read_text(encoding="utf-8", errors="replace") for path in gateway.state_dir.rglob("*.conflict.*")]
     trial.kept = [token for token in trial.lost if any(token in text for text in aside)]
+    if trial.lost and not (found or "mirror_conflict" in said or "store_log_damaged" in said):
+        trial.findings.append(f"{len(trial.lost)} acknowledged messages are gone, and nobody said so")
 
 
 def _digest(path: Path) -> str:
