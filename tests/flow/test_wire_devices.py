@@ -241,6 +241,26 @@ def test_a_device_that_is_shut_out_is_closed_and_asks_anew():
     play(story)
 
 
+def test_revoking_the_token_of_a_device_shuts_it_out_too():
+    async def story(world):
+        device = TestDevice()
+        await world.approve(device)
+        client, _ = await world.knock(device)
+        owner, _ = await world.knock(remote=False)
+        (token,) = (await owner.ask("tokens.list"))["tokens"]
+        await owner.ask("tokens.revoke", {"id": token["id"]})
+        assert (await client.closed())[1] == "token revoked"
+        _, error = await world.knock(device, scopes=(READ,))
+        assert error["details"]["reason"] == "not-paired"
+        approved = await owner.ask("device.pair.approve", {"requestId": error["details"]["requestId"]})
+        assert approved["device"]["scopes"] == [READ]
+        again, error = await world.knock(device, scopes=(READ,))
+        assert error is None
+        assert again.hello["auth"]["deviceToken"]
+
+    play(story)
+
+
 def test_a_rejected_device_may_ask_again():
     async def story(world):
         device = TestDevice()

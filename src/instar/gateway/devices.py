@@ -61,8 +61,12 @@ class DeviceDesk:
     # --- at the door --------------------------------------------------------------------------------------------------
 
     async def find(self, device_id: str) -> Device | None:
-        """An approved device."""
-        return await self._store.find(device_id)
+        """An approved device. One whose token was revoked is none any more: whoever did that meant it so."""
+        device = await self._store.find(device_id)
+        if device is None or device.token_id is None:
+            return device
+        ended = (token for token in await self._tokens.list() if token.revoked_at is not None)
+        return None if any(token.id == device.token_id for token in ended) else device
 
     async def find_by_token(self, token_id: str) -> Device | None:
         """The device that a token was handed out to; None for a token of nobody's device."""
@@ -123,7 +127,7 @@ class DeviceDesk:
         request = await self._find(request_id, now=now)
         wish = request.wish
         granted = approve_scopes(wish.scopes, None if scopes is None else [_read_scope(text) for text in scopes])
-        before = await self._store.find(wish.device_id)
+        before = await self.find(wish.device_id)
         device = Device(
             device_id=wish.device_id,
             public_key=wish.public_key,
