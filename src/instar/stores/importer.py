@@ -41,12 +41,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportLimits:
-    """How much is read. A line that is longer or nested deeper counts as unreadable; a larger file is refused."""
+    """How much is read. A line that is longer or nested deeper counts as unreadable; a larger file is refused.
+
+    `fix` is what to do with a larger one.
+    """
 
     file_bytes: int = 1024 * 1024 * 1024
     line_bytes: int = 64 * 1024 * 1024
     depth: int = 200
     id_chars: int = 200
+    fix: str = "Cut it into several files, each with the header line first."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,7 @@ def read_transcript_file(path: Path, limits: ImportLimits) -> TranscriptFile:
             raise TranscriptError(
                 f"{path} is too large to import",
                 why=f"it has {size} bytes, and at most {limits.file_bytes} are read",
-                fix="Cut it into several files, each with the header line first.",
+                fix=limits.fix,
             )
         with _open(path, limits) as file:
             lines = _Lines(file, limits)
@@ -153,7 +157,14 @@ def _open(path: Path, limits: ImportLimits) -> IO[bytes]:
             while chunk := stream.read(_CHUNK):
                 plain.write(chunk)
                 if plain.tell() > limits.file_bytes:
-                    raise zstandard.ZstdError(f"it unpacks to more than {limits.file_bytes} bytes")
+                    raise TranscriptError(
+                        f"{path} is too large to import",
+                        why=f"it unpacks to more than {limits.file_bytes} bytes",
+                        fix=limits.fix,
+                    )
+    except TranscriptError:
+        plain.close()
+        raise
     except zstandard.ZstdError as error:
         plain.close()
         raise TranscriptError(
