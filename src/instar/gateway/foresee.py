@@ -27,8 +27,8 @@ async def foresee_message(parts: GatewayParts, inbound: Inbound) -> ForeseenMess
     """What would become of a message of a channel now. Raises `NotFound` for a channel that is not configured."""
     config, now = parts.config(), parts.clock.now()
     if inbound.channel not in config.channels:
-        known = ", ".join(sorted(config.channels)) or "none"
-        raise NotFound(f"There is no channel {inbound.channel}", why=f"configured are: {known}")
+        configured = ", ".join(sorted(config.channels)) or "none"
+        raise NotFound(f"There is no channel {inbound.channel}", why=f"configured are: {configured}")
     submission = Submission(inbound=inbound)
     address = resolve_address(config.routing, submission, default_agent=config.agents.default_id)
     settings = door_settings(
