@@ -30,6 +30,7 @@ from instar.core.policy.redaction import Redactor, build_redactor
 from instar.errors import ConfigError, InstarError, StoreError
 from instar.gateway.gateway import Gateway
 from instar.gateway.parts import GatewayParts
+from instar.gateway.settings import group_intro
 from instar.ports.clock import Clock
 from instar.ports.http_channel import HttpChannel
 from instar.ports.log import Log
@@ -163,7 +164,7 @@ async def _open(
     models = ConfiguredModels(live)
     built = build_runner(config.models, clock=clock, log=handle.log)
     channels = build_channels(config)
-    status, folder_of = SessionStatusTool(), _workspaces(live)
+    status, (texts, exports) = SessionStatusTool(), _open_workspaces(live)
     parts = GatewayParts(
         version=__version__,
         config=live,
@@ -172,8 +173,8 @@ async def _open(
         ids=ids,
         runner=built.runner,
         models=models,
-        texts=WorkspaceTexts(workspace_of=folder_of, prompt_of=lambda one: live().agents.get(one).system_prompt),
-        exports=WorkspaceExports(workspace_of=folder_of),
+        texts=texts,
+        exports=exports,
         archiver=TranscriptArchiver(store, config, clock=clock),
         tools={status.spec.name: status},
         channels=channels,
@@ -211,9 +212,18 @@ async def _open(
     return RunningApp(config=config, gateway=gateway, server=server, token=secret)
 
 
-def _workspaces(live: Callable[[], Config]) -> Callable[[AgentId], Path]:
-    """Where each agent's files lie, by the configuration of the moment."""
-    return lambda agent_id: Path(live().workspace(agent_id))
+def _open_workspaces(live: Callable[[], Config]) -> tuple[WorkspaceTexts, WorkspaceExports]:
+    """What agents are told, and where people's exports go, by the configuration of the moment."""
+
+    def folder_of(agent_id: AgentId) -> Path:
+        return Path(live().workspace(agent_id))
+
+    texts = WorkspaceTexts(
+        workspace_of=folder_of,
+        prompt_of=lambda agent_id: live().agents.get(agent_id).system_prompt,
+        intro_of=lambda session: group_intro(live(), session),
+    )
+    return texts, WorkspaceExports(workspace_of=folder_of)
 
 
 async def _take_up_erasures(

@@ -320,3 +320,18 @@ async def test_an_owner_exports_into_the_workspace_and_nowhere_else():
         await say(world, "/export mine.md")
         assert len(sent_texts(world)) == sent
         assert [row.decision.outcome for row in await read_decisions(world, kind="command")][-1] == "swallow"
+
+
+# --- /activation ------------------------------------------------------------------------------------------------------
+
+
+@story
+async def test_an_agent_in_a_group_is_told_what_wakes_it_and_of_a_change_at_once():
+    async with build_world(commands={"ownerAllowFrom": ["telegram:ann"]}) as world:
+        place = {"chat_id": "g", "chat_type": "group", "mentioned": True}
+        await say(world, "hello", **place)
+        assert "You are asked when somebody addresses you" in world.runner.requests[-1].system
+        await say(world, "/activation always", "and now?", **place)
+        assert "You hear every message." in world.runner.requests[-1].system
+        await say(world, "hello")
+        assert "# Group" not in world.runner.requests[-1].system

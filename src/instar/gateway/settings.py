@@ -8,9 +8,11 @@ from __future__ import annotations
 from datetime import tzinfo
 
 from instar.config.load import Config
+from instar.core.context.system import build_group_intro
 from instar.core.lifecycle.reset import ResetPolicy, resolve_reset_policy, resolve_reset_type
 from instar.core.model.ids import AgentId, ChannelName, SessionKey
 from instar.core.model.session import Session
+from instar.core.policy.activation import resolve_activation
 from instar.core.policy.commands import CommandContext
 from instar.core.policy.model_choice import ModelNames
 from instar.core.policy.tools import decide_sandbox
@@ -18,7 +20,15 @@ from instar.core.routing.key import is_group_key, is_main_key, main_session_key,
 from instar.core.turn.begin import BeginSettings
 from instar.core.turn.door import DoorSettings
 
-__all__ = ["begin_settings", "command_context", "door_settings", "may_write_workspace", "reset_policy", "sandbox_mode"]
+__all__ = [
+    "begin_settings",
+    "command_context",
+    "door_settings",
+    "group_intro",
+    "may_write_workspace",
+    "reset_policy",
+    "sandbox_mode",
+]
 
 
 def door_settings(
@@ -49,6 +59,21 @@ def reset_policy(config: Config, key: SessionKey, channel: ChannelName | None) -
     """When the session of a key starts over (RESET-8, RESET-11)."""
     parsed = parse_key(key, main_key=config.routing.keys.main_key)
     return resolve_reset_policy(config.reset, resolve_reset_type(key), channel or parsed.channel)
+
+
+def group_intro(config: Config, session: Session) -> str:
+    """What the agent is told of the group that a session is in; empty elsewhere (CMD-24)."""
+    channel = session.origin.channel
+    if channel is None or not is_group_key(session.key):
+        return ""
+    found = resolve_activation(
+        config.activation(channel, session.agent_id),
+        chat_type=session.origin.chat_type or "group",
+        group_id=parse_key(session.key).peer_id or "",
+        override=session.overrides.group_activation,
+    )
+    title = session.naming.subject or session.naming.group_channel or ""
+    return build_group_intro(channel=channel, title=title, mode=found.value)
 
 
 def sandbox_mode(config: Config, agent_id: AgentId, key: SessionKey, session: Session | None) -> str:

@@ -38,16 +38,26 @@ class _Stamp:
 
 
 class WorkspaceTexts:
-    """System texts by agent. `workspace_of` names the folder of an agent, `prompt_of` its configured prompt."""
+    """System texts by agent. `workspace_of` names the folder of an agent, `prompt_of` its configured prompt, `intro_of`
+    what is told beside them of the session's place, empty if nothing is.
+    """
 
-    def __init__(self, *, workspace_of: Callable[[AgentId], Path], prompt_of: Callable[[AgentId], str | None]) -> None:
+    def __init__(
+        self,
+        *,
+        workspace_of: Callable[[AgentId], Path],
+        prompt_of: Callable[[AgentId], str | None],
+        intro_of: Callable[[Session], str] = lambda _: "",
+    ) -> None:
+        self._intro_of = intro_of
         self._workspace_of = workspace_of
         self._prompt_of = prompt_of
         self._known: dict[AgentId, tuple[_Stamp, SystemText]] = {}
 
-    async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - later sessions differ by type
-        """The text for a request of this agent."""
-        return (await self.report(agent_id)).text
+    async def load(self, agent_id: AgentId, session: Session) -> str:
+        """The text for a request of this agent in this session."""
+        text, intro = (await self.report(agent_id)).text, self._intro_of(session)
+        return f"{text}\n\n{intro}" if intro else text
 
     def is_writable(self, agent_id: AgentId) -> bool:
         """Whether files may be made in the agent's folder; of one that is not there yet, where it would be made."""

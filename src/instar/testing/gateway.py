@@ -15,7 +15,7 @@ The clock stands still. What waits for time (a debounce, a retry, an idle lane) 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ from instar.core.model.session import Session
 from instar.core.policy.model_choice import ModelNames
 from instar.gateway.gateway import Gateway
 from instar.gateway.parts import Eraser, GatewayParts
+from instar.gateway.settings import group_intro
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
 from instar.ports.runner import ModelSpec, Runner
@@ -85,9 +86,13 @@ _TEXT = SystemText(text="You are an assistant.", files=())
 class PlainTexts:
     """Keeps `instar.gateway.parts.SystemTexts`: one text for every agent and session."""
 
-    async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - one text for all
+    def __init__(self, config: Callable[[], Config] | None = None) -> None:
+        self._config = config
+
+    async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - one text for all agents
         """The text."""
-        return _TEXT.text
+        intro = group_intro(self._config(), session) if self._config else ""
+        return f"{_TEXT.text}\n\n{intro}" if intro else _TEXT.text
 
     def is_writable(self, agent_id: AgentId) -> bool:  # noqa: ARG002 - there is no folder that would forbid it
         """True: there is no folder that would forbid it."""
@@ -187,7 +192,7 @@ class GatewayInMemory:
             ids=self.ids,
             runner=fuse_runner(self.runner, self.fuse),
             models=self._models,
-            texts=PlainTexts(),
+            texts=PlainTexts(lambda: self.config),
             archiver=self.archives,
             exports=self.exports,
             tools={name: fuse_tool(tool, self.fuse) for name, tool in self._tools.items()},

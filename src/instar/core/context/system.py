@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["FILE_LIMIT_CHARS", "WORKSPACE_FILES", "InjectedFile", "SystemText", "build_system_text"]
+__all__ = [
+    "FILE_LIMIT_CHARS",
+    "WORKSPACE_FILES",
+    "InjectedFile",
+    "SystemText",
+    "build_group_intro",
+    "build_system_text",
+]
 
 FILE_LIMIT_CHARS: Final = 20_000
 """What of one file the model is told at most."""
 
 WORKSPACE_FILES: Final = ("AGENTS.md", "SOUL.md", "USER.md")
 """The files of the workspace that are told, in this order."""
+
+_TITLE_CHARS: Final = 80
+"""What of a group's title is told."""
 
 _DEFAULT_PROMPT: Final = (
     "You are a personal assistant. People write to you from chat apps, so answer briefly and plainly, in the"
@@ -52,6 +62,23 @@ def build_system_text(prompt: str | None, files: Sequence[tuple[str, str | None]
             parts.append(f"# {name}\n\n{told}")
         reports.append(_report(name, text, told))
     return SystemText(text="\n\n".join(parts), files=tuple(reports))
+
+
+_MODES: Final[Mapping[str, str]] = {
+    "always": "You hear every message. Answer only where you can add something; else answer with NO_REPLY.",
+    "mention": "You are asked when somebody addresses you; what was said before stands in front of the message.",
+    "command": "You are asked by commands only; what was said before stands in front of the message.",
+}
+
+
+def build_group_intro(*, channel: str, title: str, mode: str) -> str:
+    """What an agent is told of the group it is in (CMD-24). It changes with the mode, so a new mode is told at once.
+
+    `title` is what the platform calls the group: the word of strangers, so it is told in one short line.
+    """
+    name = " ".join(title.split())[:_TITLE_CHARS]
+    place = f"This is the group “{name}” on {channel}." if name else f"This is a group on {channel}."
+    return f"# Group\n\n{place} Several people write; each message says who. {_MODES.get(mode, '')}".rstrip()
 
 
 def _cut(name: str, text: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from instar.core.context.system import FILE_LIMIT_CHARS, InjectedFile, build_system_text
+from instar.core.context.system import FILE_LIMIT_CHARS, InjectedFile, build_group_intro, build_system_text
 
 
 def test_files_follow_the_prompt_under_their_names():
@@ -40,3 +40,13 @@ def test_empty_file_adds_nothing():
 
     assert system.text == "p"
     assert system.files == (InjectedFile(name="AGENTS.md", state="OK", raw_chars=2, injected_chars=0),)
+
+
+def test_a_group_is_told_with_its_name_and_what_wakes_the_agent():
+    told = build_group_intro(channel="telegram", title="Kitchen\n  talk", mode="mention")
+    assert told.startswith("# Group\n\nThis is the group “Kitchen talk” on telegram. Several people write;")
+    assert "You are asked when somebody addresses you" in told
+    assert "NO_REPLY" in build_group_intro(channel="telegram", title="", mode="always")
+    assert "by commands only" in build_group_intro(channel="x", title="", mode="command")
+    assert build_group_intro(channel="x", title="t" * 500, mode="moon").endswith("each message says who.")
+    assert len(build_group_intro(channel="x", title="t" * 500, mode="moon")) < 200
