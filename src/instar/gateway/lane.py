@@ -281,9 +281,10 @@ class Lane:
                 if not self._has_closed_calls:
                     await self._host.close_cut_calls(self.key)
                     self._has_closed_calls = True
-                work = self._build_turn(items, None)
+                is_held = await self._host.is_held(items)
+                work = self._build_turn(items, None, fanout=is_held)
                 if work is not None:
-                    self._state = apply_started(self._state, LaneRun(turn_id=work.turn_id))
+                    self._state = apply_started(self._state, LaneRun(turn_id=work.turn_id, fanout=is_held))
                     self._launch(work, resume=True)
             case Recall(items):
                 left_out = [await self._host.build_lane_message(item, busy=True) for item in items]
@@ -328,9 +329,10 @@ class Lane:
         match arrival.action:
             case "start" | "fanout":
                 del self._items[item.inbound_id]
-                work = self._build_turn((item,), None)
+                is_fanout = arrival.action == "fanout"
+                work = self._build_turn((item,), None, fanout=is_fanout)
                 if work is not None:
-                    run = LaneRun(turn_id=work.turn_id, fanout=arrival.action == "fanout")
+                    run = LaneRun(turn_id=work.turn_id, fanout=is_fanout)
                     self._state = apply_started(self._state, run)
                     self._launch(work, resume=False)
             case "refuse":
@@ -348,7 +350,7 @@ class Lane:
             if decided.action != "run":
                 return
             items = tuple(self._items.pop(inbound_id) for inbound_id in decided.ids)
-            work = self._build_turn(items, decided)
+            work = self._build_turn(items, decided, fanout=decided.fanout)
             if work is None:
                 gone = frozenset(decided.ids)
                 left = tuple(message for message in self._state.waiting if message.id not in gone)
@@ -359,10 +361,11 @@ class Lane:
 
     # --- turns --------------------------------------------------------------------------------------------------------
 
-    def _build_turn(self, items: tuple[InboxItem, ...], decided: Next | None) -> LaneWork | None:
+    def _build_turn(self, items: tuple[InboxItem, ...], decided: Next | None, *, fanout: bool) -> LaneWork | None:
         """A turn for these messages; None after a defect of ours, of which their senders are told."""
         try:
-            return self._host.build_turn(self.key, items, decided, steered=self, alone=not self._running)
+            alone = not self._running
+            return self._host.build_turn(self.key, items, decided, steered=self, alone=alone, fanout=fanout)
         except Exception:
             # The lane boundary (style, section 6): these messages must not be tried for ever.
             log.exception("turn_not_built", session_key=self.key)

@@ -90,9 +90,22 @@ class LaneHost(Protocol):
         ...
 
     def build_turn(
-        self, key: SessionKey, items: Sequence[InboxItem], decided: Next | None, *, steered: SteeredMail, alone: bool
+        self,
+        key: SessionKey,
+        items: Sequence[InboxItem],
+        decided: Next | None,
+        *,
+        steered: SteeredMail,
+        alone: bool,
+        fanout: bool,
     ) -> LaneWork:
-        """A turn for these messages, not yet begun; `alone` is False while another one of the session runs."""
+        """A turn for these messages, not yet begun; `alone` is False while another one of the session runs, `fanout`
+        says that others may begin beside it.
+        """
+        ...
+
+    async def is_held(self, items: Sequence[InboxItem]) -> bool:
+        """Whether the turn of these messages, which a crash interrupted, went on beside others (QUEUE-9)."""
         ...
 
     async def close_cut_calls(self, key: SessionKey) -> None:

@@ -132,7 +132,14 @@ class Lanes:
         )
 
     def build_turn(
-        self, key: SessionKey, items: Sequence[InboxItem], decided: Next | None, *, steered: SteeredMail, alone: bool
+        self,
+        key: SessionKey,
+        items: Sequence[InboxItem],
+        decided: Next | None,
+        *,
+        steered: SteeredMail,
+        alone: bool,
+        fanout: bool,
     ) -> LaneWork:
         """A turn for these messages. Its id is the one that the first caller was told, else a fresh one."""
         turn_id = next((item.turn_id for item in items if item.turn_id), None) or self._parts.ids.turn_id()
@@ -149,8 +156,14 @@ class Lanes:
             command=command,
             queued=decided,
             alone=alone,
+            held=fanout,
         )
         return PreparedTurn(self._services, turn, items, warm=self.warm(key), command=command, alone=alone)
+
+    async def is_held(self, items: Sequence[InboxItem]) -> bool:
+        """Whether an interrupted turn went on beside others: then it has lines that wait (QUEUE-9)."""
+        turn_id = next((item.turn_id for item in items if item.turn_id), None)
+        return turn_id is not None and bool(await self._parts.store.load_held(turn_id))
 
     async def close_cut_calls(self, key: SessionKey) -> None:
         """Give every tool call that was running when the last gateway ended a result that says so (LOSS-4)."""

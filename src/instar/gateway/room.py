@@ -104,7 +104,8 @@ class LazyPrompt(Sequence[AnyMessage]):
 class Room:
     """The room that one turn has for its context. `truncate` holds the limits this turn keeps by leaving out.
 
-    `news` is told of compactions; None where nothing is compacted.
+    `news` is told of compactions; None where nothing is compacted. `whole` is the context of the session where `warm`
+    is the view of a run beside others: such a view is not compacted, the session's own is when the run has ended.
     """
 
     services: TurnServices
@@ -113,16 +114,18 @@ class Room:
     turn_id: TurnId
     news: CompactionNews | None = None
     truncate: HistorySettings | None = None
+    whole: WarmContext | None = None
 
     async def before(self, session: Session, model: ModelSpec, *, transcript_bytes: int) -> None:
         """Compact before the first request where the file or a person's limits ask for it (COMPACT-6, HIST-3…5)."""
         settings = self.services.compaction_settings(session.agent_id)
-        if decide_bytes(settings, transcript_bytes=transcript_bytes).outcome == "compact":
+        is_large = decide_bytes(settings, transcript_bytes=transcript_bytes).outcome == "compact"
+        if is_large and self.whole is None:
             await self._compact(session, model, reason="bytes")
         limits = self.services.parts.config().history
         view = await self.warm.load(session.session_id)
         decided = decide_history(view, limits)
-        if decided.outcome == "truncate":
+        if decided.outcome == "truncate" or (decided.outcome == "summarize" and self.whole is not None):
             self.truncate = limits
         elif decided.outcome == "summarize":
             tokens, messages = keep_budget(limits, keep_tokens=effective_keep(settings, _window(model)))
@@ -151,12 +154,16 @@ class Room:
 
     async def after_overflow(self, session: Session, model: ModelSpec) -> Compacted:
         """Compact because the provider refused the prompt as too large (COMPACT-4)."""
+        if self.whole is not None:
+            return Compacted(status="skipped", why="Other runs of the session go on.")
         return await self._compact(session, model, reason="overflow")
 
     async def after(self, session: Session, model: ModelSpec) -> Compacted | None:
         """Compact once the window is nearly full (COMPACT-3); None when it is not."""
         settings = self.services.compaction_settings(session.agent_id)
-        used = max(self.warm.view.context.tokens, session.counters.total_tokens)
+        whole = self.warm if self.whole is None else self.whole
+        await self.services.insist(lambda: whole.load(session.session_id))
+        used = max(whole.view.context.tokens, session.counters.total_tokens)
         decided = decide_threshold(settings, context_tokens=used, window_tokens=_window(model))
         if decided.outcome != "compact":
             return None
@@ -168,7 +175,7 @@ class Room:
         done = await compact_session(
             self.services,
             session,
-            self.warm,
+            self.warm if self.whole is None else self.whole,
             model=model,
             reason=reason,
             turn_id=self.turn_id,

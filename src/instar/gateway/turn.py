@@ -18,7 +18,7 @@ from instar.core.delivery.route import resolve_route
 from instar.core.delivery.silent import is_silent
 from instar.core.lifecycle.awareness import note_run_end
 from instar.core.model.change import Changed, InboxItem, SessionChange, SessionFacts
-from instar.core.model.entry import AssistantMessage, ToolCall
+from instar.core.model.entry import AnyEntry, AssistantMessage, ToolCall
 from instar.core.model.ids import Instant, SessionKey, TurnId
 from instar.core.model.message import Target
 from instar.core.model.session import Session
@@ -28,7 +28,7 @@ from instar.core.transcript.text import message_text
 from instar.core.turn.begin import Begun, plan_begin
 from instar.core.turn.ends import build_aborted_message, build_error_message, plan_ends, plan_given
 from instar.core.turn.entries import build_user_entries
-from instar.core.turn.recover import find_given_answer, plan_resume
+from instar.core.turn.recover import find_given_answer, find_open_calls, plan_resume
 from instar.core.turn.reply import Reply, can_share_reply
 from instar.core.turn.steps import ModelCall, plan_answer, plan_finish, plan_steer
 from instar.core.turn.wordless import WORDLESS, describe_wordless, tell_wordless
@@ -37,6 +37,7 @@ from instar.gateway.asking import Asking
 from instar.gateway.lane_ports import SteeredMail
 from instar.gateway.outside import Outside, Stopped
 from instar.gateway.room import Room
+from instar.gateway.run_lines import RunLines
 from instar.gateway.tool_calls import INTERRUPTED, SKIPPED, call_tool, plan_result
 from instar.gateway.turn_news import RunEnd, TurnNews
 from instar.gateway.turn_services import TurnServices
@@ -68,13 +69,15 @@ class Turn:
         command: Reset | None = None,
         queued: Next | None = None,
         alone: bool = True,
+        held: bool = False,
     ) -> None:
         self.key = key
         self.turn_id = turn_id
         self.agent_id = items[0].acceptance.agent_id
         self._items = tuple(items)
         self._services = services
-        self._warm = warm
+        self._lines = RunLines(services, key, agent_id=self.agent_id, turn_id=turn_id, shared=warm, held=held)
+        self._warm = self._lines.warm
         self._steered = steered
         self._command = command
         self._queued = queued
@@ -95,14 +98,21 @@ class Turn:
             items=lambda: (*self._items, *self._heard),
             session=self._require_session,
         )
-        self._room = Room(services=services, warm=warm, outside=self._outside, turn_id=turn_id, news=self._words)
+        self._room = Room(
+            services=services,
+            warm=self._warm,
+            outside=self._outside,
+            turn_id=turn_id,
+            news=self._words,
+            whole=warm if held else None,
+        )
         self._asking = Asking(
             services=services,
             key=key,
             turn_id=turn_id,
             agent_id=self.agent_id,
             item=self._items[-1],
-            warm=warm,
+            warm=self._warm,
             room=self._room,
             outside=self._outside,
             news=self._news,
@@ -192,6 +202,9 @@ class Turn:
         self._merged, self._heard = await services.load_taken(self.key, self.turn_id)
         session_id = self._require_session().session_id
         await services.insist(lambda: self._warm.load(session_id))
+        if self._lines.held:
+            self._open_calls = list(find_open_calls(await services.insist(self._load_held)))
+            await self._close_open_calls()
         given = find_given_answer(self._warm.entries, self._items)
         self._has_answered = given is not None
         return given
@@ -326,7 +339,9 @@ class Turn:
         self._is_open = False
         session_id = self._require_session().session_id
         ended = plan_ends(self._items, self.turn_id)
-        await self._change("finish_turn", lambda facts: plan_finish(facts, session_id=session_id, ended=ended))
+        await self._change(
+            "finish_turn", lambda facts: plan_finish(facts, session_id=session_id, ended=ended), last=True
+        )
         self._end(message, state="final", silent=is_silent(message_text(message)), error=None)
 
     async def _finish_stopped(self) -> None:
@@ -379,7 +394,7 @@ class Turn:
             )
             return change if call is None else self._words.remember(change, was_told=reply.will_be_heard)
 
-        await self._change(name, decide)
+        await self._change(name, decide, last=True)
         self._end(message, state=state, silent=reply.silent, error=error)
 
     def _end(self, message: AssistantMessage, *, state: RunEnd, silent: bool, error: str | None) -> None:
@@ -396,14 +411,17 @@ class Turn:
 
     # --- small parts --------------------------------------------------------------------------------------------------
 
-    async def _change(self, name: str, decide: Callable[[SessionFacts], SessionChange]) -> Changed:
-        """One transaction of the turn; the warm context follows it, and listeners hear of its messages."""
-        changed = await self._services.insist(lambda: self._services.change(name, self.key, decide))
+    async def _change(
+        self, name: str, decide: Callable[[SessionFacts], SessionChange], *, last: bool = False
+    ) -> Changed:
+        """One transaction of the turn, with `last` the one that ends it."""
+        changed = await self._lines.write(name, decide, last=last)
         self._session = changed.session
         self._bytes = changed.transcript.bytes if changed.transcript else self._bytes
-        self._warm.follow(changed)
-        self._services.tell_messages(self.agent_id, changed, turn_id=self.turn_id)
         return changed
+
+    async def _load_held(self) -> tuple[AnyEntry, ...]:
+        return await self._services.parts.store.load_held(self.turn_id)
 
     def _require_session(self) -> Session:
         if self._session is None:

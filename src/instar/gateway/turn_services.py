@@ -253,9 +253,9 @@ class TurnServices:
         )
 
     def tell_messages(self, agent_id: AgentId, changed: Changed, *, turn_id: TurnId | None = None) -> None:
-        """Say which messages a change has stored."""
+        """Say which messages a change has put into the transcript."""
         head = changed.transcript
-        if head is None:
+        if head is None or changed.change.held_by is not None:
             return
         first = head.next_seq - len(changed.change.entries)
         for place, entry in enumerate(changed.change.entries):

@@ -50,12 +50,14 @@ class WarmContext:
         head = changed.transcript
         if head is None:
             return
+        # What a run beside others holds is not in the transcript yet (QUEUE-9).
+        entries = changed.change.entries if changed.change.held_by is None else ()
         if changed.change.open is not None:
             self._session_id, self._view = head.session_id, ContextView()
         if self._view is None or head.session_id != self._session_id:
             return
         view: ContextView | None = self._view
-        for entry in changed.change.entries:
+        for entry in entries:
             view = apply_entry(view, entry) if view is not None else None
         self._view = view if view is not None and view.leaf_id == head.leaf_id else None
 

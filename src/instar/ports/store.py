@@ -226,6 +226,10 @@ class Store(Protocol):
         """
         ...
 
+    async def load_held(self, turn_id: TurnId) -> tuple[AnyEntry, ...]:
+        """The lines of a run beside others that are not in the transcript yet, in order (QUEUE-9); for others none."""
+        ...
+
     async def load_context(self, session_id: SessionId) -> EntryPage:
         """The entries the model still sees: from the kept part of the newest compaction on (TRANS-12)."""
         ...

@@ -15,6 +15,7 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.session import Session
+from instar.core.turn.steps import hang_entries
 from instar.errors import FenceLost, InvalidRequest, InvariantBroken
 from instar.stores.decisions import record_decisions
 from instar.stores.erased import find_erased_at
@@ -22,6 +23,7 @@ from instar.stores.inbox import expire_inbox, move_inbound, show_left_out
 from instar.stores.known import TranscriptRow
 from instar.stores.outbox import add_deliveries, drop_deliveries
 from instar.stores.rows import read_transcript
+from instar.stores.runs import forget_held, hold_lines, take_held
 from instar.stores.search import keep_out
 from instar.stores.sessions import load_facts, load_session, remove_session, save_session
 from instar.stores.states import forget_states, load_notices, record_states, renounce_watches, take_notices
@@ -66,7 +68,13 @@ def change_session(
             "a session and its current transcript have one id",
             why=f"{session.session_id} is not {transcript.head.session_id}",
         )
-    if change.entries or change.leaf_id is not None:
+    if change.place is not None:
+        leaf_id = transcript.head.leaf_id if transcript is not None else None
+        held = take_held(tx, change.place, key=key)
+        change = replace(change, entries=hang_entries((*held, *change.entries), leaf_id))
+    if change.held_by is not None:
+        hold_lines(tx, change.held_by, change.entries, key=key)
+    elif change.entries or change.leaf_id is not None:
         transcript = _grow(tx, session, transcript, change)
     for move in change.inbox:
         move_inbound(tx, move, key=key, now=now)
@@ -172,6 +180,7 @@ def delete_session(
         if transcript.head.closed_at is None:
             close_transcript(tx, transcript, reason="delete", now=now)
     remove_session(tx, session)
+    forget_held(tx, key)
     expire_inbox(tx, key, reason="session_deleted", now=now)
     drop_deliveries(tx, key, reason="session_deleted", now=now)
     record_decisions(tx, [Noted(decision=decision) for decision in decisions], key=key, now=now)

@@ -39,7 +39,7 @@ from instar.core.model.query import (
 )
 from instar.core.model.session import Session
 from instar.errors import StoreError
-from instar.stores import change, decisions, inbox, outbox, recover, search, sessions, transcripts, usage
+from instar.stores import change, decisions, inbox, outbox, recover, runs, search, sessions, transcripts, usage
 from instar.stores import pairing as pairing_rows
 from instar.stores.devices import DeviceRows
 from instar.stores.owners import OwnerRows
@@ -232,6 +232,10 @@ class SessionStore:
                 tx, session_id, limit=limit, before_seq=before_seq, messages_only=messages_only
             ),
         )
+
+    async def load_held(self, turn_id: TurnId) -> tuple[AnyEntry, ...]:
+        """The lines of a run that are not in the transcript yet."""
+        return await self._engine.read(lambda tx: runs.load_held(tx, turn_id))
 
     async def load_context(self, session_id: SessionId) -> EntryPage:
         """The entries the model still sees."""

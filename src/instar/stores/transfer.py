@@ -7,7 +7,7 @@ Layout (docs/howto/backup.md)::
     sessions/<key, encoded>/<id>.jsonl     each transcript with every branch (docs/formats/transcript.md)
     inbox.jsonl outbox.jsonl decisions.jsonl usage.jsonl    one object a line, in order
     pairings.jsonl members.jsonl           who was let in by the owner, who is in which group
-    state_versions.jsonl state_log.jsonl state_watches.jsonl notices.jsonl    the same
+    state_versions.jsonl state_log.jsonl state_watches.jsonl notices.jsonl run_lines.jsonl    the same
 
 Two stores are equal when their exports are: that is how the round trip is tested.
 """
@@ -112,6 +112,7 @@ _TABLES: Final[Mapping[str, list[str]]] = {
     "state_log": ["session_key", "sequence", "kind", "actor_type", "actor", "summary", "at"],
     "state_watches": ["watcher", "watched", "cursor"],
     "notices": ["session_key", "about", "since", "version", "text", "created_at"],
+    "run_lines": ["turn_id", "place", "session_key", "line"],
     "erased": ["hash", "salt", "at"],
 }
 """Columns in the order of the queries of ``transfer.sql``."""

@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from instar.core.model.change import SessionChange
-from instar.core.model.ids import AgentId, EntryId, SessionKey
+from instar.core.model.ids import AgentId, EntryId, SessionKey, TurnId
 from instar.core.model.query import SearchQuery
 from instar.core.policy.redaction import build_redactor
 from instar.errors import InvalidRequest, StoreUnreadable
@@ -91,6 +91,8 @@ def test_branches_compactions_and_closed_lives_come_back(tmp_path: Path):
             await talk.change(SessionChange(leaf_id=EntryId("00000002")))
             await talk.reset("22222222-2222-4222-8222-222222222222", reason="idle", now=NOW + 5)
             await talk.change(SessionChange(deliveries=(build_delivery(1),)))
+            for number in (6, 7):
+                await talk.change(SessionChange(entries=(build_message(number, None),), held_by=TurnId("run")))
 
     asyncio.run(story())
     new = round_trip(tmp_path / "instar.db", tmp_path)

@@ -285,6 +285,8 @@ class SessionChange:
     session row, append the entries, move the inbox items, add deliveries, ledger lines and decisions. `entries` hang
     on each other through their `parent_id`.
     `leaf_id` moves the leaf without an entry (a branch move); None leaves it at the last entry appended.
+    With `held_by` the entries wait under that run instead (QUEUE-9); `place` is a run whose waiting entries take their
+    place now, before `entries`, all of them as one chain below the leaf.
     `shown` are messages that fell to a full queue and of which nobody is to be told any more (QUEUE-13).
     `told` are notices that a turn begins with, `states` what other sessions may hear of it. These two may fail without
     failing the rest (STATE-9).
@@ -299,6 +301,8 @@ class SessionChange:
     deliveries: tuple[NewDelivery, ...] = ()
     ledger: tuple[Ledger, ...] = ()
     decisions: tuple[Noted, ...] = ()
+    held_by: TurnId | None = None
+    place: TurnId | None = None
     shown: tuple[InboundId, ...] = ()
     told: tuple[WaitingNotice, ...] = ()
     states: tuple[StateNote, ...] = ()
@@ -306,7 +310,10 @@ class SessionChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What a transaction left behind: the session and the head of its transcript afterwards."""
+    """What a transaction left behind: the session and the head of its transcript afterwards.
+
+    The entries of `change` are those that were written, with the ones that a run had held.
+    """
 
     session: Session | None
     transcript: TranscriptHead | None

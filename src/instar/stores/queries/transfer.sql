@@ -157,3 +157,14 @@ SELECT place, hash, salt, at FROM (
 -- name: restore_erased
 -- Something that must not come back, as it was.
 INSERT INTO erased (hash, salt, at) VALUES (:hash, :salt, :at) ON CONFLICT DO NOTHING;
+
+-- name: dump_run_lines
+-- The next lines of runs that have not ended, each run's in order; `place` is the place in the run.
+SELECT at, turn_id, place, session_key, line FROM (
+    SELECT ROW_NUMBER() OVER (ORDER BY turn_id, place) AS at, turn_id, place, session_key, line FROM run_lines
+) WHERE at > :after ORDER BY at LIMIT :limit;
+
+-- name: restore_run_lines
+-- A line of a run that has not ended, as it was.
+INSERT INTO run_lines (turn_id, place, session_key, line) VALUES (:turn_id, :place, :session_key, :line)
+ON CONFLICT DO NOTHING;

@@ -98,7 +98,8 @@ class Shadow:
         if session is not None:
             self._follow_session(key, session)
         if changed.transcript is not None:
-            self._grow(changed.transcript, change.entries)
+            # What a run beside others holds joins the transcript when the run ends (QUEUE-9).
+            self._grow(changed.transcript, change.entries if change.held_by is None else ())
         for move in change.inbox:
             self._move(move.inbound_id, move.state, move.turn_id, move.reason)
         self._check_running(key, change)
