@@ -129,7 +129,7 @@ def _erase(entry: AnyEntry, traces: Traces, walk: _Walk) -> tuple[AnyEntry, Chan
             return (_mark(entry, message, traces), "words") if is_theirs else _clean(entry, traces)
         case MessageEntry():
             walk.was_user = False
-            if walk.is_answer:
+            if walk.is_answer and not _is_injected(entry.message):
                 return replace(entry, message=_empty(entry.message)), "answer"
             return _clean(entry, traces)
         case CustomMessageEntry() if _repeats(entry, traces):
@@ -158,6 +158,11 @@ def _is_theirs(message: UserMessage, traces: Traces) -> bool:
         (sender is None or sender == spoken.name) and _is_same(words, spoken.text)
         for spoken in traces.spoken.get(message.timestamp, ())
     )
+
+
+def _is_injected(message: AnyMessage) -> bool:
+    """Whether an operator put a line in that no model wrote: it answers nobody (TRANS-15)."""
+    return isinstance(message, AssistantMessage) and message.stop_reason == "injected"
 
 
 def _bare_name(sender: str) -> str:

@@ -10,7 +10,7 @@ Invariant: nothing is changed here. Cost: every message is read twice and every 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -30,6 +30,12 @@ from instar.stores.transaction import Engine, Params, Row, Transaction
 __all__ = ["Holdings", "ask", "find_holdings", "read_submission", "walk"]
 
 _SLICE: Final = 500
+
+_SHORTEST_NAME: Final = 3
+_LONG_NAME_CHARS: Final = 8
+"""A name is chosen by its bearer: "the" must not be blanked out of what others say. One word in lower case counts as a
+name from so many letters on.
+"""
 
 _submissions: Final = msgspec.json.Decoder(Submission)
 
@@ -128,10 +134,14 @@ async def find_holdings(engine: Engine, person: Person, links: Links) -> Holding
         if spawned_by is not None:
             seen.children.setdefault(spawned_by, set()).add(key)
     transcripts: dict[int, tuple[str, SessionKey]] = {}
-    async for row_id, session_id, key in walk(engine, "walk_transcripts"):
+    forks: list[tuple[str, str, SessionKey]] = []
+    async for row_id, session_id, key, parent in walk(engine, "walk_transcripts"):
         transcripts[row_id] = (session_id, key)
         seen.owners.setdefault(key, None)
+        if parent is not None:
+            forks.append((parent, session_id, key))
     _sort_sessions(test, found, seen)
+    _follow_forks(found, [*transcripts.values()], forks)
     found.session_ids = {session_id for session_id, key in transcripts.values() if key in found.keys}
     wanted = _wanted_words(found)
     common = await _find_common(engine, wanted, found, seen, {row: key for row, (_, key) in transcripts.items()})
@@ -197,15 +207,31 @@ def _sort_sessions(test: PersonTest, found: Holdings, seen: _Senders) -> None:
     found.shared -= found.keys
 
 
+def _follow_forks(
+    found: Holdings, transcripts: Sequence[tuple[str, SessionKey]], forks: Sequence[tuple[str, str, SessionKey]]
+) -> None:
+    """Transcripts that begin as copies of those they spoke in: what is copied is theirs, what came after is not."""
+    taken = {session_id for session_id, key in transcripts if key in found.keys | found.shared}
+    # A fork is written after its parent, so one walk in order finds forks of forks too.
+    for parent, session_id, key in forks:
+        if parent in taken:
+            taken.add(session_id)
+            found.shared.update({key} - found.keys)
+
+
 def _wanted_words(found: Holdings) -> set[str]:
     """The names, ids, keys and words of a person that are long enough to be looked for."""
     texts = (spoken.text for each in found.spoken.values() for spoken in each if spoken.text)
-    words = set(extract_needles(texts)) | found.names | {str(key) for key in found.keys}
+    words = set(extract_needles(texts)) | {str(key) for key in found.keys}
+    names = {name for name in found.names if not name.islower() or " " in name or len(name) >= _LONG_NAME_CHARS}
+    # Rows keep a name in lower case too, to be searched by; a single word may be anybody's in lower case.
+    names |= {name.lower() for name in names if " " in name}
+    words |= names
     words |= found.person.principals | found.aliases
     for alias in (*found.aliases, *found.person.principals):
         words.add(alias.partition(":")[2])
     words |= {one.peer_id for one in found.person.ids}
-    return {word for word in words if len(word) >= (SHORTEST - 2 if word in found.names else SHORTEST)}
+    return {word for word in words if len(word) >= (_SHORTEST_NAME if word in names else SHORTEST)}
 
 
 async def _find_common(
@@ -216,9 +242,10 @@ async def _find_common(
     apart = found.keys | found.shared
     common = {word for name in seen.other_names for word in cleaner.find_all(name)}
     async for _, inbound_id, key, _, _, _, text, _ in walk(engine, "walk_inbox"):
-        submission = None if inbound_id in found.inbounds or key in apart else read_submission(text)
-        if submission is not None:
-            common.update(cleaner.find_all(submission.inbound.text))
+        submission = None if inbound_id in found.inbounds else read_submission(text)
+        words = submission.inbound.text if submission is not None else ""
+        # In a shared session others may quote the person; but who says the same and nothing else says it themselves.
+        common.update(cleaner.find_all(words) if key not in apart else wanted & {words.strip()})
     at = (0, 0)
     while rows := await engine.read(
         partial(ask, query="walk_lines", params={"transcript": at[0], "seq": at[1], "limit": _SLICE})

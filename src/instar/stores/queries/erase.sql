@@ -12,8 +12,8 @@ WHERE seq > :after ORDER BY seq LIMIT :limit;
 SELECT id, key, owner, spawned_by, updated_at FROM sessions WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: walk_transcripts
--- The next transcripts, with the session that each is of.
-SELECT id, session_id, key FROM transcripts WHERE id > :after ORDER BY id LIMIT :limit;
+-- The next transcripts, with the session that each is of, and the one it was forked from.
+SELECT id, session_id, key, json_extract(header, '$.parentSession') FROM transcripts WHERE id > :after ORDER BY id LIMIT :limit;
 
 -- name: walk_lines
 -- The next lines of all transcripts, in the order of transcript and line.

@@ -134,6 +134,13 @@ def test_the_answer_goes_with_the_words_and_calls_keep_their_ids():
     assert ANSWER_ERASED in str(erased[3][0].message)
 
 
+def test_a_line_that_an_operator_put_in_answers_nobody():
+    note = replace(answer(TextBlock(text="a note about zebra-1")), stop_reason="injected")
+    erased = erase(user("my word is zebra-1"), note, answer(TextBlock(text="x")))
+    assert [change for _, change in erased] == ["words", "quote", "answer"]
+    assert erased[1][0].message.content == (TextBlock(text=f"a note about {BLANK}"),)
+
+
 def test_an_answer_to_several_goes_when_one_of_them_is_erased():
     erased = erase(user("my word is zebra-1"), user("and me", sender="Bob"), answer(TextBlock(text="both")))
     assert [change for _, change in erased] == ["words", None, "answer"]

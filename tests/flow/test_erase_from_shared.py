@@ -1,0 +1,102 @@
+"""A person leaves what they shared with others: one main session, groups, copies, the same words (LEAK-11)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from instar.core.context.erasing import ANSWER_ERASED, WORDS_ERASED
+from instar.core.model.ids import SessionKey
+from instar.core.model.view import NewSession
+from instar.testing.script import echo_script
+from tests.builders.people import open_people
+from tests.flow.test_erase_a_person import CONFIG, GROUP, OWN, erase, lines, post, talk
+
+
+def test_in_a_main_session_that_people_share_the_others_words_stay(tmp_path):
+    config = {**CONFIG, "session": {"dmScope": "main"}}
+    main = SessionKey("agent:main:main")
+
+    async def story() -> None:
+        async with open_people(tmp_path, config) as world:
+            await post(world, "alice", "my code is zebra-4471")
+            await post(world, "bob", "my code is panda-9001")
+            await post(world, "alice", "zebra-4475 is the last")
+            receipt = await erase(world, "chat:alice-771")
+            assert [(one.place, one.count) for one in receipt.left] == []
+            said = await lines(world, main)
+            assert [WORDS_ERASED in line for line in said] == [True, False, False, False, True, False]
+            assert [ANSWER_ERASED in line for line in said] == [False, True, False, False, False, True]
+            assert "panda-9001" in said[2]
+            session = await world.store.load_session(main)
+            assert session is not None
+            assert session.delivery.to is None
+            assert session.origin.from_id is None
+
+    asyncio.run(story())
+
+
+def test_a_summary_of_a_group_is_made_anew_of_what_is_left(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            await world.gateway.gateway.upkeep.compact(GROUP, who="operator", keep_lines=1)
+            session = await world.store.load_session(GROUP)
+            assert session is not None
+            assert len((await world.store.load_context(session.session_id)).entries) == 2
+            await world.gateway.gateway.people.erase("alice", drop_backups=False, who="operator")
+            context = await world.store.load_context(session.session_id)
+            assert len(context.entries) == 5
+            assert context.entries[-1].entry.summary == ""
+            seen = []
+            world.gateway.runner.script = lambda asked: (seen.append(str(asked)), echo_script(asked))[1]
+            await post(world, "bob", "go on, panda-9007", group="room-1")
+            assert "panda-9002" in seen[0]
+            assert WORDS_ERASED in seen[0]
+
+    asyncio.run(story())
+
+
+def test_a_fork_of_their_session_loses_what_was_copied_and_keeps_what_came_after(tmp_path):
+    fork = SessionKey("agent:main:dashboard:fork")
+
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            await world.gateway.gateway.sessions.create(NewSession(key=fork, parent_key=OWN, fork=True), who="operator")
+            await world.gateway.gateway.sessions.inject(fork, "a note of mine, koala-1", label=None, who="operator")
+            assert "zebra-4471" in (await lines(world, fork))[0]
+            receipt = await erase(world)
+            assert [(one.place, one.count) for one in receipt.left] == []
+            said = await lines(world, fork)
+            assert WORDS_ERASED in said[0]
+            assert "koala-1" in said[-1]
+
+    asyncio.run(story())
+
+
+def test_whoever_says_the_same_says_it_themselves(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await post(world, "alice", "good morning to all of you", group="room-1")
+            await post(world, "bob", "good morning to all of you", group="room-1")
+            receipt = await erase(world)
+            assert receipt.common_words == 1
+            said = await lines(world, GROUP)
+            assert WORDS_ERASED in said[0]
+            assert "good morning to all of you" in said[2]
+
+    asyncio.run(story())
+
+
+def test_a_name_that_is_a_word_takes_no_words_from_others(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            chat = world.gateway.channel("chat")
+            for name, text in (("the", "hello zebra-4471"), ("Bob", "the end of the day")):
+                sender = "alice-771" if name == "the" else "bob-88"
+                await chat.post(text, sender=sender, name=name, chat_type="group", chat_id="room-1")
+                await world.gateway.settle()
+            await erase(world)
+            assert "the end of the day" in (await lines(world, GROUP))[2]
+
+    asyncio.run(story())
