@@ -21,7 +21,7 @@ help:  ## this list
 
 # ------------------------------------------------------------------------------------------------ what people type
 
-.PHONY: run test check crash fuzz bench simulate setup format lock clean
+.PHONY: run test check crash fuzz bench simulate mutations setup format lock clean
 run: setup  ## start the gateway on 127.0.0.1:18789 (PORT=…, ARGS="--config my.json5")
 	@exec $(BIN)/instar gateway --port $(PORT) $(ARGS)
 
@@ -42,6 +42,9 @@ bench: setup  ## measure, side by side with the bare parts (docs/benchmarks.md)
 simulate: setup  ## play drawn stories on all cores, on from where the last run ended (SEEDS=n or SECONDS=n)
 	@exec $(BIN)/python -m instar.testing.simulate --state .simulate $(if $(SEEDS),--seeds $(SEEDS)) \
 	  $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+mutations: setup  ## break the package in one line after the other, and let the simulation find each
+	@exec $(BIN)/python -m pytest -n $(TEST_WORKERS) --mutations tests/simulation/test_mutations.py $(ARGS)
 
 setup:  ## fill .venv from requirements.lock; returns at once when nothing changed
 	@DEB_PACKAGES="$(DEB_PACKAGES)" .ci/setup

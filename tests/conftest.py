@@ -32,9 +32,10 @@ settings.load_profile("fixed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds ``--whole``, ``--simulate`` and ``--fuzz``."""
+    """Adds ``--whole``, ``--simulate``, ``--mutations`` and ``--fuzz``."""
     parser.addoption("--whole", action="store_true", help="fail when a test was not run, but for absent data or Docker")
     parser.addoption("--simulate", type=float, default=100.0, help="seconds of drawn stories, shared by all workers")
+    parser.addoption("--mutations", action="store_true", help="let the simulation catch every mutation, not just some")
     parser.addoption("--fuzz", type=float, default=8.0, help="seconds that each fuzzer runs")
 
 

@@ -13,15 +13,17 @@ from instar.testing.simulate.__main__ import main
 from instar.testing.simulate.campaign import run_campaign
 from instar.testing.simulate.story import Crash, Wait, Write
 
+pytestmark = pytest.mark.timeout(180)  # each campaign starts processes of its own
+
 
 def test_a_campaign_goes_on_where_the_last_one_stopped(tmp_path):
     for number in (1, 2):
         campaign = Campaign(workers=2, state_dir=tmp_path)
-        assert campaign.run(Limits(seeds=30), tell=print) == 0
-        assert campaign.progress.next_seed == campaign.progress.stories == 30 * number
+        assert campaign.run(Limits(seeds=8), tell=print) == 0
+        assert campaign.progress.next_seed == campaign.progress.stories == 8 * number
     kept = json.loads((tmp_path / "campaign.json").read_text())
-    assert kept["next_seed"] == kept["stories"] == 60
-    assert kept["messages"] > 60
+    assert kept["next_seed"] == kept["stories"] == 16
+    assert kept["messages"] > 16
     assert kept["failed"] == []
 
 

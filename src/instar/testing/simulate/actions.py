@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
+from instar.core.delivery.redo import RedoAction
 from instar.core.lifecycle.maintenance import CleanupOptions
 from instar.core.model.change import Submission, TurnOptions
 from instar.core.model.ids import AccountId, ChannelName, SessionKey, TurnId
@@ -94,7 +95,7 @@ def _write(world: World, step: Write) -> None:
     inbound = build_inbound(step, place, now=world.clock.now())
     sent = Sent(number=step.number, place=place, step=step, submission=Submission(inbound=inbound))
     world.book.sent[step.number] = sent
-    _send(world, sent)
+    _send(world, sent, late_s=step.late_s)
 
 
 def _call(world: World, step: Call) -> None:
@@ -125,8 +126,8 @@ def _call(world: World, step: Call) -> None:
     _send(world, sent)
 
 
-def _send(world: World, sent: Sent) -> None:
-    world.spawn(world.post.carry(sent, owner=owner_of(world.story.setting, sent.place)))
+def _send(world: World, sent: Sent, *, late_s: int = 0) -> None:
+    world.spawn(world.post.carry(sent, owner=owner_of(world.story.setting, sent.place), late_s=late_s))
 
 
 def _fetch(world: World, step: Fetch) -> None:
@@ -139,7 +140,7 @@ def _fetch(world: World, step: Fetch) -> None:
 
 def _crash(world: World, step: Crash) -> None:
     life = world.life
-    world.down_s = step.down_s
+    world.down_s, world.harm = step.down_s, step.harm
     life.fuse.will_haunt = step.ghost
     if step.steps:
         life.fuse.at = len(life.fuse.steps) + step.steps
@@ -179,6 +180,10 @@ def _operation(world: World, life: Life, step: Operate, key: SessionKey) -> Awai
             return upkeep.compact(key, who=who, undo=step.operation == "undo")
         case "keep-lines":
             return upkeep.compact(key, who=who, keep_lines=3)
+        case "restore":
+            return life.gateway.keeping.restore(key, None, who=who)
+        case "redo":
+            return _redo(life, key, who=who, action="drop" if step.argument else "send")
         case "resume":
             return upkeep.resume(key, "", who=who)
         case "inject":
@@ -201,3 +206,10 @@ def _operation(world: World, life: Life, step: Operate, key: SessionKey) -> Awai
             )
         case _:
             assert_never(step.operation)
+
+
+async def _redo(life: Life, key: SessionKey, *, who: str, action: RedoAction) -> None:
+    """Decide about the newest reply of a session that nobody knows the fate of, or that failed."""
+    keeping = life.gateway.keeping
+    for row in await keeping.deliveries(("unknown", "failed"), key=key, limit=1):
+        await keeping.redo(row.outbound.delivery_id, action, who=who)

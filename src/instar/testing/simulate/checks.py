@@ -13,7 +13,7 @@ from instar.core.model.entry import AnyEntry, AssistantMessage, MessageEntry, Us
 from instar.core.model.ids import SessionId, SessionKey
 from instar.core.model.query import DeliveryRow
 from instar.core.transcript.text import message_text
-from instar.testing.simulate.model import PROVIDER, find_marks
+from instar.testing.simulate.model import NOTES, PROVIDER, find_marks
 from instar.testing.simulate.posting import Sent
 from instar.testing.simulate.story import Write, owner_of
 from instar.testing.simulate.watched import read_now
@@ -166,14 +166,18 @@ def _check_replies(
     findings = world.findings
     by_mark = _deliveries_by_mark(world)
     for session_id, (key, entries) in lines.items():
+        said: set[str] = set()
         for entry in entries:
             message = entry.message if isinstance(entry, MessageEntry) else None
+            if isinstance(message, UserMessage):
+                said.update(find_marks(message_text(message), "w"))
             if not isinstance(message, AssistantMessage) or message.stop_reason == "aborted":
                 continue
             for mark in find_marks(message_text(message), "a")[:1]:
-                asked = _asked(world, items, mark)
+                asked = [sent for sent in _asked(world, items, mark) if not sent.mark or sent.mark in said]
                 _check_owed(world, asked, f"{mark} in {session_id} of {key}", message, by_mark[mark])
     for row in deliveries:
+        findings.require(NOTES not in row.outbound.text, "FLUSH-4", f"{row.outbound.delivery_id} tells somebody notes")
         if row.ended_at is None and row.state != "unknown":
             findings.report("LOSS-5", f"reply {row.outbound.delivery_id} is still {row.state}")
 
@@ -194,7 +198,7 @@ def is_notice(text: str) -> bool:
 
 
 def _asked(world: World, items: dict[int, InboxItem], mark: str) -> list[Sent]:
-    """The messages of the turn that gave an answer."""
+    """The messages of the turn that gave an answer, those that joined it later among them."""
     turn_id = world.record.turn_of[mark]
     return [world.book.sent[number] for number, item in items.items() if item.turn_id == turn_id]
 

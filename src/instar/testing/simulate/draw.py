@@ -6,6 +6,8 @@ a full disk in the middle. Everything is drawn from the seed and nothing else.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from instar.testing.simulate.dice import Dice
 from instar.testing.simulate.story import (
     CHANNELS,
@@ -15,6 +17,7 @@ from instar.testing.simulate.story import (
     Crash,
     Falter,
     Fetch,
+    Harm,
     Jump,
     Move,
     Operate,
@@ -70,6 +73,8 @@ _OPERATIONS: tuple[tuple[int, Operation], ...] = (
     (2, "undo"),
     (1, "keep-lines"),
     (2, "resume"),
+    (2, "restore"),
+    (1, "redo"),
     (2, "inject"),
     (2, "patch-queue"),
     (1, "patch-send"),
@@ -89,7 +94,18 @@ def draw_story(seed: int) -> Story:
     steps: list[Step] = []
     for _ in range(dice.between(8, 36)):
         steps += drawer.draw()
-    return Story(seed=seed, setting=setting, steps=tuple(steps))
+    steps += drawer.draw_last()
+    story = Story(seed=seed, setting=setting, steps=tuple(steps))
+    return _without_resets(story) if story.has_fanout else story
+
+
+def _without_resets(story: Story) -> Story:
+    """The same story where no session starts over by itself.
+
+    Of two turns that start side by side the later may begin first; the other then may not start the session over under
+    its feet, which the lane cannot tell yet (QUEUE-9).
+    """
+    return replace(story, setting=replace(story.setting, reset_mode="none", idle_minutes=0))
 
 
 def _draw_setting(dice: Dice) -> Setting:
@@ -118,6 +134,8 @@ def _draw_setting(dice: Dice) -> Setting:
         window_tokens=SMALL_WINDOW if dice.chance(50) else 200_000,
         maintained=dice.chance(30),
         max_messages=dice.pick((0, 0, 0, 6)),
+        mirrored=dice.chance(40),
+        flushed=dice.chance(40),
         zone=dice.pick(ZONES),
     )
 
@@ -175,6 +193,12 @@ class _Drawer:
             return Operate(operation=self._dice.weighted(_OPERATIONS), place=self._place(), argument=argument)
         return self._passing(kind)
 
+    def draw_last(self) -> tuple[Step, ...]:
+        """Sometimes a crash when all is said, which nothing later makes good."""
+        if not self._dice.chance(20):
+            return ()
+        return (Wait(seconds=10), Crash(ticks=1, harm=self._dice.pick(("cut", "cut", "flip"))))
+
     def _passing(self, kind: str) -> Step:
         """Time, and what befalls the gateway."""
         dice = self._dice
@@ -208,9 +232,10 @@ class _Drawer:
         dice = self._dice
         down = dice.pick((0, 0, 0, 5, 700))
         ghost = dice.chance(15)
+        harm: Harm = dice.weighted(((4, ""), (3, "cut"), (1, "flip")))
         if dice.chance(70):
-            return Crash(steps=dice.between(1, 30), down_s=down, ghost=ghost)
-        return Crash(ticks=dice.between(1, 60), down_s=down, ghost=ghost)
+            return Crash(steps=dice.between(1, 30), down_s=down, ghost=ghost, harm=harm)
+        return Crash(ticks=dice.between(1, 60), down_s=down, ghost=ghost, harm=harm)
 
     def _place(self) -> int:
         return self._dice.pick(self._busy) if self._dice.chance(80) else self._dice.below(len(self._places))
@@ -221,12 +246,14 @@ class _Drawer:
 
     def _write(self, place: int) -> Write:
         age = self._dice.pick((0, 0, 0, 30, 90_000))
+        late = self._dice.pick((0, 0, 0, 0, 1, 5, 700))
         return Write(
             number=self._number(),
             place=place,
             wish=self._wish(),
             mentioned=self._dice.chance(70),
             age_s=age,
+            late_s=late,
         )
 
     def _command(self) -> Write:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from instar.config.config import Config
 from instar.core.model.change import TranscriptHead
@@ -20,15 +20,18 @@ from instar.gateway.parts import GatewayParts
 from instar.ports.ids import IdSource
 from instar.ports.runner import ModelSpec
 from instar.ports.store import Store
+from instar.stores.keeper import StoreKeeper
+from instar.stores.store import SessionStore
 from instar.testing.fuse import Fuse, fuse_runner, fuse_store, fuse_tool
 from instar.testing.gateway import OneModel, PlainTexts
+from instar.testing.simulate.disk import Disk, DiskOfLife
 from instar.testing.simulate.model import PROVIDER, TOOLS, ModelTwin, Record, ToolTwin
 from instar.testing.simulate.people import ChannelTwin, Platform
 from instar.testing.simulate.virtual import VirtualClock
 
 __all__ = ["Around", "Keeper", "Life"]
 
-_BLOCKED = ("before accept", "before claim", "before settle", "before delete", "before import", "before send")
+_BLOCKED = ("before accept", "before claim", "before settle", "before delete", "before import", "before send", "mirror")
 """What a ghost can no more do: its sockets are closed, and only its turns go on."""
 
 
@@ -60,12 +63,14 @@ class Keeper:
 
     store: Store
     kept: dict[SessionId, tuple[AnyEntry, ...]] = field(default_factory=dict)
+    disk: DiskOfLife | None = None
 
     async def archive(self, head: TranscriptHead) -> str:
-        """Keep the whole transcript."""
+        """Keep the whole transcript; in a file too, where the story has a disk."""
         page = await self.store.load_all_entries(head.session_id)
+        path = await self.disk.archive(head) if self.disk is not None else f"{head.session_id}.jsonl.deleted.zst"
         self.kept[head.session_id] = tuple(stored.entry for stored in page.entries)
-        return f"{head.session_id}.jsonl.deleted.zst"
+        return path
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +78,9 @@ class Around:
     """What lies around every life and outlives it."""
 
     config: Callable[[], Config]
+    rows: SessionStore
     store: Store
+    disk: Disk | None
     clock: VirtualClock
     ids: IdSource
     record: Record
@@ -93,6 +100,9 @@ class Life:
         self.channels = {
             name: ChannelTwin(platform, self.fuse, around.clock) for name, platform in around.platforms.items()
         }
+        self.disk = (
+            DiskOfLife(around.rows, around.config(), clock=around.clock, fuse=self.fuse) if around.disk else None
+        )
         self.gateway = Gateway(self._build_parts(around))
         self._up = up
         self._has_started = False
@@ -101,7 +111,7 @@ class Life:
     def _build_parts(self, around: Around) -> GatewayParts:
         spec = ModelSpec(provider=PROVIDER, id="scripted", api="scripted", context_window=around.window_tokens)
         store = fuse_store(around.store, self.fuse)
-        return GatewayParts(
+        parts = GatewayParts(
             version="0",
             config=around.config,
             store=store,
@@ -110,10 +120,11 @@ class Life:
             runner=fuse_runner(ModelTwin(around.record, around.clock), self.fuse),
             models=OneModel(spec),
             texts=PlainTexts(),
-            archiver=Keeper(store=store, kept=around.keeper.kept),
+            archiver=Keeper(store=store, kept=around.keeper.kept, disk=self.disk),
             tools={name: fuse_tool(ToolTwin(name, around.record, around.clock), self.fuse) for name in TOOLS},
             channels=dict(self.channels),
         )
+        return parts if self.disk is None else replace(parts, keeper=StoreKeeper(around.config(), None, version="0"))
 
     @property
     def is_dead(self) -> bool:
@@ -127,6 +138,16 @@ class Life:
 
     async def run(self) -> None:
         """Start, say that it is up, wait for the word to stop, stop."""
+        if self.disk is None:
+            await self._run_gateway()
+            return
+        self.disk.mirror.start()
+        try:
+            await self._run_gateway()
+        finally:
+            await self.disk.mirror.close()
+
+    async def _run_gateway(self) -> None:
         await self.gateway.__aenter__()
         self._has_started = True
         if self.is_up:

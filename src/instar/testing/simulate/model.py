@@ -43,7 +43,8 @@ __all__ = ["PROVIDER", "SYSTEM_TEXT", "TOOLS", "ModelTwin", "Observer", "Record"
 PROVIDER = "sim"
 SYSTEM_TEXT = "You are an assistant."
 SUMMARISER = "summariser"
-TOOLS = ("look", "slow", "crash", "hang")
+TOOLS = ("look", "slow", "crash", "hang", "write")
+NOTES = "n0n noted"
 
 _MARK = re.compile(r"\b[was]\d+[was]\b")
 _NUMBER = re.compile(r"\bw\d+w\b")
@@ -115,6 +116,9 @@ class ModelTwin:
         """Answer as the newest message asks, or keep the record where a summary is asked for."""
         record = self._record
         record.requests += 1
+        if request.system.startswith(f"{SYSTEM_TEXT}\n\n"):
+            yield self._take_notes(request)
+            return
         if request.system != SYSTEM_TEXT:
             yield _summary(request)
             return
@@ -130,6 +134,18 @@ class ModelTwin:
                 yield event
         finally:
             self._running[request.session_key] -= 1
+
+    def _take_notes(self, request: ModelRequest) -> Finished:
+        """What a memory flush is answered with: a note is written first, and then there are words for nobody."""
+        messages = request.messages
+        _check_secrets(messages, request, self._record)
+        has_written = bool(messages) and isinstance(messages[-1], ToolResultMessage)
+        heard = sum(len(message_text(one)) for one in messages)
+        if has_written:
+            return _finished(NOTES, (), request.model, heard=heard)
+        self._record.calls += 1
+        call = ToolCall(id=f"call{self._record.calls}", name="write", arguments={"for": "later"})
+        return _finished("", (call,), request.model, heard=heard)
 
     async def _misbehave(self, wish: Wish, messages: Sequence[AnyMessage], request: ModelRequest) -> None:
         """Fail before anything is said, where that is asked for, or where the window is too small."""
@@ -256,12 +272,19 @@ def _check_request(messages: Sequence[AnyMessage], request: ModelRequest, record
     if not messages or isinstance(messages[0], AssistantMessage | ToolResultMessage):
         findings.report("TRANS-21", f"{where} does not begin with a user message")
     _check_pairs(messages, findings, where)
-    text = "\n".join(message_text(message) for message in messages)
-    for secret in set(find_marks(text, "s")):
-        findings.require(observer.may_hold(request.session_key, secret), "LEAK-4", f"{where} holds {secret}")
+    text = _check_secrets(messages, request, record)
     newest = observer.waits_for(request.turn_id)
     if newest is not None and newest not in text:
         findings.report("LOSS-9", f"{where} does not hold {newest}, which it is to answer")
+
+
+def _check_secrets(messages: Sequence[AnyMessage], request: ModelRequest, record: Record) -> str:
+    """All the words of a request, none of which are of another session's people."""
+    text = "\n".join(message_text(message) for message in messages)
+    for secret in sorted(set(find_marks(text, "s"))):
+        may_hold = record.observer.may_hold(request.session_key, secret)
+        record.findings.require(may_hold, "LEAK-4", f"a request for {request.session_key} holds {secret}")
+    return text
 
 
 def _check_pairs(messages: Sequence[AnyMessage], findings: Findings, where: str) -> None:

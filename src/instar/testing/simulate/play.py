@@ -14,6 +14,7 @@ import structlog
 
 from instar.errors import FenceLost
 from instar.testing.simulate.actions import act
+from instar.testing.simulate.check_files import check_files
 from instar.testing.simulate.checks import check_story
 from instar.testing.simulate.findings import Broken
 from instar.testing.simulate.story import Story
@@ -40,6 +41,9 @@ DEFECTS: Final = frozenset(
 
 DRAIN_S: Final = (0, 1, 10, 120, 700, 1_400, 2_800, 5_600, 11_200, 40_000)
 """How long a story may still go on after its last step; everything that was begun must have ended by then."""
+
+FILES_S: Final = 20
+"""How long after the last commit the files may still lack something."""
 
 BURY_ROUNDS: Final = 5
 """How often what is left of a story is told to end; each may begin something that ends in the next."""
@@ -106,6 +110,8 @@ async def _end(world: World) -> None:
     else:
         world.findings.report("LOSS-2", f"the story does not come to an end: {_tell_unrest(world)}")
         return
+    await world.loop.pass_time(FILES_S)
+    check_files(world)
     await check_story(world)
     world.is_over = True
     world.life.stop()
@@ -143,6 +149,8 @@ def _bury(loop: VirtualLoop, world: World | None) -> None:
         with contextlib.suppress(Exception):
             loop.run_until_complete(asyncio.wait(left, timeout=1))
     loop.close()
+    if world is not None and world.disk is not None:
+        world.disk.close()
     asyncio.set_event_loop(None)
 
 

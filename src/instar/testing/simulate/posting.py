@@ -60,8 +60,10 @@ class Post:
         self.up = asyncio.Event()
         self.life: Life | None = None
 
-    async def carry(self, sent: Sent, *, owner: str) -> None:
+    async def carry(self, sent: Sent, *, owner: str, late_s: int = 0) -> None:
         """Send until it is acknowledged, then hold the acknowledgement against what was promised."""
+        if late_s:
+            await self._clock.sleep(late_s)
         while True:
             life = await self.wait_up()
             told = await until_death(life, self._hand_over(sent.submission, life))

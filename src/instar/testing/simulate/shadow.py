@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from instar.core.model.change import Changed, InboxItem, InboxState, NewDelivery, SessionChange, TranscriptHead
-from instar.core.model.entry import AnyEntry, AssistantMessage, MessageEntry, ToolCall, ToolResultMessage
+from instar.core.model.entry import AnyEntry, AssistantMessage, Header, MessageEntry, ToolCall, ToolResultMessage
 from instar.core.model.ids import DeliveryId, InboundId, SessionId, SessionKey, TurnId
 from instar.core.model.query import Recovered
 from instar.core.model.session import Session
 from instar.testing.simulate.findings import Findings
+from instar.testing.simulate.resets import Resets
 
 __all__ = ["Row", "Shadow", "ShadowTranscript"]
 
@@ -56,8 +57,9 @@ class ShadowTranscript:
 class Shadow:
     """What the store holds, by what passed on its way there."""
 
-    def __init__(self, findings: Findings, *, has_fanout: bool) -> None:
+    def __init__(self, findings: Findings, resets: Resets, *, has_fanout: bool) -> None:
         self.findings = findings
+        self._resets = resets
         self._has_fanout = has_fanout
         self.rows: dict[InboundId, Row] = {}
         self.transcripts: dict[SessionId, ShadowTranscript] = {}
@@ -68,7 +70,6 @@ class Shadow:
         self.doubted: Counter[DeliveryId] = Counter()
         self.deleted: set[SessionKey] = set()
         self.ledger: Counter[str] = Counter()
-        self.fanned: set[TurnId] = set()
         self.commits = 0
         self._trace = hashlib.sha256()
 
@@ -87,13 +88,15 @@ class Shadow:
         self._note("accepted", item.inbound_id, item.state, item.received_at)
         self.rows[item.inbound_id] = Row(item=item, state=item.state, turn_id=item.turn_id, reason=item.reason)
 
-    def changed(self, key: SessionKey, changed: Changed) -> None:
+    def changed(self, name: str, key: SessionKey, changed: Changed) -> None:
         """A transaction about one session was committed."""
         change, session = changed.change, changed.session
         self.commits += 1
         moves = [(move.inbound_id, move.state, move.reason) for move in change.inbox]
         owed = [delivery.delivery_id for delivery in change.deliveries]
-        self._note("changed", key, [entry.id for entry in change.entries], moves, owed)
+        self._note(name, key, [entry.id for entry in change.entries], moves, owed)
+        self._resets.watch(name, key, change, self.sessions.get(key))
+        self._check_flush(name, key)
         self._turn_over(key, change, changed.transcript)
         if session is not None:
             self._follow_session(key, session)
@@ -117,6 +120,7 @@ class Shadow:
         self._note("deleted", key)
         self.sessions.pop(key, None)
         self.deleted.add(key)
+        self._resets.forget(key)
         for transcript in self.transcripts.values():
             if transcript.key == key:
                 transcript.is_closed = True
@@ -124,6 +128,25 @@ class Shadow:
         for row in self.rows.values():
             if row.item.acceptance.session_key == key and not row.has_ended:
                 row.state, row.reason = "expired", "session_deleted"
+
+    def brought_back(self, session: Session, header: Header, entries: Sequence[AnyEntry]) -> None:
+        """A transcript came back from its archive, as the current one where its session had none."""
+        self._note("brought back", session.key, header.id)
+        transcript = self.transcripts.get(SessionId(header.id))
+        if transcript is None:
+            self.findings.report("LOSS-8", f"{header.id} came back to {session.key} and was never there")
+            return
+        self.findings.require(
+            transcript.key == session.key, "LOSS-8", f"{header.id} of {transcript.key} came back to {session.key}"
+        )
+        self.findings.require(
+            [entry.id for entry in transcript.entries] == [entry.id for entry in entries],
+            "LOSS-8",
+            f"{header.id} came back with {len(entries)} entries of {len(transcript.entries)}",
+        )
+        transcript.is_removed = False
+        transcript.is_closed = session.key in self.sessions
+        self.sessions.setdefault(session.key, session)
 
     def recovered(self, recovered: Recovered) -> None:
         """A gateway started on these rows."""
@@ -205,17 +228,25 @@ class Shadow:
         )
         row.state, row.turn_id, row.reason = state, turn_id or row.turn_id, reason
 
+    def _check_flush(self, name: str, key: SessionKey) -> None:
+        """Memory is flushed once for each compaction (FLUSH-5)."""
+        before = self.sessions.get(key)
+        if name == "begin_flush" and before is not None:
+            counters = before.counters
+            self.findings.require(
+                counters.memory_flush_compaction_count != counters.compaction_count,
+                "FLUSH-5",
+                f"{key} is flushed again before compaction {counters.compaction_count + 1}",
+            )
+
     def _check_running(self, key: SessionKey, change: SessionChange) -> None:
         """One turn at a time but for fanout (QUEUE-2); no call is left open once nothing runs (LOSS-4)."""
-        for noted in change.decisions:
-            if noted.turn_id is not None and noted.decision.inputs.get("alone") is False:
-                self.fanned.add(noted.turn_id)
         running = {
             row.turn_id
             for row in self.rows.values()
             if row.state == "running" and row.item.acceptance.session_key == key
         }
-        if len(running - self.fanned if self._has_fanout else running) > 1:
+        if len(running) > 1 and not self._has_fanout:
             self.findings.report("QUEUE-2", f"{key} has {len(running)} turns at once: {sorted(map(str, running))}")
         if change.inbox and not running:
             left = [t for t in self.transcripts.values() if t.key == key and t.open_calls and not t.is_removed]

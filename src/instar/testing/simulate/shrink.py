@@ -93,11 +93,13 @@ def _plainer(step: Step) -> Iterator[Step]:
         for at in range(len(words)):
             yield replace(step, wish=" ".join(words[:at] + words[at + 1 :]))
     if isinstance(step, Write):
-        yield replace(step, age_s=0, mentioned=True)
+        yield replace(step, age_s=0, late_s=0, mentioned=True)
+        yield replace(step, late_s=0)
     if isinstance(step, Wait):
         yield from (Wait(seconds=seconds) for seconds in (0, 1) if seconds < step.seconds)
     if isinstance(step, Crash):
         yield replace(step, down_s=0)
         yield replace(step, ghost=False)
+        yield replace(step, harm="")
         for count in range(1, min(step.steps, 40)):
             yield replace(step, steps=count)

@@ -26,6 +26,7 @@ __all__ = [
     "Crash",
     "Falter",
     "Fetch",
+    "Harm",
     "Jump",
     "Move",
     "Operate",
@@ -77,6 +78,8 @@ class Setting:
     window_tokens: int = 200_000
     maintained: bool = False
     max_messages: int = 0
+    mirrored: bool = False
+    flushed: bool = False
     zone: str = "UTC"
 
     def raw(self) -> dict[str, object]:
@@ -96,7 +99,10 @@ class Setting:
         if self.max_messages:
             session["maxMessages"] = self.max_messages
         small = self.window_tokens < 20_000
-        compaction = {"reserveTokens": 600, "reserveTokensFloor": 0, "keepRecentTokens": 500} if small else {}
+        compaction: dict[str, object] = (
+            {"reserveTokens": 600, "reserveTokensFloor": 0, "keepRecentTokens": 500} if small else {}
+        )
+        compaction["memoryFlush"] = {"enabled": self.flushed, "softThresholdTokens": 400}
         return {
             "session": session,
             "channels": {name: self._channel(name) for name in self.channels},
@@ -175,7 +181,11 @@ def owner_of(setting: Setting, place: Place) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """Somebody writes. `command` stands in front of the words, or alone when `is_bare`."""
+    """Somebody writes. `command` stands in front of the words, or alone when `is_bare`.
+
+    The channel hands the message over `late_s` afterwards, so messages may come in another order; `age_s` is how old
+    it is by the platform's own clock.
+    """
 
     number: int
     place: int
@@ -184,6 +194,7 @@ class Write:
     is_bare: bool = False
     mentioned: bool = True
     age_s: int = 0
+    late_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,8 +230,10 @@ Operation = Literal[
     "new",
     "patch-queue",
     "patch-send",
+    "redo",
     "reset",
     "resume",
+    "restore",
     "undo",
 ]
 
@@ -262,6 +275,10 @@ class Move:
     zone: str
 
 
+Harm = Literal["", "cut", "flip"]
+"""What a crash does to a file of the mirror: nothing, its end is lost, or a byte of it is another."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crash:
     """The process will die: after so many things done to the world, or after so many turns of its loop.
@@ -274,6 +291,7 @@ class Crash:
     ticks: int = 0
     down_s: int = 0
     ghost: bool = False
+    harm: Harm = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,6 +342,11 @@ class Story:
     seed: int
     setting: Setting
     steps: tuple[Step, ...]
+
+    @property
+    def has_fanout(self) -> bool:
+        """Whether turns of one session may run side by side at any time: the mode may come from anywhere."""
+        return self.setting.queue_mode == "fanout" or any("fanout" in str(step) for step in self.steps)
 
 
 # --- messages ---------------------------------------------------------------------------------------------------------

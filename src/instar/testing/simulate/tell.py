@@ -56,6 +56,7 @@ def _tell(step: Step, places: tuple[Place, ...]) -> str:
             place = places[step.place]
             asides = [] if step.mentioned else ["without addressing the agent"]
             asides += [f"{step.age_s} s ago by the platform's clock"] if step.age_s else []
+            asides += [f"handed over {step.late_s} s later"] if step.late_s else []
             tail = f" ({'; '.join(asides)})" if asides else ""
             return f"{_name(place)} writes m{step.number}: {build_text(step)}{tail}"
         case Again(number=number):
@@ -85,7 +86,8 @@ def _tell_passing(step: Wait | Ticks | Jump | Move | Crash | Restart | Refuse | 
         case Crash():
             when = f"after {step.steps} more steps" if step.steps else f"after {step.ticks} turns of its loop"
             ghost = ", and haunts the next one" if step.ghost else ""
-            return f"the gateway dies {when}, is down for {step.down_s} s{ghost}"
+            harms = {"": "", "cut": "; a file of the mirror loses its end", "flip": "; a file of the mirror is damaged"}
+            return f"the gateway dies {when}, is down for {step.down_s} s{ghost}{harms[step.harm]}"
         case Restart():
             return "the gateway is stopped in good order and started again"
         case Refuse(seconds=seconds):

@@ -17,10 +17,12 @@ from instar.core.model.change import (
     Submission,
 )
 from instar.core.model.decision import Decision
+from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import ChannelName, InboundId, Instant, SessionKey
 from instar.core.model.message import Outbound
 from instar.core.model.pairing import Peer
 from instar.core.model.query import Recovered
+from instar.core.model.session import Session
 from instar.errors import StoreFull
 from instar.ports.clock import Clock
 from instar.ports.store import Store
@@ -86,7 +88,7 @@ class WatchedStore:
         """Change one session."""
         self._check_disk()
         changed = read_now(self._inner.change(name, key, now=now, fence=fence, decide=decide))
-        self._shadow.changed(key, changed)
+        self._shadow.changed(name, key, changed)
         await asyncio.sleep(0)
         return changed
 
@@ -102,6 +104,17 @@ class WatchedStore:
             self._shadow.deleted_session(key, keep_transcripts=keep_transcripts)
         await asyncio.sleep(0)
         return removed
+
+    async def import_transcript(
+        self, session: Session, header: Header, entries: Sequence[AnyEntry], *, now: Instant, decision: Decision
+    ) -> bool:
+        """Bring a transcript back."""
+        self._check_disk()
+        stored = read_now(self._inner.import_transcript(session, header, entries, now=now, decision=decision))
+        if stored:
+            self._shadow.brought_back(session, header, entries)
+        await asyncio.sleep(0)
+        return stored
 
     async def claim_deliveries(
         self, channel: ChannelName, *, limit: int, now: Instant, again: bool

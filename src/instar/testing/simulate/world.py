@@ -17,13 +17,15 @@ from instar.core.model.ids import ChannelName, SessionKey, TurnId
 from instar.errors import StoreError
 from instar.stores.sqlite import open_memory_store
 from instar.testing.ids import SequenceIds
+from instar.testing.simulate.disk import Disk
 from instar.testing.simulate.findings import Findings
 from instar.testing.simulate.lives import Around, Keeper, Life
 from instar.testing.simulate.model import Record
 from instar.testing.simulate.people import Platform
 from instar.testing.simulate.posting import Book, Post
+from instar.testing.simulate.resets import Resets
 from instar.testing.simulate.shadow import Shadow
-from instar.testing.simulate.story import CHANNELS, Story, build_places, owner_of
+from instar.testing.simulate.story import CHANNELS, Harm, Story, build_places, owner_of
 from instar.testing.simulate.virtual import VirtualClock, VirtualLoop
 from instar.testing.simulate.watched import watch_store
 
@@ -43,18 +45,23 @@ class World:
         self.findings = Findings()
         self.clock = VirtualClock(loop, zone=ZoneInfo(setting.zone))
         self.places = build_places(setting)
-        self.shadow = Shadow(self.findings, has_fanout=_has_fanout(story))
+        has_fanout = story.has_fanout
+        resets = Resets(self.findings, setting, self.clock, has_fanout=has_fanout)
+        self.shadow = Shadow(self.findings, resets, has_fanout=has_fanout)
         self.inner = open_memory_store()
         self.watched, store = watch_store(self.inner, self.shadow, self.clock)
         self.book = Book()
         self.post = Post(self.book, self.shadow, self.clock, self.findings)
+        self.disk = Disk() if setting.mirrored else None
         self.config = self.parse(setting.raw())
         self.platforms = {ChannelName(name): Platform(ChannelName(name), CHANNELS[name]) for name in setting.channels}
         self.keeper = Keeper(store)
         self.record = Record(self.findings, self)
         self.around = Around(
             config=lambda: self.config,
+            rows=self.inner,
             store=store,
+            disk=self.disk,
             clock=self.clock,
             ids=SequenceIds(),
             record=self.record,
@@ -65,12 +72,14 @@ class World:
         self.lives: list[Life] = []
         self.crashes = 0
         self.down_s = 0.0
+        self.harm: Harm = ""
         self.is_over = False
         self.busy: set[asyncio.Task[None]] = set()
 
     def parse(self, raw: Mapping[str, object]) -> Config:
         """A configuration, as the gateway would read it."""
-        return parse_config(raw, env={}, state_dir=Path("/nowhere/state"), home=Path("/nowhere"))
+        state_dir = self.disk.folder if self.disk is not None else Path("/nowhere/state")
+        return parse_config(raw, env={}, state_dir=state_dir, home=Path("/nowhere"))
 
     @property
     def life(self) -> Life:
@@ -119,7 +128,7 @@ class World:
 
     def waits_for(self, turn_id: TurnId) -> str | None:
         """The mark of the newest message that a turn answers."""
-        if _has_fanout(self.story):
+        if self.story.has_fanout:
             return None  # what others say meanwhile may push it out of a limit
         rows = [row for row in self.shadow.rows.values() if row.turn_id == turn_id and row.state == "running"]
         number = max((int(row.item.submission.inbound.message_id[1:]) for row in rows), default=None)
@@ -127,7 +136,7 @@ class World:
 
     def may_run_together(self, key: SessionKey) -> bool:  # noqa: ARG002 - a mode may come from anywhere in the story
         """Whether turns of a session may run side by side."""
-        return _has_fanout(self.story) or any(life.fuse.is_ghost for life in self.lives)
+        return self.story.has_fanout or any(life.fuse.is_ghost for life in self.lives)
 
     # --- the gateway's lives ------------------------------------------------------------------------------------------
 
@@ -146,6 +155,8 @@ class World:
                 continue
             self.crashes += 1
             life.die(ghost=life.fuse.is_ghost)
+            if self.disk is not None:
+                self.disk.harm(self.harm)
             await self.clock.sleep(self.down_s)
 
     async def _see_off(self, running: asyncio.Task[None]) -> None:
@@ -154,7 +165,3 @@ class World:
             running.result()
         except StoreError:
             await self.clock.sleep(RESTART_S)
-
-
-def _has_fanout(story: Story) -> bool:
-    return "fanout" in str(story)
