@@ -95,6 +95,15 @@ def test_a_patch_sets_fields_and_one_bad_field_refuses_all(instar):
     code, out, _ = instar("sessions", "patch", BOB, "thinkingLevel=high", "queueCap=7", "label=the bob")
     assert (code, out.splitlines()) == (0, ["thinkingLevel: high", "queueCap: 7", "label: the bob"])
     assert ask(instar, "sessions", "patch", "the bob", "thinkingLevel=null")["entry"].get("thinkingLevel") is None
+    fields = ("model=other", "activationMode=command", "sandboxMode=true", "pinned=true", "archived=false")
+    assert instar("sessions", "patch", BOB, *fields)[1].splitlines() == [
+        "model: mine/other",
+        "activationMode: command",
+        "sandboxMode: true",
+        "pinned: yes",
+        "archived: no",
+    ]
+    assert instar("sessions", "patch", BOB, "model=test", "pinned=false")[1] == "model: the default\npinned: no\n"
     code, out, err = instar("sessions", "patch", BOB, "queueCap=9", "thinkingLevel=banana")
     assert (code, out) == (1, "")
     assert "thinkingLevel" in err

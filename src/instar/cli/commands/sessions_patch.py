@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 import click
 
 from instar.cli.connect import find_session, open_gateway
 from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.terminal import clean, print_json, say
+from instar.client.wire import Payload
 from instar.errors import InvalidRequest, NotFound
 
 __all__ = ["command", "read_field"]
+
+_STAMPS: Final = {"archived": "archivedAt", "pinned": "pinnedAt", "unread": "markedUnreadAt"}
+"""Fields that the gateway keeps as a time (PATCH-14)."""
 
 
 @click.command("patch")
@@ -36,7 +41,18 @@ def command(*, flags: GatewayFlags, session: str, fields: tuple[str, ...], as_js
         return
     entry = done["entry"]
     for name in patch:
-        say(f"{clean(name)}: {clean(str(entry.get(name, 'not set')))}")
+        say(f"{clean(name)}: {clean(_show(entry, name))}")
+
+
+def _show(entry: Payload, name: str) -> str:
+    """What the entry holds of a field now. `model` in an entry is the one that answered last, not the one chosen."""
+    if name == "model":
+        chosen = entry.get("modelOverride")
+        return f"{entry.get('providerOverride')}/{chosen}" if chosen else "the default"
+    value = entry.get("groupActivation" if name == "activationMode" else name)
+    if name in _STAMPS:
+        return "no" if entry.get(_STAMPS[name]) is None else "yes"
+    return "not set" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def read_field(word: str) -> tuple[str, object]:

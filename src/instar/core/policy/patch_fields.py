@@ -229,7 +229,10 @@ FIELD_READERS: Final[Mapping[str, FieldReader]] = {
     "execAsk": FieldReader(rule="PATCH-8", read=_choice("execAsk", "off on-miss always")),
     "execNode": FieldReader(rule="PATCH-8", read=_read_exec_node),
     "sandboxMode": FieldReader(rule="PATCH-9", read=_read_sandbox),
-    "queueMode": FieldReader(rule="PATCH-10", read=_word("queueMode", parse_queue_mode, wanted="the queue modes")),
+    "queueMode": FieldReader(
+        rule="PATCH-10",
+        read=_word("queueMode", parse_queue_mode, wanted="steer, followup, collect, interrupt, fanout, steer-backlog"),
+    ),
     "queueDebounceMs": FieldReader(rule="PATCH-10", read=_whole("queueDebounceMs", least=0)),
     "queueCap": FieldReader(rule="PATCH-10", read=_whole("queueCap", least=1)),
     "queueDrop": FieldReader(rule="PATCH-10", read=_word("queueDrop", parse_queue_drop, wanted="old, new, summarize")),
