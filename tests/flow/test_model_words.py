@@ -10,7 +10,7 @@ from instar.core.explain.story import ask as ask_why
 from instar.core.explain.story import tell
 from instar.core.lifecycle.reset import COMPACTION_FIELD
 from instar.core.model.change import TurnOptions
-from instar.core.model.event import RunEnded, RunNote
+from instar.core.model.event import RunEnded, RunNote, RunPhase
 from instar.ports.tool import ToolOutput, ToolSpec
 from instar.runners.fallback import FallbackRunner
 from instar.testing.clock import ManualClock
@@ -275,6 +275,12 @@ def check_notices(level, *, notify, expected):
             assert all(text.startswith(begin) for text, begin in zip(told, expected, strict=True))
             notes = [event.text for event in listener.events if isinstance(event, RunNote)]
             assert notes == told
+            # Whoever shows the progress of a run hears nothing of it after its end.
+            ended = set()
+            for event in listener.events:
+                if isinstance(event, RunEnded):
+                    ended.add(event.turn_id)
+                assert not (isinstance(event, RunPhase) and event.turn_id in ended)
             assert not [line for line in await read_lines(world) if "(The older" in line or "(Compaction " in line]
 
     play()

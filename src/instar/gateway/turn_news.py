@@ -27,6 +27,7 @@ class TurnNews:
         self._agent_id = agent_id
         self.turn_id = turn_id
         self._started_at = Instant(0)
+        self._is_over = False
 
     def started(self, session: Session, *, reason: str | None) -> None:
         """The turn began; `reason` is why a new life of the session began with it, None if it goes on."""
@@ -49,7 +50,9 @@ class TurnNews:
         self._started_at = self._services.clock.now()
 
     def phase(self, phase: Literal["preparing_context", "starting_model", "compacting"]) -> None:
-        """What the turn is busy with."""
+        """What the turn is busy with. What follows its end (a compaction) is nobody's progress any more."""
+        if self._is_over:
+            return
         self._services.publish(
             RunPhase(
                 session_key=self._key,
@@ -124,6 +127,7 @@ class TurnNews:
         error: str | None,
     ) -> None:
         """The turn is over, and with it every run id of `items`."""
+        self._is_over = True
         told = (item.submission.run_id for item in items)
         others = (run_id for run_id in told if run_id is not None and run_id != self.turn_id)
         self._services.publish(
