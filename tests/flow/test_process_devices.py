@@ -50,6 +50,8 @@ def test_a_device_is_listed_approved_and_revoked_by_commands(gateway: GatewayPro
     assert "No device waits." in run(gateway, "list")
     request = knock(gateway, device)["error"]["details"]["requestId"]
     assert request in run(gateway, "list")
+    status = run_instar("status", "--config", str(gateway.config_path), state_dir=gateway.state_dir)
+    assert "1 waiting; see them with `instar devices list`" in status.stdout
     assert "unknown scope" in run(gateway, "approve", request, "--scopes", "everything", code=1)
     approved = run(gateway, "approve", request, "--scopes", "read")
     assert approved == f"Device {device.id[:12]} may connect now, with read.\n"

@@ -40,6 +40,8 @@ def test_the_first_owner_lets_themselves_in_with_one_command(gateway: GatewayPro
     assert found, offer["text"]
     code = found[1]
     assert code in run(gateway, "list")
+    status = run_instar("status", "--config", str(gateway.config_path), state_dir=gateway.state_dir)
+    assert "1 with a pairing code; see them with `instar pairing list`" in status.stdout
     assert "telegram:ann may write now, and is told so." in run(gateway, "approve", code.lower())
     (news,) = gateway.take(1)
     assert news["text"] == "You were let in. Write again, and I will answer."

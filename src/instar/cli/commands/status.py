@@ -18,6 +18,7 @@ from instar.client.blocking import BlockingClient
 from instar.client.discovery import RUNNING_NAME, is_this_machine
 from instar.client.wire import Payload
 from instar.config.paths import resolve_state_dir
+from instar.errors import InstarError
 
 __all__ = ["command", "list_facts"]
 
@@ -49,10 +50,21 @@ def load(source: Source, *, is_deep: bool) -> dict[str, Any]:  # Any: JSON
     if isinstance(source, BlockingClient):
         found["url"], found["pid"] = source.address.url, source.address.pid
         found["secretFrom"] = source.address.origin
+    found["door"] = _load_door(source)
     if is_deep:
         found["usage"] = source.call("sessions.usage")
         found["health"] = source.call("health") if source.is_gateway else None
     return found
+
+
+def _load_door(source: Source) -> dict[str, int] | None:
+    """How many strangers and devices wait for the owner's word; None for whoever may not know."""
+    try:
+        codes, devices = source.call("pairing.list")["waiting"], source.call("device.pair.list")["pending"]
+    except InstarError:
+        # A person's token may not ask, and an older gateway does not know: the status is told all the same.
+        return None
+    return {"codes": len(codes), "devices": len(devices)}
 
 
 def _secret_place(found: Payload) -> str:
@@ -91,6 +103,11 @@ def list_facts(found: Payload) -> Iterator[tuple[str, str]]:
     for channel in found.get("channels") or ():
         state = "runs" if channel.get("running") else f"does not run: {channel.get('error') or 'no gateway'}"
         yield f"Channel {clean(str(channel.get('name')))}", f"{channel.get('type')}, {clean(state)}"
+    door = found.get("door") or {}
+    if door.get("codes"):
+        yield "At the door", f"{door['codes']} with a pairing code; see them with `instar pairing list`"
+    if door.get("devices"):
+        yield "Devices", f"{door['devices']} waiting; see them with `instar devices list`"
     yield "Secret", _secret_place(found)
     spent = (found.get("usage") or {}).get("totals") or {}
     if spent:
