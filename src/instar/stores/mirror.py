@@ -25,6 +25,7 @@ from instar.core.routing.grammar import parse_key
 from instar.errors import StoreError
 from instar.ports.clock import Clock
 from instar.stores.mirror_files import Mark, is_as_left
+from instar.stores.mirror_folders import KeyFolders, find_keys
 from instar.stores.mirror_index import write_index
 from instar.stores.mirror_level import Leveller
 from instar.stores.mirror_places import MirrorPlaces
@@ -73,7 +74,8 @@ async def open_mirror(store: SessionStore, config: Config, *, clock: Clock) -> A
     if config.store.mirror == "off":
         yield _NoMirror()
         return
-    mirror = Mirror(store, MirrorPlaces.of(config), clock=clock)
+    folders = KeyFolders(store, config.state_dir, clock=clock) if config.store.mirror == "per-key" else None
+    mirror = Mirror(store, MirrorPlaces.of(config), clock=clock, folders=folders)
     mirror.start()
     try:
         yield mirror
@@ -82,9 +84,13 @@ async def open_mirror(store: SessionStore, config: Config, *, clock: Clock) -> A
 
 
 class Mirror:
-    """Follows a store. Start it once, close it before the store."""
+    """Follows a store. Start it once, close it before the store. `folders` are kept beside where they are wanted."""
 
-    def __init__(self, store: SessionStore, places: MirrorPlaces, *, clock: Clock) -> None:
+    def __init__(
+        self, store: SessionStore, places: MirrorPlaces, *, clock: Clock, folders: KeyFolders | None = None
+    ) -> None:
+        self._folders = folders
+        self._grown: set[SessionId] = set()
         self._store = store
         self._places = places
         self._clock = clock
@@ -149,6 +155,9 @@ class Mirror:
         while self._told:
             touched = self._told.popleft()
             self._transcripts |= touched.transcripts
+            if self._folders is not None:
+                self._folders.touch(touched.keys)
+                self._grown |= touched.transcripts
             self._agents |= {parse_key(key).agent_id or self._places.default_agent_id for key in touched.keys}
         if self._agents:
             self._wake_index.set()
@@ -190,6 +199,8 @@ class Mirror:
         while rows := await self._store.engine.read(partial(list_mirrored, after=after)):
             level = await asyncio.to_thread(lambda seen: [is_level(row) for row in seen], rows)
             self._transcripts |= {row.session_id for row, fine in zip(rows, level, strict=True) if not fine}
+            if self._folders is not None:
+                self._folders.touch(row.key for row in rows if row.closed_at is None)
             after = rows[-1].place
         self._transcripts |= set(await self._store.engine.read(load_lost))
         self._agents |= set(await self._store.engine.read(list_agents))
@@ -220,8 +231,16 @@ class Mirror:
                         self._marks.pop(session_id, None)
                     else:
                         self._marks[session_id] = outcome
+            await self._write_folders()
             for error in failed.values():
                 raise error
+
+    async def _write_folders(self) -> None:
+        """Bring the folders of touched keys level, where they are wanted."""
+        if self._folders is not None:
+            self._folders.touch(await self._store.engine.read(partial(find_keys, session_ids=[*self._grown])))
+            self._grown.clear()
+            await self._folders.write()
 
     async def _save_marks(self) -> None:
         """Keep how files were left; whatever a crash loses of it is found by comparing."""
