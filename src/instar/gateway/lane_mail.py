@@ -91,7 +91,7 @@ class Compact:
     run: LaneWork
 
 
-Mail = Arrived | Resume | Ended | Confirmed | Abort | Perform | Compact
+Mail = Arrived | Resume | Recall | Ended | Confirmed | Abort | Perform | Compact
 
 
 async def answer(done: asyncio.Future[T], work: Awaitable[T]) -> None:

@@ -33,7 +33,7 @@ from instar.core.lifecycle.awareness import (
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.state import ChangesSince, StateEvent, StateNote, WaitingNotice
 from instar.stores.rows import format_json
-from instar.stores.transaction import Engine, Row, Transaction
+from instar.stores.transaction import Engine, Params, Row, Transaction
 
 __all__ = ["StateRows", "forget_states", "load_notices", "record_states", "renounce_watches", "take_notices"]
 
@@ -120,7 +120,7 @@ def take_notices(tx: Transaction, notices: Sequence[WaitingNotice], *, key: Sess
             continue
         watch = _read_watch(row)
         since = watch.notice.version if watch.notice is not None else watch.cursor
-        params = {"session_key": notice.about, "since": since, "kinds": _NEWS, "watcher": key}
+        params: Params = {"session_key": notice.about, "since": since, "kinds": _NEWS, "watcher": key}
         taken = apply_taken(watch, [_read_event(one) for one in tx.all("load_newest_news", params)])
         tx.run("move_watch", {"watcher": key, "target": notice.about, "cursor": taken.cursor})
         _wait(tx, taken, before=None, now=now)
