@@ -51,7 +51,9 @@ _FAILED_STARTS_MAX: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrashPlan:
-    """What a campaign does. `life_ms` is the longest life of a process that was ready; `pace_ms` rests a sender."""
+    """What a campaign does. `life_ms` is the longest life of a process that was ready in a second; one that took more,
+    on a busy machine, lives as much longer. `pace_ms` rests a sender.
+    """
 
     folder: Path
     kills: int
@@ -150,8 +152,9 @@ class _Campaign:
             self.report.kills_while_starting += 1
         elif await self._gateway.wait_ready():
             self.report.starts += 1
-            self.report.slowest_start_s = max(self.report.slowest_start_s, self._clock.monotonic() - began)
-            await self._live_on(number, harms)
+            start_s = self._clock.monotonic() - began
+            self.report.slowest_start_s = max(self.report.slowest_start_s, start_s)
+            await self._live_on(number, harms, pace=max(1.0, start_s))
         else:
             self._failed_starts += 1
             self.report.findings.append(f"start {number} ended by itself: {self._gateway.errors[-500:]}")
@@ -166,13 +169,13 @@ class _Campaign:
                 f"{number} kills: {told} messages acknowledged, {heard} answered, {self.report.breaches} breaches"
             )
 
-    async def _live_on(self, number: int, harms: list[str]) -> None:
+    async def _live_on(self, number: int, harms: list[str], *, pace: float) -> None:
         """Let them talk for a while, for a part of it on a full disk."""
-        await asyncio.sleep((50 + self._dice.below(self._plan.life_ms)) / 1000)
+        await asyncio.sleep((50 + self._dice.below(self._plan.life_ms)) / 1000 * pace)
         if self._disk is not None and "full" in self._plan.harms and number % _FULL_EVERY == 1:
             self._disk.fill()
             harms.append("full disk")
-            await asyncio.sleep(self._dice.below(self._plan.life_ms) / 1000)
+            await asyncio.sleep(self._dice.below(self._plan.life_ms) / 1000 * pace)
 
     def _harm_before(self) -> list[str]:
         if "mirror" not in self._plan.harms or not self._dice.chance(30):
