@@ -243,7 +243,8 @@ class Gateway:
             )
             if item is not None and not self._is_draining:
                 self.lanes.get(item.acceptance.session_key).offer(item)
-                self._services.spawn(self._commands.answer_inline(item))
+                if "/status" in inbound.text.lower():
+                    self._services.spawn(self._commands.answer_inline(item))
         if acknowledgement.status == "refused":
             # A refusal may owe its sender a sentence.
             self.outbox.wake(inbound.channel)
