@@ -317,6 +317,22 @@ def test_old_backups_go_where_that_is_asked_for(tmp_path):
     asyncio.run(story())
 
 
+def test_backups_can_go_later_than_the_rest(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            source = BackupSource(database=tmp_path / "instar.db")
+            create_backup(source, tmp_path / "backups" / "b", now=NOW, version="0")
+            assert (await erase(world)).backups == ("b",)
+            with pytest.raises(NotFound):
+                await erase(world)
+            assert (await erase(world, drop_backups=True)).dropped_backups == ("b",)
+            with pytest.raises(NotFound):
+                await erase(world, drop_backups=True)
+
+    asyncio.run(story())
+
+
 # --- what cannot be read, and whose files are not ours ----------------------------------------------------------------
 
 

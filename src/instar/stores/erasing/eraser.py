@@ -148,17 +148,19 @@ class StoreEraser:
         found.needles -= common
         return found
 
-    async def _require(self, person: Person) -> Holdings:
-        """What is held about a person. Raises `NotFound` where that is nothing."""
+    async def _require(self, person: Person, *, in_backups: bool = False) -> Holdings:
+        """What is held about a person; with `in_backups` a backup counts too. Raises `NotFound` for nothing."""
         found = await self.find(person)
         params = found.params()
-        if not found and not any([await self._engine.read(partial(ask, query=one, params=params)) for one in _PLANNED]):
-            raise NotFound(
-                f"Nothing is held about {person.name}",
-                why="nobody of that id wrote, owns a session or has a token",
-                fix="`instar people list` shows who is known.",
-            )
-        return found
+        if found or any([await self._engine.read(partial(ask, query=one, params=params)) for one in _PLANNED]):
+            return found
+        if in_backups and await asyncio.to_thread(scan_backups, self._places, found.needles):
+            return found
+        raise NotFound(
+            f"Nothing is held about {person.name}",
+            why="nobody of that id wrote, owns a session or has a token",
+            fix="`instar people list` shows who is known.",
+        )
 
     async def plan(self, person: Person, *, now: Instant) -> ErasureReceipt:
         """What an erasure would take out, and where the person is found now. Raises `NotFound`."""
@@ -181,14 +183,14 @@ class StoreEraser:
         `within` are the sessions that are held still: where there are others by now nothing is done, and None is given.
         Raises `NotFound`; `StoreError`, OSError when it was cut: the next start goes on then.
         """
-        found = await self._require(person)
+        found = await self._require(person, in_backups=drop_backups)
         if not found.keys | found.shared <= within:
             return None
         return await self._begin(found, now=now, who=who, drop_backups=drop_backups)
 
     async def erase_all(self, person: Person, *, now: Instant, who: str, drop_backups: bool) -> ErasureReceipt:
         """As `erase`, for whoever has the store alone: nothing need be held still."""
-        found = await self._require(person)
+        found = await self._require(person, in_backups=drop_backups)
         return await self._begin(found, now=now, who=who, drop_backups=drop_backups)
 
     async def _begin(self, found: Holdings, *, now: Instant, who: str, drop_backups: bool) -> ErasureReceipt:

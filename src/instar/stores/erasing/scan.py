@@ -49,7 +49,7 @@ class Scan:
         """The places, those with most first."""
         told = [Left(place=place, count=count) for place, count in self.hits.most_common()]
         if self.config_hits and places.config is not None:
-            fix = "It is yours to edit: take them out of session.identityLinks and the allow-lists."
+            fix = "It is yours to edit: `instar config unset session.identityLinks.NAME`, and the allow-lists."
             told.append(Left(place=places.config.name, count=self.config_hits, fix=fix))
         return tuple(told)
 
