@@ -126,7 +126,9 @@ async def open_server(
 async def open_client(server: ApiServer, *, greet: bool = True, **changes: Any) -> AsyncIterator[Client]:
     """A client that has connected well, or (``greet=False``) has only opened the socket."""
     headers = changes.pop("headers", {})
-    async with connect(server.url, max_size=None, additional_headers=headers, compression=None) as socket:
+    # A client that reads little must still be able to say goodbye: its frames are kept, however many they are.
+    options = {"max_size": None, "max_queue": None, "compression": None}
+    async with connect(server.url, additional_headers=headers, **options) as socket:
         client = Client(socket)
         if greet:
             challenge = await client.receive()
