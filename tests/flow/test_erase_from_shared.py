@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from instar.config.paths import resolve_store_path
 from instar.core.context.erasing import ANSWER_ERASED, WORDS_ERASED
 from instar.core.model.ids import SessionKey
 from instar.core.model.view import NewSession
@@ -98,5 +99,27 @@ def test_a_name_that_is_a_word_takes_no_words_from_others(tmp_path):
                 await world.gateway.settle()
             await erase(world)
             assert "the end of the day" in (await lines(world, GROUP))[2]
+
+    asyncio.run(story())
+
+
+def test_folders_of_session_keys_follow(tmp_path):
+    config = {**CONFIG, "session": {**CONFIG["session"], "mirror": "per-key"}}
+
+    async def story() -> None:
+        async with open_people(tmp_path, config) as world:
+            await talk(world)
+            own, group = (resolve_store_path(tmp_path, key) for key in (OWN, GROUP))
+            assert "zebra-4471" in (own / "transcript.jsonl").read_text()
+            assert "zebra-4472" in (group / "transcript.jsonl").read_text()
+            (group / "transcript.jsonl.conflict.2026-01-01T00-00-00.000Z").write_text("zebra-4472\n")
+            receipt = await erase(world)
+            assert [(one.place, one.count) for one in receipt.left] == []
+            assert not own.exists()
+            await world.mirror.flush()
+            told = (group / "transcript.jsonl").read_text()
+            assert WORDS_ERASED in told
+            assert "panda-9002" in told
+            assert len(list(group.iterdir())) == 3
 
     asyncio.run(story())

@@ -25,6 +25,7 @@ from typing import Final
 
 import msgspec
 
+from instar.config.paths import resolve_store_path
 from instar.core.context.erasing import Traces, clean_value, erase_entries
 from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.core.model.entry import AnyEntry
@@ -68,6 +69,10 @@ class Places:
         """The folder of backups."""
         return self.state_dir / "backups"
 
+    def is_transcripts(self, folder: Path) -> bool:
+        """Whether a folder holds files of transcripts: those of an agent, or of one session key (STORE-9)."""
+        return folder in self.sessions or folder.parent == self.state_dir / "sessions"
+
     def is_database(self, path: Path) -> bool:
         """Whether a file is the database or belongs to it."""
         return path.parent == self.database.parent and path.name.startswith(self.database.name)
@@ -109,6 +114,8 @@ def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[st
     traces = found.traces()
     pattern = build_pattern(found.needles)
     needle = re.compile(pattern.encode()) if pattern is not None else None
+    for key in found.keys:
+        done["folders"] += _drop_folder(resolve_store_path(places.state_dir, key))
     for path in list(walk_files(places)):
         if places.is_database(path) or path == places.config or path.is_relative_to(places.backups):
             continue
@@ -117,7 +124,7 @@ def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[st
         if _is_export(path, places, found):
             path.unlink(missing_ok=True)
             done["exports"] += 1
-        elif path.parent in places.sessions and path.name.partition(".")[2].startswith("jsonl"):
+        elif places.is_transcripts(path.parent) and path.name.partition(".")[2].startswith("jsonl"):
             done[_erase_transcript(path, found, test, traces)] += 1
         elif needle is not None and path.suffix == ".md" and any(path.is_relative_to(one) for one in places.workspaces):
             done["notes"] += _drop_lines(path, needle)
@@ -211,6 +218,14 @@ def _overwrite(path: Path, needle: re.Pattern[bytes]) -> int:
     finally:
         os.close(descriptor)
     return 1 if hits else 0
+
+
+def _drop_folder(folder: Path) -> int:
+    """Delete the folder of a session key, with what was set aside in it; 1 if there was one."""
+    if not folder.is_dir():
+        return 0
+    shutil.rmtree(folder)
+    return 1
 
 
 def _drop_lines(path: Path, needle: re.Pattern[bytes]) -> int:
