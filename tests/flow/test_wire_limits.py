@@ -13,16 +13,23 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 
 from instar.api import patience
 from instar.api.attempts import SENDING, Attempts
+from instar.api.call import Services
+from instar.api.dispatch import Dispatcher
+from instar.api.hub import Hub
 from instar.api.server import ApiServer
-from instar.api.settings import Limits
+from instar.api.settings import ApiSettings, AuthSettings, Limits
+from instar.api.ws import SocketDoor
 from instar.core.model.caller import Caller
 from instar.errors import QueueFull
 from instar.protocol.methods import METHODS
+from instar.system.ids import SystemIds
 from instar.testing.clock import ManualClock
+from tests.builders.fake_gateway import FakeGateway
 from tests.builders.wire import Client, build_connect, open_client, open_server, run_story
 
 GUESSES = 11
@@ -198,5 +205,40 @@ def test_a_head_that_is_too_long_is_refused(head: bytes) -> None:
             writer.close()
             async with open_client(server) as client:
                 assert (await client.ask("health"))["ok"] is True
+
+    run_story(story)
+
+
+def build_socket(*, good_sends: int, says: str) -> WebSocket:
+    """A socket whose client reads so much, says one thing, and is gone."""
+    left = [good_sends]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"} if left[0] == good_sends else {"type": "websocket.receive", "text": says}
+
+    async def send(message: Any) -> None:  # Any: ASGI messages have no closer type
+        del message
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError("gone")
+
+    scope = {"type": "websocket", "path": "/", "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1)}
+    return WebSocket(scope, receive, send)
+
+
+@pytest.mark.parametrize("good_sends", [1, 2, 3])
+def test_a_client_that_leaves_while_it_is_shown_the_door_is_no_defect(good_sends: int) -> None:
+    async def story() -> None:
+        clock, fake, limits = ManualClock(), FakeGateway(), Limits()
+        services = Services(gateway=fake, clock=clock, ids=SystemIds())
+        attempts = Attempts(limits, clock=clock)
+        door = SocketDoor(
+            settings=ApiSettings(auth=AuthSettings(token="t")),
+            services=services,
+            dispatcher=Dispatcher(services, attempts),
+            hub=Hub(clock, limits, fake.owners),
+            attempts=attempts,
+        )
+        await door.serve(build_socket(good_sends=good_sends, says="no frame"))
 
     run_story(story)

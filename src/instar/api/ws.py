@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from instar.api.attempts import Attempts
 from instar.api.call import Services
@@ -58,6 +58,9 @@ BAD_FRAMES_MAX: Final = 32
 DISMISS_S: Final = 2.0
 """How long a client whose token was revoked may take to close its side."""
 
+_GONE: Final = (WebSocketDisconnect, WebSocketDisconnected)
+"""What a send or a close says when the client was faster; that is its right, and no defect."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -77,7 +80,7 @@ class SocketDoor:
         if refusal is not None:
             # Closed before it was accepted: the server answers the upgrade with 403.
             log.info("socket_refused", reason=refusal)
-            await websocket.close(POLICY_VIOLATION, refusal)
+            await _leave(websocket, POLICY_VIOLATION, refusal)
             return
         self.hub.greetings += 1
         nonce = self.services.ids.token()
@@ -142,7 +145,8 @@ class SocketDoor:
         """Accept, challenge, and hear the first request; None when there is none, then the socket is closed."""
         await websocket.accept()
         challenge = {"nonce": nonce, "ts": self.services.clock.now()}
-        await websocket.send_text(finish_event(encode_event_head(CHALLENGE, challenge), None).decode())
+        with suppress(*_GONE):
+            await websocket.send_text(finish_event(encode_event_head(CHALLENGE, challenge), None).decode())
         return await self._first_request(websocket)
 
     async def _first_request(self, websocket: WebSocket) -> Request | None:
@@ -152,16 +156,16 @@ class SocketDoor:
             async with asyncio.timeout(limits.connect_timeout_s):
                 message = await websocket.receive()
         except TimeoutError:
-            await websocket.close(POLICY_VIOLATION, "handshake timeout")
+            await _leave(websocket, POLICY_VIOLATION, "handshake timeout")
             return None
         if message["type"] != "websocket.receive":
             return None
         text = message.get("text")
         if text is None:
-            await websocket.close(UNSUPPORTED_DATA, "text frames only")
+            await _leave(websocket, UNSUPPORTED_DATA, "text frames only")
             return None
         if len(text) > limits.first_frame_max_bytes:
-            await websocket.close(TOO_BIG, "first frame too big")
+            await _leave(websocket, TOO_BIG, "first frame too big")
             return None
         try:
             return parse_request(text)
@@ -181,8 +185,9 @@ class SocketDoor:
 
     async def _close(self, websocket: WebSocket, request_id: str, error: ErrorShape, *, code: int, why: str) -> None:
         """Say what is wrong, then close."""
-        await websocket.send_text(build_error(request_id, error).decode())
-        await websocket.close(code, why)
+        with suppress(*_GONE):
+            await websocket.send_text(build_error(request_id, error).decode())
+        await _leave(websocket, code, why)
 
     # --- after connect ------------------------------------------------------------------------------------------------
 
@@ -303,7 +308,7 @@ class SocketDoor:
                 await connection.flushed()
         except TimeoutError:
             log.info("client_not_reading", connection=connection.id)
-        await websocket.close(code, why)
+        await _leave(websocket, code, why)
 
 
 _TOO_MANY: Final = ErrorShape(
@@ -320,9 +325,15 @@ def _address_of(websocket: WebSocket) -> str:
     return address_key(websocket.client.host if websocket.client is not None else None)
 
 
+async def _leave(websocket: WebSocket, code: int, why: str) -> None:
+    """Close, unless the client has left already."""
+    with suppress(*_GONE):
+        await websocket.close(code, why)
+
+
 async def _write(connection: Connection) -> None:
     """Write frames until cancelled, or until the socket is dead; then the reader ends as well."""
-    with suppress(WebSocketDisconnect):
+    with suppress(*_GONE):
         await connection.write_all()
 
 
