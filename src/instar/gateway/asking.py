@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from instar.core.context.tokens import estimate_message, sum_usage
@@ -16,11 +16,13 @@ from instar.core.turn.steps import ModelCall
 from instar.errors import InvariantBroken, ModelOverflow, ModelUnavailable
 from instar.gateway.outside import Outside
 from instar.gateway.room import Room, with_way_out
+from instar.gateway.tool_policy import choose_tools
 from instar.gateway.turn_news import TurnNews
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.turn_words import TurnWords
 from instar.gateway.warm import WarmContext
 from instar.ports.runner import Finished, ModelRequest, ModelSpec, Restarted, TextDelta
+from instar.ports.tool import Tool
 
 __all__ = ["Asking"]
 
@@ -57,6 +59,11 @@ class Asking:
         """The model of this turn's requests as things stand now."""
         return self.services.resolve_model(self.session(), self.item.submission.options.model)
 
+    def tools(self) -> Mapping[str, Tool]:
+        """The tools that this turn may use as things stand now (TYPE-9)."""
+        parts = self.services.parts
+        return choose_tools(parts.config(), parts.tools, self.session(), item=self.item)
+
     async def ask_until_it_fits(self, model: ModelSpec) -> Finished:
         """Ask; when the provider finds the prompt too large, compact and ask again, a few times (COMPACT-4).
 
@@ -90,7 +97,7 @@ class Asking:
             model=model,
             system=system,
             messages=prompt,
-            tools=services.tool_specs(),
+            tools=tuple(tool.spec for tool in self.tools().values()),
             thinking=options.thinking or session.overrides.thinking_level,
             timeout_s=min(TURN_TIMEOUT_S, asked_s),
             fallbacks=services.fallbacks_of(model, self.agent_id),

@@ -25,6 +25,7 @@ from instar.core.policy.command_kinds import ContextReport
 from instar.core.routing.key import parse_key
 from instar.errors import NotFound
 from instar.gateway.settings import sandbox_mode
+from instar.gateway.tool_policy import choose_tools
 from instar.gateway.turn_services import TurnServices
 
 __all__ = ["REPORT_FIELD", "describe_context", "with_report"]
@@ -60,7 +61,7 @@ def with_report(services: TurnServices, change: SessionChange) -> SessionChange:
     parts = services.parts
     report = WindowReport.of(
         text,
-        _tool_sizes(services),
+        _tool_sizes(services, session),
         source="run",
         at=services.clock.now(),
         workspace=parts.config().workspace(session.agent_id),
@@ -78,7 +79,7 @@ async def _estimate(
     parts = services.parts
     return WindowReport.of(
         await parts.texts.report(agent_id),
-        _tool_sizes(services),
+        _tool_sizes(services, session),
         source="estimate",
         at=services.clock.now(),
         workspace=parts.config().workspace(agent_id),
@@ -86,7 +87,9 @@ async def _estimate(
     )
 
 
-def _tool_sizes(services: TurnServices) -> list[ToolSize]:
+def _tool_sizes(services: TurnServices, session: Session | None) -> list[ToolSize]:
+    parts = services.parts
+    tools = parts.tools if session is None else choose_tools(parts.config(), parts.tools, session, item=None)
     return [
         ToolSize(
             name=spec.name,
@@ -94,7 +97,7 @@ def _tool_sizes(services: TurnServices) -> list[ToolSize]:
             schema_chars=json_chars(spec.parameters),
             parameters=len(properties) if isinstance(properties := spec.parameters.get("properties"), dict) else 0,
         )
-        for spec in services.tool_specs()
+        for spec in (tool.spec for tool in tools.values())
     ]
 
 

@@ -8,7 +8,7 @@ provider that fails must not be asked for notes again with every message.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -27,10 +27,11 @@ from instar.errors import ModelError
 from instar.gateway.outside import Outside, Stopped
 from instar.gateway.room import Room
 from instar.gateway.tool_calls import INTERRUPTED, call_tool, plan_result
+from instar.gateway.tool_policy import choose_tools
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 from instar.ports.runner import Finished, ModelRequest, ModelSpec
-from instar.ports.tool import ToolContext, ToolOutput
+from instar.ports.tool import Tool, ToolContext, ToolOutput
 
 __all__ = ["FLUSH_TYPE", "FlushRun"]
 
@@ -110,9 +111,14 @@ class FlushRun:
                     call_id=call.id,
                 )
                 output = await self.outside.wait(
-                    call_tool(self.services.parts.tools, call, context, clock=self.services.clock)
+                    call_tool(self._tools(), call, context, clock=self.services.clock)
                 )
                 await self._commit_result(call, output)
+
+    def _tools(self) -> Mapping[str, Tool]:
+        """The tools of the session (TYPE-9)."""
+        parts = self.services.parts
+        return choose_tools(parts.config(), parts.tools, self.session, item=None)
 
     async def _ask(self, system: str) -> AssistantMessage:
         """One request; its answer, committed."""
@@ -125,7 +131,7 @@ class FlushRun:
             model=self.model,
             system=system,
             messages=room.prompt(session, self.model, system=system, peer_id=parse_key(session.key).peer_id or ""),
-            tools=services.tool_specs(),
+            tools=tuple(tool.spec for tool in self._tools().values()),
             timeout_s=_TIMEOUT_S,
         )
         finished = await self.outside.wait(self._stream(request), timeout_s=_TIMEOUT_S)

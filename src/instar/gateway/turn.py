@@ -242,7 +242,7 @@ class Turn:
         self._news.tool_started(call)
         context = ToolContext(session_key=self.key, agent_id=self.agent_id, turn_id=self.turn_id, call_id=call.id)
         output = await self._outside.wait(
-            call_tool(self._services.parts.tools, call, context, clock=self._services.clock)
+            call_tool(self._asking.tools(), call, context, clock=self._services.clock)
         )
         await self._commit_result(call, output)
 

@@ -87,7 +87,11 @@ class AgentSettings(Section):
         later=True,
     )
     subagents: Subagents | None = setting("Limits of sessions that agents spawn.", rules="QUEUE-2, SESSTOOL-9")
-    tools: dict[str, Any] | None = setting("Which tools.", rules="TYPE-5", later=True)
+    tools: dict[str, Any] | None = setting(
+        "Which tools it may use: `{allow, deny}`; what one place takes away no other gives back.",
+        default="all",
+        rules="TYPE-5, TYPE-9",
+    )
 
 
 class AgentDefaults(AgentSettings):

@@ -193,7 +193,11 @@ class Root(Section):
     cron: Cron | None = setting("Jobs by the clock.")
     logging: Logging | None = setting("The log.")
     security: Security | None = setting("Looking for what is risky.")
-    tools: dict[str, Any] | None = setting("Tools for every agent.", rules="SESSTOOL-12", later=True)
+    tools: dict[str, Any] | None = setting(
+        "Which tools every agent may use: `{allow, deny}`, and `{sandbox: {tools: {allow, deny}}}` in a sandbox.",
+        default="all",
+        rules="TYPE-5, TYPE-9",
+    )
     budgets: list[object] | None = setting(
         "Limits of spending: `{match, per, limitUsd, action}`.", rules="COST-2", later=True
     )
