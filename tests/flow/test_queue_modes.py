@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from instar.core.model.change import TurnOptions
+from instar.errors import StoreFull
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply, echo_script
@@ -300,6 +301,39 @@ async def test_a_session_is_not_rolled_under_the_feet_of_a_turn_that_runs():
         await world.channel("telegram").post("three", sender="ann")
         await world.settle()
         assert len(await world.store.load_transcripts(DIRECT)) == 2
+
+
+@story
+async def test_a_turn_that_came_later_does_not_begin_before_one_that_starts_the_session_over():
+    from tests.builders.stories import at
+
+    config = build_config(messages={"queue": {"mode": "fanout", "debounceMs": 0}})
+    async with GatewayInMemory(config, runner=ScriptedRunner(echo_script)) as world:
+        world.clock.jump(at("2026-03-11 03:59"))
+        await world.channel("telegram").post("one", sender="ann")
+        await world.settle()
+        world.clock.jump(at("2026-03-11 04:01"))
+        begins, change = [], world.store.change
+
+        async def change_slowly(name, *args, **kwargs):
+            if name == "begin_turn":
+                begins.append(name)
+                if len(begins) == 1:
+                    raise StoreFull("Nothing can be stored", why="the disk is full", fix="Wait.")
+            return await change(name, *args, **kwargs)
+
+        world.store.change = change_slowly
+        await world.channel("telegram").post("two", sender="ann")
+        await world.channel("telegram").post("three", sender="ann")
+        await world.run_for(30)
+        await world.settle()
+        assert [(text, state) for text, state, _ in await read_inbox(world)] == [
+            ("one", "answered"),
+            ("two", "answered"),
+            ("three", "answered"),
+        ]
+        assert len(await world.store.load_transcripts(DIRECT)) == 2
+        assert [line for line in await read_lines(world) if line.startswith("user")] == ["user: two", "user: three"]
 
 
 @story

@@ -110,11 +110,23 @@ class LaneBook(Protocol):
 
 @dataclass(slots=True)
 class _Running:
-    """Work under way. `stopped` is done once it was told to end, so that it need not wait for a place first."""
+    """Work under way. `stopped` is done once it was told to end, so that it need not wait for a place first; `begun`
+    once its begin is written, or it has ended. It begins after all of `earlier`: a session must not start over under
+    the feet of a run that came later and was faster (QUEUE-9).
+    """
 
     work: LaneWork
     stopped: asyncio.Future[None]
+    begun: asyncio.Future[None]
+    earlier: tuple[asyncio.Future[None], ...]
     task: asyncio.Task[None] | None = None
+
+
+async def _take_place(slots: asyncio.Semaphore, running: _Running) -> None:
+    """Take one of the places that all share, once what came earlier in the session has begun."""
+    if running.earlier:
+        await asyncio.wait(running.earlier)
+    await slots.acquire()
 
 
 class Lane:
@@ -237,6 +249,12 @@ class Lane:
                 self._items[item.inbound_id] = replace(item, reason=build_steered_reason(turn_id))
                 self._owed.hold(item.inbound_id, turn_id)
         return items, staying
+
+    def confirm_begun(self, turn_id: TurnId) -> None:
+        """The begin of a turn is written: those that wait for it may begin beside it."""
+        running = self._running.get(turn_id)
+        if running is not None and not running.begun.done():
+            running.begun.set_result(None)
 
     def confirm_steered(self, turn_id: TurnId) -> None:
         """What the turn took is committed: what became of these messages since may follow."""
@@ -373,8 +391,12 @@ class Lane:
             return None
 
     def _launch(self, work: LaneWork, *, resume: bool) -> None:
-        running = _Running(work, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        earlier = tuple(one.begun for one in self._running.values() if not one.begun.done())
+        running = _Running(work, loop.create_future(), loop.create_future(), earlier)
         self._running[work.turn_id] = running
+        if resume:
+            self.confirm_begun(work.turn_id)
         running.task = self._group.create_task(self._run(running, resume=resume), name=f"turn:{work.turn_id}")
 
     async def _run(self, running: _Running, *, resume: bool) -> None:
@@ -383,7 +405,7 @@ class Lane:
         has_place = False
         try:
             if not running.stopped.done():
-                has_place = await wait_first(asyncio.ensure_future(slots.acquire()), running.stopped)
+                has_place = await wait_first(asyncio.ensure_future(_take_place(slots, running)), running.stopped)
             await work.run(resume=resume)
         except FenceLost as error:
             log.critical("lane_lost", session_key=self.key, turn_id=work.turn_id, error=str(error))
@@ -394,6 +416,7 @@ class Lane:
         finally:
             if has_place:
                 slots.release()
+            self.confirm_begun(work.turn_id)
             self._mail.put(Ended(work.turn_id))
 
     def _stop_turn(self, turn_id: TurnId, cause: str) -> None:

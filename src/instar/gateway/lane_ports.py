@@ -68,6 +68,10 @@ class SteeredMail(Protocol):
         """
         ...
 
+    def confirm_begun(self, turn_id: TurnId) -> None:
+        """Say that the turn has begun, so that others may begin beside it (QUEUE-9)."""
+        ...
+
     def confirm_steered(self, turn_id: TurnId) -> None:
         """Say that what the turn took is committed, so that what became of those messages since may be written."""
         ...

@@ -231,6 +231,10 @@ class _CutMail:
         items, staying = self.mail.take_steered(turn_id)
         return tuple(self.cut(item) for item in items), staying
 
+    def confirm_begun(self, turn_id: TurnId) -> None:
+        """The turn has begun."""
+        self.mail.confirm_begun(turn_id)
+
     def confirm_steered(self, turn_id: TurnId) -> None:
         """What was taken is committed."""
         self.mail.confirm_steered(turn_id)

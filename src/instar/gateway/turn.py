@@ -189,6 +189,7 @@ class Turn:
             return self._begun.change
 
         await self._change("begin_turn", decide)
+        self._steered.confirm_begun(self.turn_id)
         self._news.started(self._require_session(), reason=self._begun.reason if self._begun else None)
 
     async def _resume(self) -> AssistantMessage | None:

@@ -6,8 +6,6 @@ a full disk in the middle. Everything is drawn from the seed and nothing else.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from instar.testing.simulate.dice import Dice
 from instar.testing.simulate.story import (
     CHANNELS,
@@ -95,17 +93,7 @@ def draw_story(seed: int) -> Story:
     for _ in range(dice.between(8, 36)):
         steps += drawer.draw()
     steps += drawer.draw_last()
-    story = Story(seed=seed, setting=setting, steps=tuple(steps))
-    return _without_resets(story) if story.has_fanout else story
-
-
-def _without_resets(story: Story) -> Story:
-    """The same story where no session starts over by itself.
-
-    Of two turns that start side by side the later may begin first; the other then may not start the session over under
-    its feet, which the lane cannot tell yet (QUEUE-9).
-    """
-    return replace(story, setting=replace(story.setting, reset_mode="none", idle_minutes=0))
+    return Story(seed=seed, setting=setting, steps=tuple(steps))
 
 
 def _draw_setting(dice: Dice) -> Setting:
