@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from hashlib import sha256
 from pathlib import Path
 
 import zstandard
 
-__all__ = ["OpenClawState", "digest_tree", "message_line", "session_id", "transcript_lines"]
+__all__ = ["OpenClawState", "digest_tree", "draw_state", "message_line", "session_id", "transcript_lines"]
 
 NOW_MS = 1_773_144_000_000
 ISO = "2026-03-10T12:00:00.000Z"
@@ -88,3 +89,87 @@ def digest_tree(root: Path) -> dict[str, tuple[str, int]]:
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
+
+
+# --- drawn directories ------------------------------------------------------------------------------------------------
+
+INDEX_DAMAGE = ("none", "empty", "zeroed", "cut", "missing", "an entry damaged", "comments")
+FILE_DAMAGE = ("none", "half a last line", "nonsense between", "blank lines", "no last line end", "a line twice")
+
+
+def draw_state(root: Path, seed: int) -> tuple[OpenClawState, set[str]]:
+    """A directory with the damage that users report, drawn from a seed; and the words that must all come along."""
+    draw = random.Random(seed)
+    state, words = OpenClawState(root), set[str]()
+    for number in range(1, draw.randint(4, 12)):
+        texts = [f"words {number}.{place} " + "x" * draw.randint(0, 50) for place in range(draw.randint(1, 6))]
+        words |= set(texts)
+        lines = _damage_lines(transcript_lines(number, *texts, version=draw.choice([1, 2, 3])), draw)
+        _put_file(state, number, lines, draw)
+    if state.entries and draw.random() < 0.5:
+        # Two keys for one session, and one key written in two ways.
+        key, entry = draw.choice(sorted(state.entries.items()))
+        state.entries[f"agent:main:telegram:dm:twin{seed}"] = {**entry, "updatedAt": 1}
+        state.entries[key.upper().replace("AGENT:MAIN", "agent:main")] = {"sessionId": session_id(999), "updatedAt": 2}
+    _damage_index(state, draw)
+    for name in ("workspace/MEMORY.md", "workspace-bo/memory/2026-01-01.md", "cron/jobs.json"):
+        if draw.random() < 0.5:
+            state.file(name, draw.choice(["", "[]", "{", "tea"]))
+    return state, words
+
+
+def _put_file(state: OpenClawState, number: int, lines: list[str], draw: random.Random) -> None:
+    """A transcript under an entry of the index, under none, or as an archive."""
+    match draw.choice(["entry", "entry", "entry", "orphan", "reset", "deleted", "bak", "topic"]):
+        case "orphan":
+            state.transcript(f"{session_id(number)}.jsonl", lines, tail="")
+        case "reset" | "deleted" | "bak" as reason:
+            packed = draw.choice(["", ".zst"])
+            state.transcript(f"{session_id(number)}.jsonl.{reason}.2026-01-10T12-00-0{number % 10}.000Z{packed}", lines)
+        case "topic":
+            state.entry(f"agent:main:telegram:group:-100:topic:{number}", number)
+            state.transcript(f"{session_id(number)}-topic-{number}.jsonl", lines)
+        case _:
+            spelling = draw.choice(
+                ["telegram:dm", "Telegram:Direct", "telegram:direct", "slack:group", "Slack:CHANNEL"]
+            )
+            fields: dict[str, object] = draw.choice(
+                [{}, {"provider": "telegram"}, {"room": "#x", "label": f"l{number}"}, {"unheardOf": 1}]
+            )
+            state.entry(f"agent:main:{spelling}:{number}", number, **fields)
+            state.transcript(f"{session_id(number)}.jsonl", lines)
+
+
+def _damage_lines(lines: list[str], draw: random.Random) -> list[str]:
+    place = draw.randint(1, len(lines))
+    match draw.choice(FILE_DAMAGE):
+        case "half a last line":
+            return [*lines, '{"type":"message","id":"half']
+        case "nonsense between":
+            return [*lines[:place], "### \ufffd not JSON", *lines[place:]]
+        case "blank lines":
+            return [*lines[:place], "", "   ", *lines[place:]]
+        case "a line twice" if '"id"' in lines[-1]:
+            # A line without an id may be said twice; one with an id was written twice.
+            return [*lines, lines[-1]]
+        case _:
+            return lines
+
+
+def _damage_index(state: OpenClawState, draw: random.Random) -> None:
+    text = json.dumps(state.entries, indent=2)
+    match draw.choice(INDEX_DAMAGE):
+        case "empty":
+            state.write_index("")
+        case "zeroed":
+            state.write_index("\0" * len(text))
+        case "cut":
+            state.write_index(text[: draw.randint(1, len(text))])
+        case "missing":
+            pass
+        case "an entry damaged":
+            state.write_index(text.replace('"updatedAt":', '"updatedAt": oops', 1))
+        case "comments":
+            state.write_index("// mine\n" + text.replace("\n}", ",\n}"))
+        case _:
+            state.write_index(text)

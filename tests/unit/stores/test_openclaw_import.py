@@ -14,7 +14,7 @@ from instar.core.transcript.text import message_text
 from instar.errors import NotFound
 from instar.stores.openclaw.carry import import_state
 from instar.stores.openclaw.index import read_index
-from tests.builders.openclaw import OpenClawState, digest_tree, message_line, session_id, transcript_lines
+from tests.builders.openclaw import OpenClawState, digest_tree, draw_state, message_line, session_id, transcript_lines
 from tests.builders.store import NOW, file_store
 
 MAIN = "agent:main:main"
@@ -271,3 +271,30 @@ def test_a_label_that_is_taken_is_told_and_stops_nothing(old: OpenClawState):
 def test_what_is_no_directory_is_refused(old: OpenClawState):
     with pytest.raises(NotFound, match="no directory"):
         asyncio.run(import_state(Path("/nowhere/x"), None, config_of(old.root), now=NOW, is_dry_run=True))
+
+
+# --- drawn directories ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_of_a_drawn_directory_every_word_comes_once_and_twice_adds_nothing(tmp_path: Path, seed: int):
+    old, words = draw_state(tmp_path / "old", seed)
+    before = digest_tree(old.root)
+
+    async def look(store):
+        keys = await store.engine.read(lambda tx: tx.all("list_keys", {"after": "", "limit": 1000}))
+        found = [text for (key,) in keys for texts in await texts_of(store, key) for text in texts]
+        return sorted(found), await store.describe()
+
+    foreseen, _ = bring(old, dry=True, state=tmp_path / "dry")
+    first, (found, count) = bring(old, look=look)
+    again, (found_again, count_again) = bring(old, look=look)
+    assert set(found) == words
+    assert len(found) == len(words)
+    assert (found_again, count_again["sessions"]) == (found, count["sessions"])
+    assert not [item for item in again.items if item.status in {"imported", "copied"}]
+    assert digest_tree(old.root) == before
+    told = [(item.kind, item.source, item.key) for item in first.items if item.status in {"imported", "copied"}]
+    assert [
+        (item.kind, item.source, item.key) for item in foreseen.items if item.status in {"would-import", "would-copy"}
+    ] == told
