@@ -12,6 +12,7 @@ import pytest
 from instar.core.model.ids import Instant
 from instar.core.model.people import Person
 from instar.core.routing.person import resolve_person_named
+from instar.stores.erasing.export import EXPORTED
 from instar.stores.erasing.registry import TABLES
 from instar.stores.migrate import load_steps
 from instar.stores.sqlite.connection import open_writer
@@ -54,6 +55,34 @@ def test_whatever_holds_words_or_identity_is_emptied_by_something():
     assert bare == []
     queries = load_queries("sqlite")
     assert [query for table in TABLES.values() for query in table.erased_by if query not in queries] == []
+
+
+WITHOUT_WHAT_PROVES = {"tokens": {"hash"}, "devices": {"public_key", "token_id"}, "pairing_codes": {"target"}}
+"""Columns that an export leaves out: whoever reads it must not be able to come in by it."""
+
+TOLD_OTHERWISE = {
+    "sessions": "session.json",
+    "transcripts": "the first line of each file",
+    "entries": "the other lines",
+    "search": "the index of those lines",
+    "lanes": "which gateway runs a session",
+    "state_versions": "the number of the last line of a log",
+    "state_watches": "which session is told of which",
+    "device_requests": "nobody's yet",
+    "erasures": "an erasure under way",
+}
+"""Tables with words or identity that an export shows in another form, or that say nothing about a person."""
+
+
+def test_whatever_holds_words_or_identity_is_exported_or_says_why_not(columns):
+    holding = {name for name, table in TABLES.items() if table.words or table.identity} - TOLD_OTHERWISE.keys()
+    queries = {
+        query.removeprefix("list_").removesuffix("_of_person"): names.split() for query, names in EXPORTED.items()
+    }
+    assert queries.keys() == holding
+    for name, told in queries.items():
+        held = {*TABLES[name].words, *TABLES[name].identity} - WITHOUT_WHAT_PROVES.get(name, set())
+        assert held <= set(told) <= columns[name].keys(), name
 
 
 CONFIG = {

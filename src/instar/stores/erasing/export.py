@@ -39,12 +39,12 @@ from instar.stores.transaction import Row
 from instar.stores.transcripts import load_all_entries
 from instar.system.files import make_private_folder, replace_file
 
-__all__ = ["FORMAT", "export_person"]
+__all__ = ["EXPORTED", "FORMAT", "export_person"]
 
 FORMAT: Final = "instar-person"
 VERSION: Final = 1
 
-_COLUMNS: Final[Mapping[str, str]] = {
+EXPORTED: Final[Mapping[str, str]] = {
     "list_inbox_of_person": "inbound_id channel account_id message_id session_key state turn_id reason received_at "
     "ended_at acknowledgement acceptance submission attachments",
     "list_outbox_of_person": "delivery_id session_key channel target text turn_id state reason hand_outs created_at "
@@ -55,6 +55,12 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "list_pairings_of_person": "channel account_id chat_type peer_id name session_key approved_at approved_by",
     "list_members_of_person": "person session_key source since_at",
     "list_tokens_of_person": "id label role scopes principal created_by created_at expires_at last_used_at revoked_at",
+    "list_pairing_codes_of_person": "code channel account_id chat_type peer_id name session_key created_at told_at "
+    "expires_at",
+    "list_devices_of_person": "device_id name platform client scopes approved_at approved_by",
+    "list_state_log_of_person": "session_key sequence kind actor_type actor summary at",
+    "list_notices_of_person": "session_key about since version text created_at",
+    "list_run_lines_of_person": "turn_id place session_key line",
 }
 """The queries whose rows are written out, with the names of their columns."""
 
@@ -74,7 +80,7 @@ async def export_person(
     for key in sorted(found.shared):
         await writer.write_shared(key, found)
     params = found.params()
-    for query, columns in _COLUMNS.items():
+    for query, columns in EXPORTED.items():
         rows = await store.engine.read(partial(ask, query=query, params=params))
         writer.write_rows(query.removeprefix("list_").removesuffix("_of_person"), columns.split(), rows)
     await asyncio.to_thread(writer.copy_files, places, found)

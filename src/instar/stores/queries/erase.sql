@@ -66,6 +66,30 @@ SELECT person, session_key, source, since_at FROM members WHERE lower(person) IN
 SELECT id, label, role, scopes, principal, created_by, created_at, expires_at, last_used_at, revoked_at FROM tokens
 WHERE lower(principal) IN (SELECT value FROM json_each(:names));
 
+-- name: list_pairing_codes_of_person
+-- The codes that a person was told.
+SELECT code, channel, account_id, chat_type, peer_id, name, session_key, created_at, told_at, expires_at
+FROM pairing_codes WHERE {theirs}
+    OR (chat_type = 'direct' AND lower(channel || ':' || peer_id) IN (SELECT value FROM json_each(:names)));
+
+-- name: list_devices_of_person
+-- The devices that come in by a person's credentials, without what proves them.
+SELECT device_id, name, platform, client, scopes, approved_at, approved_by FROM devices
+WHERE token_id IN (SELECT id FROM tokens WHERE lower(principal) IN (SELECT value FROM json_each(:names)));
+
+-- name: list_state_log_of_person
+-- What happened in a person's sessions, oldest first.
+SELECT session_key, sequence, kind, actor_type, actor, summary, at FROM state_log WHERE {theirs} ORDER BY id;
+
+-- name: list_notices_of_person
+-- What waits to be told to a person's sessions.
+SELECT session_key, about, since, version, text, created_at FROM notices WHERE {theirs} ORDER BY id;
+
+-- name: list_run_lines_of_person
+-- Lines of runs in a person's sessions that are no part of a transcript yet.
+SELECT turn_id, place, session_key, line FROM run_lines
+WHERE {theirs} OR turn_id IN (SELECT value FROM json_each(:turns)) ORDER BY turn_id, place;
+
 -- name: erase_outbox
 -- Take out the replies that a person is or was owed.
 DELETE FROM outbox WHERE {theirs} OR turn_id IN (SELECT value FROM json_each(:turns))
@@ -96,7 +120,7 @@ WHERE lower(principal) IN (SELECT value FROM json_each(:names)) OR turn_id IN (S
 
 -- name: erase_run_lines
 -- Lines of runs that have not ended; an erasure stops the runs of a session first.
-DELETE FROM run_lines WHERE {theirs};
+DELETE FROM run_lines WHERE {theirs} OR turn_id IN (SELECT value FROM json_each(:turns));
 
 -- name: erase_lanes
 -- Take out who runs a person's sessions.
