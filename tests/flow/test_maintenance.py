@@ -1,0 +1,150 @@
+"""What maintenance does to a store that is used: planned, archived, removed, recorded (MAINT-*, LOSS-8)."""
+
+from __future__ import annotations
+
+from instar.core.lifecycle.maintenance import CleanupOptions
+from instar.core.model.ids import AgentId, SessionKey
+from instar.core.model.query import SessionQuery
+from instar.testing.gateway import GatewayInMemory
+from instar.testing.runner import ScriptedRunner
+from instar.testing.script import Reply
+from tests.builders.stories import Gate, build_config, read_decisions, story
+
+AGENT = AgentId("main")
+DAY_S = 86_400
+
+
+def build_world(*, runner=None, **maintenance):
+    return GatewayInMemory(build_config(session={"maintenance": maintenance}), runner=runner)
+
+
+def key_of(sender):
+    return SessionKey(f"agent:main:telegram:direct:{sender}")
+
+
+async def speak(world, *senders):
+    for sender in senders:
+        await world.channel("telegram").post("hello", sender=sender, name=sender.title())
+        await world.settle()
+        world.clock.advance(1)
+
+
+async def keys(world):
+    page = await world.store.list_sessions(SessionQuery(archived=None, limit=None))
+    return {session.key for session in page.sessions}
+
+
+def actions(report):
+    return {step.key: step.action for step in report.plan.steps if step.action != "keep"}
+
+
+@story
+async def test_warn_mode_changes_nothing_and_enforce_removes_what_is_stale():
+    async with build_world(pruneAfter="1d") as world:
+        await speak(world, "ann", "bob")
+        world.clock.jump(world.clock.now() + 2 * DAY_S * 1000)
+        await speak(world, "cid")
+        report = await world.gateway.maintenance.clean(AGENT, trigger="write")
+        assert actions(report) == {key_of("ann"): "prune-stale", key_of("bob"): "prune-stale"}
+        assert report.applied_count == 0
+        assert await keys(world) == {key_of("ann"), key_of("bob"), key_of("cid")}
+        report = await world.gateway.maintenance.clean(AGENT, trigger="cleanup-enforce")
+        assert report.applied_count == 2
+        assert await keys(world) == {key_of("cid")}
+
+
+@story
+async def test_a_removed_session_leaves_its_archive_and_the_reason():
+    async with build_world(mode="enforce", pruneAfter="1d") as world:
+        await speak(world, "ann")
+        session_id = (await world.store.load_session(key_of("ann"))).session_id
+        world.clock.jump(world.clock.now() + 2 * DAY_S * 1000)
+        await world.gateway.maintenance.clean(AGENT, trigger="write")
+        assert [head.session_id for head in world.archives.heads] == [session_id]
+        (row,) = await read_decisions(world, key_of("ann"), kind="maintenance")
+        assert (row.decision.outcome, row.decision.rule) == ("prune-stale", "MAINT-3")
+        # Somebody who writes again gets a session again (STORE-11).
+        await speak(world, "ann")
+        assert await keys(world) == {key_of("ann")}
+
+
+@story
+async def test_the_cap_takes_the_oldest_and_spares_what_is_protected():
+    async with build_world(mode="enforce", maxEntries=2) as world:
+        await speak(world, "ann", "bob", "cid", "dan")
+        await world.gateway.sessions.patch(key_of("ann"), {"pinned": True}, who="ann")
+        await world.gateway.sessions.patch(key_of("bob"), {"archived": True}, who="bob")
+        report = await world.gateway.maintenance.clean(AGENT, trigger="cleanup-enforce", active_key=key_of("cid"))
+        assert actions(report) == {key_of("dan"): "cap-overflow"}
+        assert await keys(world) == {key_of("ann"), key_of("bob"), key_of("cid")}
+        # What keeps the bound from being reached is named (LOSS-8).
+        assert {blocker.key for blocker in report.plan.blockers} == await keys(world)
+
+
+@story
+async def test_a_session_at_work_is_left_alone():
+    gate = Gate()
+    runner = ScriptedRunner(lambda _asked: Reply(text="late", before_chunk=gate))
+    async with build_world(runner=runner, mode="enforce", pruneAfter="1d") as world:
+        await world.channel("telegram").post("hello", sender="ann", name="Ann")
+        await gate.reached.wait()
+        world.clock.jump(world.clock.now() + 2 * DAY_S * 1000)
+        report = await world.gateway.maintenance.clean(AGENT, trigger="cleanup-enforce")
+        assert actions(report) == {}
+        gate.open()
+        await world.settle()
+        assert await keys(world) == {key_of("ann")}
+
+
+@story
+async def test_a_dry_run_never_changes_anything_and_names_each_key():
+    async with build_world(mode="enforce", maxEntries=1) as world:
+        await speak(world, "ann", "bob")
+        report = await world.gateway.maintenance.clean(AGENT, trigger="dry-run")
+        assert {step.key: step.action for step in report.plan.steps} == {
+            key_of("ann"): "cap-overflow",
+            key_of("bob"): "keep",
+        }
+        assert report.would_mutate
+        assert len(await keys(world)) == 2
+
+
+@story
+async def test_neither_reading_nor_starting_removes_anything():
+    async with build_world(mode="enforce", pruneAfter="1d", maxEntries=1) as world:
+        await speak(world, "ann", "bob")
+        world.clock.jump(world.clock.now() + 9 * DAY_S * 1000)
+        await world.restart()
+        await world.gateway.sessions.history(key_of("ann"), limit=10)
+        assert len(await keys(world)) == 2
+
+
+@story
+async def test_the_gateway_looks_after_its_store_once_an_hour():
+    async with build_world(mode="enforce", pruneAfter="30m") as world:
+        await speak(world, "ann")
+        await world.run_for(3601)
+        assert await keys(world) == set()
+
+
+@story
+async def test_a_dashboard_session_nobody_uses_is_put_away_and_not_deleted():
+    async with build_world(mode="enforce", archiveDashboardAfter="1d") as world:
+        key = SessionKey("agent:main:dashboard:one")
+        await world.gateway.sessions.patch(key, {"label": "one"}, who="ann")
+        world.clock.jump(world.clock.now() + 2 * DAY_S * 1000)
+        report = await world.gateway.maintenance.clean(AGENT, trigger="write")
+        assert actions(report) == {key: "archive-dashboard"}
+        assert (await world.store.load_session(key)).lifecycle.archived_at is not None
+
+
+@story
+async def test_rows_without_a_transcript_go_when_that_is_asked_for():
+    async with build_world() as world:
+        await speak(world, "ann")
+        await world.gateway.sessions.patch(SessionKey("agent:main:explicit:empty"), {"label": "empty"}, who="ann")
+        report = await world.gateway.maintenance.clean(
+            AGENT, trigger="cleanup-enforce", options=CleanupOptions(fix_missing=True)
+        )
+        assert actions(report) == {"agent:main:explicit:empty": "prune-missing"}
+        assert await keys(world) == {key_of("ann")}
