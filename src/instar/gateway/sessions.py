@@ -28,6 +28,7 @@ from instar.core.model.view import (
     ToldDecision,
 )
 from instar.core.policy.model_choice import apply_model_choice, find_model
+from instar.core.policy.resolve import find_meant
 from instar.core.routing.key import build_source_key, canonical_key, is_main_key, parse_key
 from instar.core.routing.principal import resolve_place_owner
 from instar.core.transcript.text import message_text
@@ -114,11 +115,9 @@ class Sessions:
             found = () if one is None else (one,)
         elif ref.session_id is not None:
             found = await store.find_sessions(session_id_prefix=ref.session_id, owner_in=ref.owner_in)
-            exact = tuple(session for session in found if session.session_id == ref.session_id)
-            found = exact or found
         else:
             found = await store.find_sessions(label=ref.label, owner_in=ref.owner_in)
-        return tuple(session.key for session in found if _passes(session, ref))
+        return find_meant(ref, found)
 
     async def explain(self, query: DecisionQuery) -> tuple[ToldDecision, ...]:
         """What was decided and why, newest first, each with its sentence (WHY-2)."""
@@ -133,9 +132,7 @@ class Sessions:
     async def _view(self, session: Session, *, title: bool, last_message: bool) -> SessionView:
         return (await self._views((session,), title=title, last_message=last_message))[0]
 
-    async def _views(
-        self, sessions: Sequence[Session], *, title: bool, last_message: bool
-    ) -> tuple[SessionView, ...]:
+    async def _views(self, sessions: Sequence[Session], *, title: bool, last_message: bool) -> tuple[SessionView, ...]:
         """Sessions with what their rows do not hold; their versions are asked for all at once."""
         versions = await self._parts.store.states.versions([session.key for session in sessions])
         return tuple(
@@ -310,14 +307,3 @@ class Sessions:
             raise InvariantBroken("a created or reset session is there", why=reason)
         self._services.tell_session(changed.session, reason)
         return await self._view(changed.session, title=False, last_message=False)
-
-
-def _passes(session: Session, ref: SessionRef) -> bool:
-    """Whether a session passes the filters of RESOLVE-2."""
-    if ref.agent_id is not None and session.agent_id != ref.agent_id:
-        return False
-    if ref.spawned_by is not None and session.origin.spawned_by != ref.spawned_by:
-        return False
-    if session.key == "global" and not ref.include_global and ref.key is None:
-        return False
-    return session.key != "unknown" or ref.include_unknown or ref.key is not None

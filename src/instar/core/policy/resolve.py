@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from instar.core.lifecycle.reset import ResetPolicy, ResetSettings, ResetType
 from instar.core.model.fields import SESSION_FIELDS
@@ -22,21 +22,13 @@ from instar.core.policy.send import SendDecision
 from instar.core.queue.settings import QueueSettings
 
 __all__ = [
-    "ID_PREFIX_MIN_CHARS",
     "PLAIN_DEFAULTS",
-    "Resolved",
     "SettingLayers",
-    "check_reference",
-    "decide_argument",
-    "decide_reference",
     "effective_settings",
-    "is_within",
+    "find_meant",
     "reset_source",
     "resolve_plain_settings",
 ]
-
-ID_PREFIX_MIN_CHARS: Final = 8
-"""The shortest beginning of a session id that stands for it (RESOLVE-6)."""
 
 PLAIN_DEFAULTS: Final[Mapping[str, object]] = {
     "thinkingLevel": "off",
@@ -47,16 +39,6 @@ PLAIN_DEFAULTS: Final[Mapping[str, object]] = {
     "model": None,
 }
 """Settings that no room resolves for itself, with what holds when nobody says anything."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved:
-    """The session that is meant. `problem` says why there is none; `candidates` are those that could be meant."""
-
-    key: SessionKey | None = None
-    problem: Literal["none", "several", "malformed"] | None = None
-    candidates: tuple[SessionKey, ...] = ()
-    rule: str = "RESOLVE-3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,53 +58,24 @@ class SettingLayers:
 # --- which session ----------------------------------------------------------------------------------------------------
 
 
-def check_reference(ref: SessionRef) -> str | None:
-    """Why a reference cannot be looked up; None if it names exactly one of key, session id and label (RESOLVE-1)."""
-    given = [name for name, value in (("key", ref.key), ("sessionId", ref.session_id), ("label", ref.label)) if value]
-    if len(given) == 1:
-        return None
-    return f"give exactly one of key, sessionId and label, not {' and '.join(given) or 'none'}"
+def find_meant(ref: SessionRef, found: Sequence[Session]) -> tuple[SessionKey, ...]:
+    """The keys that a reference means among the sessions that the store found for it (RESOLVE-2, RESOLVE-3, RESOLVE-6).
+
+    A whole session id beats the beginning of another, so that no session hides behind a longer id.
+    """
+    exact = [session for session in found if session.session_id == ref.session_id]
+    return tuple(session.key for session in exact or found if _is_within(session, ref))
 
 
-def is_within(session: Session, ref: SessionRef) -> bool:
-    """Whether a session passes the filters of a reference (RESOLVE-2)."""
-    if session.key == "global" and not ref.include_global:
+def _is_within(session: Session, ref: SessionRef) -> bool:
+    """Whether a session passes the filters of a reference; the two special keys may always be named in full."""
+    if session.key == "global" and not ref.include_global and ref.key is None:
         return False
-    if session.key == "unknown" and not ref.include_unknown:
+    if session.key == "unknown" and not ref.include_unknown and ref.key is None:
         return False
     if ref.agent_id is not None and session.agent_id != ref.agent_id:
         return False
     return ref.spawned_by is None or session.origin.spawned_by == ref.spawned_by
-
-
-def decide_reference(ref: SessionRef, found: Sequence[Session]) -> Resolved:
-    """The session that a reference means among those that the store found for it (RESOLVE-3)."""
-    return _one_of(tuple(session.key for session in found if is_within(session, ref)), rule="RESOLVE-3")
-
-
-def decide_argument(text: str, found: Sequence[Session], *, canonical: SessionKey | None = None) -> Resolved:
-    """The session that a word of the command line means: a key, a session id, a label, or a beginning (RESOLVE-6).
-
-    `found` holds every session that could be meant; `canonical` is the key that `text` is as a key, if it is one. A
-    whole name beats a beginning, so that no session hides behind a longer one.
-    """
-    word = text.strip()
-    if not word:
-        return Resolved(problem="malformed", rule="RESOLVE-6")
-    exact = [
-        [session.key for session in found if session.key == canonical],
-        [session.key for session in found if session.session_id == word],
-        [session.key for session in found if session.naming.label == word],
-    ]
-    for keys in exact:
-        if keys:
-            return _one_of(tuple(keys), rule="RESOLVE-6")
-    begins = word.lower()
-    if len(begins) < ID_PREFIX_MIN_CHARS:
-        return Resolved(problem="none", rule="RESOLVE-6")
-    return _one_of(
-        tuple(session.key for session in found if session.session_id.lower().startswith(begins)), rule="RESOLVE-6"
-    )
 
 
 # --- which settings ---------------------------------------------------------------------------------------------------
@@ -191,9 +144,3 @@ def _read_overrides(overrides: Overrides) -> dict[str, object]:
     provider = overrides.provider_override
     said["model"] = f"{provider}/{model}" if provider and model else model
     return said
-
-
-def _one_of(keys: tuple[SessionKey, ...], *, rule: str) -> Resolved:
-    if len(keys) == 1:
-        return Resolved(key=keys[0], rule=rule)
-    return Resolved(problem="several" if keys else "none", candidates=keys, rule=rule)

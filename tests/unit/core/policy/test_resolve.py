@@ -12,10 +12,8 @@ from instar.core.model.view import SessionRef
 from instar.core.policy.resolve import (
     PLAIN_DEFAULTS,
     SettingLayers,
-    check_reference,
-    decide_argument,
-    decide_reference,
     effective_settings,
+    find_meant,
     reset_source,
     resolve_plain_settings,
 )
@@ -39,27 +37,18 @@ def session(key="agent:main:main", session_id="11111111-aaaa", *, agent="main", 
 # --- references -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("ref", "told"),
-    [
-        (SessionRef(key=MAIN), None),
-        (SessionRef(session_id="1"), None),
-        (SessionRef(label="x"), None),
-        (SessionRef(), "not none"),
-        (SessionRef(key=MAIN, label="x"), "not key and label"),
-    ],
-)
-def test_a_reference_names_exactly_one_thing(ref, told):
-    assert check_reference(ref) is None if told is None else told in check_reference(ref)
-
-
-def test_one_session_is_meant_or_the_candidates_are_listed():
+def test_every_session_that_is_meant_is_named():
     one, two = session(), session("agent:main:x")
     ref = SessionRef(label="x")
-    assert decide_reference(ref, [one]).key == MAIN
-    assert decide_reference(ref, []).problem == "none"
-    several = decide_reference(ref, [one, two])
-    assert (several.key, several.problem, several.candidates) == (None, "several", (MAIN, "agent:main:x"))
+    assert find_meant(ref, [one]) == (MAIN,)
+    assert find_meant(ref, []) == ()
+    assert find_meant(ref, [one, two]) == (MAIN, "agent:main:x")
+
+
+def test_a_whole_session_id_beats_the_beginning_of_another():
+    short, long = session(session_id="aaaaaaaa"), session("agent:main:x", "aaaaaaaa-1111")
+    assert find_meant(SessionRef(session_id="aaaaaaaa"), [long, short]) == (MAIN,)
+    assert find_meant(SessionRef(session_id="aaaaaa"), [long, short]) == ("agent:main:x", MAIN)
 
 
 @pytest.mark.parametrize(
@@ -77,40 +66,12 @@ def test_one_session_is_meant_or_the_candidates_are_listed():
     ],
 )
 def test_filters_narrow_what_is_meant(given, filters, passes):
-    resolved = decide_reference(SessionRef(label="x", **filters), [given])
-    assert (resolved.key is not None) is passes
+    assert bool(find_meant(SessionRef(label="x", **filters), [given])) is passes
 
 
-# --- the command line -------------------------------------------------------------------------------------------------
-
-STORE = [
-    session("agent:main:a", "aaaaaaaa-1111", label="home"),
-    session("agent:main:b", "aaaaaaaa-2222"),
-    session("agent:main:c", "cccccccc-3333", label="aaaaaaaa-1"),
-]
-
-
-@pytest.mark.parametrize(
-    ("word", "canonical", "key", "problem"),
-    [
-        ("agent:main:b", "agent:main:b", "agent:main:b", None),
-        (" cccccccc-3333 ", None, "agent:main:c", None),
-        ("home", None, "agent:main:a", None),
-        ("aaaaaaaa-1", None, "agent:main:c", None),
-        ("CCCCCCCC", None, "agent:main:c", None),
-        ("aaaaaaaa", None, None, "several"),
-        ("ccccccc", None, None, "none"),
-        ("dddddddd", None, None, "none"),
-        ("", None, None, "malformed"),
-    ],
-)
-def test_a_word_is_a_key_an_id_a_label_or_a_beginning(word, canonical, key, problem):
-    resolved = decide_argument(word, STORE, canonical=canonical)
-    assert (resolved.key, resolved.problem, resolved.rule) == (key, problem, "RESOLVE-6")
-
-
-def test_candidates_of_a_beginning_are_listed():
-    assert decide_argument("aaaaaaaa", STORE).candidates == ("agent:main:a", "agent:main:b")
+@pytest.mark.parametrize("key", ["global", "unknown"])
+def test_special_sessions_may_be_named_in_full(key):
+    assert find_meant(SessionRef(key=SessionKey(key)), [session(key)]) == (key,)
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
