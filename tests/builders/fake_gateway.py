@@ -118,15 +118,15 @@ class MemoryTokens:
         return tuple(reversed(self.rows.values()))
 
     async def note_use(self, token_id: str, *, now: Instant) -> None:
-        self._change(token_id, last_used_at=now)
+        self._change(token_id, lambda token: replace(token, last_used_at=now))
 
     async def revoke(self, token_id: str, *, now: Instant) -> Token | None:
-        return self._change(token_id, revoked_at=now)
+        return self._change(token_id, lambda token: replace(token, revoked_at=now))
 
-    def _change(self, token_id: str, **changes: Instant) -> Token | None:
+    def _change(self, token_id: str, change: Callable[[Token], Token]) -> Token | None:
         for digest, token in self.rows.items():
             if token.id == token_id:
-                self.rows[digest] = replace(token, **changes)
+                self.rows[digest] = change(token)
                 return self.rows[digest]
         return None
 

@@ -127,8 +127,9 @@ async def open_client(server: ApiServer, *, greet: bool = True, **changes: Any) 
     """A client that has connected well, or (``greet=False``) has only opened the socket."""
     headers = changes.pop("headers", {})
     # A client that reads little must still be able to say goodbye: its frames are kept, however many they are.
-    options = {"max_size": None, "max_queue": None, "compression": None}
-    async with connect(server.url, additional_headers=headers, **options) as socket:
+    async with connect(
+        server.url, additional_headers=headers, max_size=None, max_queue=None, compression=None
+    ) as socket:
         client = Client(socket)
         if greet:
             challenge = await client.receive()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.policy.ownership import SessionOwnership
 from instar.stores.rows import format_json
-from instar.stores.transaction import Engine, Transaction
+from instar.stores.transaction import Engine, Params, Transaction
 
 __all__ = ["OwnerRows", "add_member"]
 
@@ -44,5 +44,5 @@ def _load(tx: Transaction, key: SessionKey) -> SessionOwnership:
 
 def _report(tx: Transaction, key: SessionKey, persons: Sequence[str], *, now: Instant) -> None:
     tx.run("drop_unlisted_members", {"session_key": key, "persons": format_json(list(persons))})
-    rows = [{"person": person, "session_key": key, "source": "listed", "at": now} for person in persons]
+    rows: list[Params] = [{"person": person, "session_key": key, "source": "listed", "at": now} for person in persons]
     tx.run_many("add_member", rows)
