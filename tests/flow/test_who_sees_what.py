@@ -37,6 +37,9 @@ def test_lists_counts_search_and_usage_hold_what_is_theirs():
                 assert [row["key"] for row in told["sessions"]["recent"]] == [ALICE]
                 assert "channels" not in told
                 assert not any(word in str(told) for word in ("bob", "club", MAIN))
+            for method, params in (("agents.list", {}), ("chat.startup", {"sessionKey": "main"})):
+                assert "/nowhere" in str(await owner.ask(method, params))
+                assert "/nowhere" not in str(await alice.ask(method, params)), method
 
     run_story(story)
 

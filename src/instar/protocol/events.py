@@ -34,7 +34,7 @@ _ALL: Final = (
         name="agent",
         summary="progress of a run: `lifecycle` (phase start, end, error), `assistant` (text, delta), `tool`, "
         "`run_status`, `notice` (text: a line for people, such as that another model answers)",
-        audience="every connection that may read; stream `tool` only with the capability `tool-events`",
+        audience="every connection that may read and see the session; stream `tool` only with capability `tool-events`",
         payload="`{runId, sessionKey, agentId, stream, data, seq, ts}`",
         rule="RPC-38",
     ),
@@ -42,7 +42,7 @@ _ALL: Final = (
         name="chat",
         summary="the answer of a run: at most every 150 ms a `delta` with all of the text so far, then one `final`, "
         "`aborted` or `error`; in protocol 4 also `status` with a phase",
-        audience="every connection that may read",
+        audience="every connection that may read and see the session",
         payload="`{runId, sessionKey, agentId, seq, state, message?, deltaText?, replace?, phase?, errorMessage?, "
         "usage?, stopReason?}`",
         rule="RPC-36",
@@ -50,14 +50,14 @@ _ALL: Final = (
     EventKind(
         name="session.message",
         summary="a message was stored",
-        audience="connections that asked by `sessions.subscribe` or `sessions.messages.subscribe`",
+        audience="connections that asked by `sessions.subscribe` or `sessions.messages.subscribe` and may see it",
         payload="`{sessionKey, sessionId, agentId, message, messageId, messageSeq}`",
         rule="RPC-38",
     ),
     EventKind(
         name="sessions.changed",
         summary="the row of a session changed, or the session was deleted",
-        audience="connections that asked by `sessions.subscribe`",
+        audience="connections that asked by `sessions.subscribe`, where they may see it",
         payload="`{sessionKey, agentId, reason, ts, runId?, session?}` and the fields of the row",
         rule="RPC-38",
     ),

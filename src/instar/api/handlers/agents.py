@@ -70,7 +70,7 @@ async def identify_agent(call: Call) -> object:
 
 async def list_agents(call: Call) -> object:
     """`agents.list`."""
-    return build_agents(call.gateway.facts())
+    return build_agents(call.gateway.facts(), places=call.sight.sees_all)
 
 
 async def list_models(call: Call) -> object:

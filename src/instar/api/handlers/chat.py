@@ -167,12 +167,12 @@ async def load_history(call: Call) -> dict[str, object]:
 
 async def load_startup(call: Call) -> object:
     """`chat.startup`: a history with what a page needs around it."""
-    return {**await load_history(call), "metadata": build_metadata(call.gateway.facts())}
+    return {**await load_history(call), "metadata": build_metadata(call.gateway.facts(), places=call.sight.sees_all)}
 
 
 async def load_metadata(call: Call) -> object:
     """`chat.metadata`."""
-    return build_metadata(call.gateway.facts())
+    return build_metadata(call.gateway.facts(), places=call.sight.sees_all)
 
 
 async def abort_chat(call: Call) -> object:

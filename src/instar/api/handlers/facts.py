@@ -33,21 +33,21 @@ def _model(model: ModelFacts) -> dict[str, object]:
     return row
 
 
-def build_agents(facts: GatewayFacts) -> dict[str, object]:
-    """`agents.list`."""
+def build_agents(facts: GatewayFacts, *, places: bool) -> dict[str, object]:
+    """`agents.list`; without `places` nothing is told of where files lie."""
     return {
         "defaultId": facts.default_agent_id,
         "mainKey": facts.main_key,
         "scope": facts.scope,
-        "agents": [_agent(agent) for agent in facts.agents],
+        "agents": [_agent(agent, places=places) for agent in facts.agents],
     }
 
 
-def _agent(agent: AgentFacts) -> dict[str, object]:
+def _agent(agent: AgentFacts, *, places: bool) -> dict[str, object]:
     row: dict[str, object] = {"id": agent.id}
     if agent.name:
         row["name"] = agent.name
-    if agent.workspace:
+    if agent.workspace and places:
         row["workspace"] = agent.workspace
     if agent.emoji:
         row["identity"] = {"name": agent.name or agent.id, "emoji": agent.emoji}
@@ -74,11 +74,11 @@ def _command(command: CommandFacts) -> dict[str, object]:
     }
 
 
-def build_metadata(facts: GatewayFacts) -> dict[str, object]:
+def build_metadata(facts: GatewayFacts, *, places: bool) -> dict[str, object]:
     """What a chat page needs beside the history."""
     return {
         "models": build_models(facts),
-        "agents": build_agents(facts),
+        "agents": build_agents(facts, places=places),
         "commands": build_commands(facts),
         "defaults": build_defaults(facts),
     }

@@ -49,7 +49,7 @@ async def list_sessions(call: Call) -> object:
     facts = call.gateway.facts()
     return {
         "ts": now,
-        "path": facts.store_path,
+        "path": facts.store_path if call.sight.sees_all else "",
         "count": len(views),
         "totalCount": listing.total,
         "limitApplied": limit,
