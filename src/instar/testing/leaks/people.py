@@ -1,0 +1,126 @@
+"""Who takes part in a script, which word each says where, and who may see it. Nothing here looks at the gateway's code.
+
+A *circle* is a set of places whose words may meet: a person's own chats (`Mine`), one group (`Among`), or the main
+session, where everybody meets who writes one-to-one under ``dmScope: main`` (`Shared`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from instar.testing.simulate.dice import Dice
+
+__all__ = ["CHANNELS", "Cast", "Circle", "Person", "Words", "draw_cast"]
+
+CHANNELS: Final = ("telegram", "discord", "slack")
+
+Circle = tuple[str, str]
+"""``("mine", person)``, ``("among", group)`` or ``("shared", agent)``."""
+
+_WORD: Final = re.compile(r"zq[0-9a-f]{10}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """One person; `addresses` are ``(channel, id)``. Linked people have a name in the configuration."""
+
+    name: str
+    addresses: tuple[tuple[str, str], ...]
+    is_linked: bool
+
+    @property
+    def principal(self) -> str:
+        """What their token says."""
+        channel, peer = self.addresses[0]
+        return self.name if self.is_linked else f"{channel}:{peer}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Everybody and every group. `groups` are ``(channel, id)``; `work` is a channel that another agent serves."""
+
+    people: tuple[Person, ...]
+    groups: tuple[tuple[str, str], ...]
+    dm_scope: str
+    work: str | None
+    config: dict[str, object]
+
+    def agent_of(self, channel: str) -> str:
+        """Which agent answers there."""
+        return "work" if channel == self.work else "main"
+
+    def direct_circle(self, person: Person, channel: str) -> Circle:
+        """The circle of what a person writes one-to-one."""
+        return ("shared", self.agent_of(channel)) if self.dm_scope == "main" else ("mine", person.name)
+
+
+@dataclass(slots=True)
+class Words:
+    """The secret words: one for each person and circle, drawn when first said."""
+
+    dice: Dice
+    said: dict[tuple[str, Circle], str] = field(default_factory=dict)
+    circles: dict[str, Circle] = field(default_factory=dict)
+
+    def of(self, person: Person, circle: Circle) -> str:
+        """The word of a person in a circle."""
+        key = (person.name, circle)
+        if key not in self.said:
+            word = f"zq{self.dice.below(1 << 40):010x}"
+            self.said[key] = word
+            self.circles[word] = circle
+        return self.said[key]
+
+    def found_in(self, text: str) -> dict[Circle, str]:
+        """The circles whose words are in a text, each with one of them."""
+        return {self.circles[word]: word for word in _WORD.findall(text) if word in self.circles}
+
+
+def draw_cast(dice: Dice) -> Cast:
+    """People, groups and a configuration."""
+    people = tuple(_draw_person(dice, number) for number in range(dice.between(4, 10)))
+    groups = tuple((dice.pick(CHANNELS), f"-10{number}") for number in range(dice.between(1, 3)))
+    dm_scope = dice.pick(["main", "per-peer", "per-channel-peer", "per-channel-peer", "per-account-channel-peer"])
+    work = dice.pick([None, *CHANNELS])
+    return Cast(
+        people=people,
+        groups=groups,
+        dm_scope=dm_scope,
+        work=work,
+        config=_build_config(dice, people, dm_scope=dm_scope, work=work),
+    )
+
+
+def _draw_person(dice: Dice, number: int) -> Person:
+    is_linked = dice.chance(40)
+    first = dice.below(len(CHANNELS))
+    channels = [CHANNELS[(first + at) % len(CHANNELS)] for at in range(dice.between(1, 2) if is_linked else 1)]
+    # Ids of one person are alike those of others, and hold signs that mean something in keys.
+    marks = dice.pick(["", ":1", "-", "@x", ".main"])
+    return Person(
+        name=f"p{number}",
+        addresses=tuple((channel, f"{number}{marks}{at}") for at, channel in enumerate(channels)),
+        is_linked=is_linked,
+    )
+
+
+def _build_config(dice: Dice, people: tuple[Person, ...], *, dm_scope: str, work: str | None) -> dict[str, object]:
+    bridge = {"type": "bridge", "token": "x" * 32, "dmPolicy": "open", "groupPolicy": "open", "groupAllowFrom": ["*"]}
+    links = {one.name: [f"{channel}:{peer}" for channel, peer in one.addresses] for one in people if one.is_linked}
+    config: dict[str, object] = {
+        "session": {
+            "dmScope": dm_scope,
+            "identityLinks": links,
+            "activationByType": {"group": dice.pick(["always", "mention"])},
+            "reset": {"mode": dice.pick(["daily", "idle", "none"])},
+            **({"maxMessages": dice.pick([4, 10])} if dice.chance(30) else {}),
+        },
+        "messages": {"queue": {"mode": dice.pick(["steer", "collect", "followup", "interrupt"]), "debounceMs": 0}},
+        "channels": {channel: dict(bridge) for channel in CHANNELS},
+        "agents": {"list": [{"id": "main", "default": True}, {"id": "work"}]},
+    }
+    if work is not None:
+        config["bindings"] = [{"agentId": "work", "match": {"channel": work}}]
+    return config
