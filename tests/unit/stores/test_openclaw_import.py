@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from instar.config.config import parse_config
-from instar.core.model.ids import SessionKey
+from instar.core.model.ids import Instant, SessionKey
+from instar.core.policy.erased import hash_id
 from instar.core.transcript.text import message_text
 from instar.errors import NotFound
+from instar.stores.erased import Erased, keep_away
 from instar.stores.openclaw.carry import import_state
 from instar.stores.openclaw.index import read_index
 from tests.builders.openclaw import OpenClawState, digest_tree, draw_state, message_line, session_id, transcript_lines
@@ -298,3 +300,21 @@ def test_of_a_drawn_directory_every_word_comes_once_and_twice_adds_nothing(tmp_p
     assert [
         (item.kind, item.source, item.key) for item in foreseen.items if item.status in {"would-import", "would-copy"}
     ] == told
+
+
+def test_whoever_was_erased_does_not_come_along_and_everybody_else_does(old: OpenClawState, tmp_path: Path):
+    old.add("agent:main:telegram:dm:42", 1, "my word is zebra-4471")
+    old.add("agent:main:telegram:dm:43", 2, "mine is panda-9001")
+    old.write_index()
+    state = tmp_path / "new"
+
+    async def erase() -> None:
+        async with file_store(state / "instar.db")() as store:
+            gone = [Erased(hash=hash_id("telegram:42", salt="s"), salt="s", at=Instant(NOW + 10**12))]
+            await store.engine.write(lambda tx: keep_away(tx, gone))
+
+    asyncio.run(erase())
+    report, said = bring(old, look=lambda store: texts_of(store, "agent:main:telegram:direct:43"), state=state)
+    (refused,) = of(report, "session", "refused")
+    assert "somebody who was erased" in refused.detail
+    assert said == [["mine is panda-9001"]]

@@ -20,7 +20,7 @@ from instar.core.model.ids import Instant, SessionId, SessionKey
 from instar.core.model.session import Session
 from instar.core.routing.key import parse_key
 from instar.core.turn.imported import build_imported_session
-from instar.errors import NotFound, TranscriptError
+from instar.errors import InvalidRequest, NotFound, TranscriptError
 from instar.ports.store import Store
 from instar.stores.importer import ImportLimits, TranscriptFile, read_transcript_file
 from instar.stores.openclaw.doorkeeper import carry_approvals
@@ -92,16 +92,16 @@ class _Carrier:
         header = await self._find_id(file, planned)
         is_dry_run = self._report.is_dry_run
         status: ItemStatus = "known" if header is None else "would-import" if is_dry_run else "imported"
+        detail = f"{len(file.entries)} entries, version {file.from_version}"
         if header is not None and not is_dry_run and self._store is not None:
-            await self._save(self._store, replace(file, header=header), planned)
+            try:
+                await self._save(self._store, replace(file, header=header), planned)
+            except InvalidRequest as error:
+                # Whoever was erased stays away; everybody else comes along (LEAK-11).
+                status, detail = "refused", str(error)
         self._report.items.append(
             ImportItem(
-                kind=planned.kind,
-                status=status,
-                source=source,
-                key=planned.key,
-                line=planned.line,
-                detail=f"{len(file.entries)} entries, version {file.from_version}",
+                kind=planned.kind, status=status, source=source, key=planned.key, line=planned.line, detail=detail
             )
         )
 
