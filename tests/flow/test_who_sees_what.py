@@ -259,3 +259,22 @@ def test_a_persons_token_with_the_admins_scope_sees_everything_and_the_owner_nar
             assert (await reader.ask("logs.tail"))["lines"] == []
 
     run_story(story)
+
+
+def test_a_bridge_says_who_is_in_a_group_and_who_has_left():
+    async def story():
+        async with open_town() as town, town.client("alice") as alice:
+            await town.populate()
+            channel = town.world.channel("telegram")
+            await channel.report("club", ["ann", "BOB"])
+            assert await keys_of(alice) == {ALICE, CLUB}
+            await channel.post("in a thread", sender="ann", chat_type="group", chat_id="club", thread_id="7")
+            await town.world.settle()
+            topic = CLUB + ":topic:7"
+            assert (await town.world.store.owners.load([topic]))[topic].members == {"telegram:ann"}
+            await channel.report("club", ["bob"])
+            found = await town.world.store.owners.load([CLUB, topic])
+            assert (found[CLUB].members, found[topic].members) == ({"telegram:bob"}, frozenset())
+            assert await keys_of(alice) == {ALICE}
+
+    run_story(story)

@@ -190,6 +190,7 @@ class Gateway:
             claim=lambda limit: self.outbox.claim(name, limit),
             settle=settle,
             wait=lambda seconds: self.outbox.wait(name, seconds),
+            report_members=self.owners.report_members,
         )
         try:
             await channel.start(context)

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from instar.core.model.caller import Caller
 from instar.core.model.ids import AgentId, ChannelName, SessionKey
+from instar.core.model.message import Roster
 from instar.core.policy.access import AccessFacts, decide_access
 from instar.core.policy.ownership import Touch, decide_touch, owns, resolve_ownership
-from instar.core.routing.key import parse_key
-from instar.core.routing.principal import derive_home, principal_names
+from instar.core.routing.key import derive_session_key, parse_key
+from instar.core.routing.principal import derive_home, peer_name, principal_names
 from instar.gateway.parts import GatewayParts
 
 __all__ = ["Owners"]
@@ -51,6 +52,23 @@ class Owners:
                 decide_touch(caller, ownership, names=known) for caller, known in zip(callers, names, strict=True)
             ]
         return found
+
+    async def report_members(self, roster: Roster) -> None:
+        """The list of a group's people that its platform gives, for whichever agent answers there (LEAK-4)."""
+        config, chat = self._parts.config(), roster.chat
+        links = config.routing.keys.links
+        persons = sorted({peer_name(roster.channel, one, links) for one in roster.member_ids} - {""})
+        for agent in config.agents.all:
+            key = derive_session_key(
+                config.routing.keys,
+                agent_id=agent.id,
+                channel=roster.channel,
+                kind=chat.type,
+                peer_id=chat.parent_id or chat.id,
+                account_id=roster.account_id,
+                group_scope="per-group",
+            )
+            await self._parts.store.owners.report_members(key, persons, now=self._parts.clock.now())
 
     def may_command(self, caller: Caller, key: SessionKey, touch: Touch) -> bool:
         """Whether a caller who may touch a session may give commands in it (CMD-4).

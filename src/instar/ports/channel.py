@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from instar.core.model.change import Acknowledgement
 from instar.core.model.ids import ChannelName, DeliveryId, Instant
-from instar.core.model.message import Inbound, Outbound
+from instar.core.model.message import Inbound, Outbound, Roster
 
 __all__ = ["Capabilities", "Channel", "ChannelContext", "Receipt"]
 
@@ -38,6 +38,10 @@ class Receipt:
     at: Instant | None = None
 
 
+async def _keep_nothing(roster: Roster) -> None:
+    """For whoever has no use for lists of members."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelContext:
     """What the gateway lends a channel; the only way a channel reaches it.
@@ -45,12 +49,14 @@ class ChannelContext:
     `accept` commits a message and answers with what its sender may be told (LOSS-1). `claim` hands a pulling channel
     up to so many replies that wait, oldest first; each stays until `settle` records its receipt, which is False for
     a delivery that is not this channel's. `wait` returns when a reply may be waiting, or after so many seconds.
+    `report_members` says who is in a group now, for platforms that can tell (LEAK-4).
     """
 
     accept: Callable[[Inbound], Awaitable[Acknowledgement]]
     claim: Callable[[int], Awaitable[Sequence[Outbound]]]
     settle: Callable[[DeliveryId, Receipt], Awaitable[bool]]
     wait: Callable[[float], Awaitable[None]]
+    report_members: Callable[[Roster], Awaitable[None]] = _keep_nothing
 
 
 class Channel(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from instar.core.model.change import Acknowledgement
 from instar.core.model.ids import AccountId, ChannelName
-from instar.core.model.message import Chat, ChatType, Inbound, Outbound, Sender
+from instar.core.model.message import Chat, ChatType, Inbound, Outbound, Roster, Sender
 from instar.errors import ChannelError, InvariantBroken
 from instar.ports.channel import Capabilities, ChannelContext, Receipt
 
@@ -78,6 +78,15 @@ class MemoryChannel:
                 text=text,
                 mentioned=mentioned,
             )
+        )
+
+    async def report(self, group_id: str, member_ids: Sequence[str]) -> None:
+        """Say who is in a group now."""
+        if self._context is None:
+            raise InvariantBroken("a channel is started before it says who is in its groups")
+        chat = Chat(type="group", id=group_id)
+        await self._context.report_members(
+            Roster(channel=self._name, account_id=AccountId("default"), chat=chat, member_ids=tuple(member_ids))
         )
 
     async def wait_sent(self, count: int) -> Sequence[Outbound]:

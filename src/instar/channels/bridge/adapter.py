@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from instar.channels.bridge.parse import parse_inbound, parse_json, parse_number, parse_receipt
+from instar.channels.bridge.parse import parse_inbound, parse_json, parse_members, parse_number, parse_receipt
 from instar.channels.bridge.render import render_acknowledgement, render_outbound
 from instar.config.sections.channels import ChannelSettings
 from instar.core.model.ids import ChannelName, DeliveryId
@@ -76,6 +76,7 @@ class BridgeChannel:
         self._app = Starlette(
             routes=[
                 Route("/inbound", self._guarded(self._take), methods=["POST"]),
+                Route("/members", self._guarded(self._note_members), methods=["POST"]),
                 Route("/outbound", self._guarded(self._hand_out), methods=["GET"]),
                 Route("/outbound/{delivery_id}/receipt", self._guarded(self._settle), methods=["POST"]),
             ],
@@ -96,7 +97,7 @@ class BridgeChannel:
 
     @property
     def http_app(self) -> AsgiApp:
-        """The three routes."""
+        """The routes."""
         return self._app
 
     async def start(self, context: ChannelContext) -> None:
@@ -152,6 +153,10 @@ class BridgeChannel:
         body = await _read_body(request)
         inbound = parse_inbound(parse_json(body), channel=self._name)
         return JSONResponse(render_acknowledgement(await context.accept(inbound)))
+
+    async def _note_members(self, request: Request, context: ChannelContext) -> Response:
+        await context.report_members(parse_members(parse_json(await _read_body(request)), channel=self._name))
+        return JSONResponse({"ok": True})
 
     async def _hand_out(self, request: Request, context: ChannelContext) -> Response:
         query = request.query_params

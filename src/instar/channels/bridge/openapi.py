@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from instar import __version__
-from instar.channels.bridge.parse import INBOUND, RECEIPT
+from instar.channels.bridge.parse import INBOUND, MEMBERS, RECEIPT
 from instar.protocol.json_schema import build_object_schema
 from instar.protocol.params import Field
 
@@ -65,6 +65,7 @@ def build_openapi() -> dict[str, object]:
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
         "paths": {
             "/inbound": {"post": _operation("Post what a person wrote.", _ACCEPTED, body=INBOUND)},
+            "/members": {"post": _operation("Say who is in a group now.", _OK, body=MEMBERS)},
             "/outbound": {"get": {**_operation("Fetch replies that have no receipt yet.", _OWED), "parameters": query}},
             "/outbound/{deliveryId}/receipt": {
                 "post": {

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from instar.core.model.ids import AccountId, ChannelName, Instant
-from instar.core.model.message import Attachment, Chat, ChatType, Inbound, Sender
+from instar.core.model.message import Attachment, Chat, ChatType, Inbound, Roster, Sender
 from instar.errors import InvalidRequest
 from instar.ports.channel import Receipt
 from instar.protocol.params import Field, Params, check_params
@@ -18,10 +18,12 @@ from instar.protocol.params import Field, Params, check_params
 __all__ = [
     "ATTACHMENT_MAX_BYTES",
     "INBOUND",
+    "MEMBERS",
     "RECEIPT",
     "TEXT_MAX_BYTES",
     "parse_inbound",
     "parse_json",
+    "parse_members",
     "parse_number",
     "parse_receipt",
 ]
@@ -75,6 +77,21 @@ INBOUND: Final = (
     Field(name="replyToId", kinds=("string", "integer"), nullable=True, most=ID_MAX_CHARS),
     Field(name="at", kinds=("integer",), nullable=True, least=0),
     Field(name="attachments", kinds=("array",), nullable=True, most=64, items=_ATTACHMENT),
+)
+
+MEMBERS_MAX: Final = 20_000
+"""More than a group of any platform here shows to a bot."""
+
+MEMBERS: Final = (
+    Field(name="accountId", nullable=True, most=128),
+    Field(name="chat", kinds=("object",), required=True, closed=True, fields=_CHAT),
+    Field(
+        name="members",
+        kinds=("array",),
+        required=True,
+        most=MEMBERS_MAX,
+        items=Field(name="id", kinds=("string", "integer"), most=ID_MAX_CHARS),
+    ),
 )
 
 RECEIPT: Final = (
@@ -175,6 +192,20 @@ def _attachment(item: Params, index: int) -> Attachment:
     if size > ATTACHMENT_MAX_BYTES:
         raise _bad(f"{pointer}: must NOT have more than {ATTACHMENT_MAX_BYTES} bytes decoded", field=place)
     return Attachment(name=item.text("name"), mime_type=item.text("mimeType"), data_base64=data)
+
+
+def parse_members(body: Mapping[str, object], *, channel: ChannelName) -> Roster:
+    """The people of a group. Raises `InvalidRequest` that names what is wrong and where."""
+    params = check_params("members", MEMBERS, body)
+    chat = _chat(Params(params.record("chat")), sender_id="")
+    if chat.type == "direct" or not chat.id:
+        raise InvalidRequest("at /chat: members are those of a group or channel with an id", field="chat")
+    return Roster(
+        channel=channel,
+        account_id=AccountId(params.text("accountId").strip() or _DEFAULT_ACCOUNT),
+        chat=chat,
+        member_ids=tuple(str(one).strip() for one in params.list("members")),
+    )
 
 
 def parse_receipt(body: Mapping[str, object]) -> Receipt:

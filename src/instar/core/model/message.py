@@ -11,7 +11,7 @@ from typing import Literal
 
 from instar.core.model.ids import AccountId, ChannelName, DeliveryId, Instant
 
-__all__ = ["Attachment", "Chat", "ChatType", "Inbound", "Outbound", "Sender", "Target"]
+__all__ = ["Attachment", "Chat", "ChatType", "Inbound", "Outbound", "Roster", "Sender", "Target"]
 
 ChatType = Literal["direct", "group", "channel"]
 """One-to-one, a group of people, a room of a server (NORM-9)."""
@@ -41,6 +41,16 @@ class Sender:
     id: str
     name: str | None = None
     roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """Who is in a group or room now, as its platform says: everybody, ids in the platform's spelling."""
+
+    channel: ChannelName
+    account_id: AccountId
+    chat: Chat
+    member_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

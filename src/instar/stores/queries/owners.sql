@@ -8,9 +8,13 @@ INSERT INTO members (person, session_key, source, since_at) VALUES (:person, :se
 ON CONFLICT (person, session_key) DO NOTHING;
 
 -- name: drop_unlisted_members
--- Whoever is not on the list that a channel reports is in the group no more.
+-- Whoever is not on the list that a channel reports is in the group and its threads no more.
 DELETE FROM members
-WHERE session_key = :session_key AND person NOT IN (SELECT value FROM json_each(:persons));
+WHERE person NOT IN (SELECT value FROM json_each(:persons)) AND (
+    session_key = :session_key
+    OR (session_key >= :session_key || ':thread:' AND session_key < :session_key || ':thread;')
+    OR (session_key >= :session_key || ':topic:' AND session_key < :session_key || ':topic;')
+);
 
 -- name: list_members
 -- Who is in a group.
