@@ -72,10 +72,13 @@ class Call:
         return self.named(self.params.text(name), agent_id=agent_id)
 
     def named(self, text: str, *, agent_id: str | None = None) -> SessionKey:
-        """As `key`, for a text that stands elsewhere."""
+        """As `key`, for a text that stands elsewhere.
+
+        The refusal repeats what was written, not the key that it means: that would tell whose a linked or hidden id is.
+        """
         key = self.resolve(text, agent_id=agent_id)
         if not self.sight.sees(key):
-            raise NotFound(f"There is no session {key}", fix="List the sessions with `instar sessions list`.")
+            raise NotFound(f"There is no session {text.strip()}", fix="List the sessions with `instar sessions list`.")
         return key
 
     def resolve(self, text: str, *, agent_id: str | None = None) -> SessionKey:

@@ -110,7 +110,7 @@ async def _preview(call: Call, text: str, *, limit: int, max_chars: int) -> Mapp
     try:
         key = call.resolve(text)
         if not call.sight.sees(key):
-            return {"key": key, "status": "missing", "items": []}
+            return {"key": text, "status": "missing", "items": []}
         history = await call.gateway.sessions.history(key, limit=limit + PREVIEW_SCAN)
     except InstarError:
         return {"key": text, "status": "error", "items": []}
@@ -209,8 +209,12 @@ async def create_session(call: Call) -> object:
     agent = params.maybe_text("agentId")
     if params.text("label") and not call.sight.sees_all:
         raise Forbidden(f"missing scope: {ADMIN}", why="a label was asked for", missing_scope=ADMIN)
+    key = call.key("key", agent_id=agent) if params.text("key") else None
+    if key is not None and (params.text("model") or params.text("thinkingLevel")) and not call.may_command(key):
+        why = "who only writes in a group chooses neither its model nor how it thinks"
+        raise Forbidden(f"missing scope: {ADMIN}", why=why, missing_scope=ADMIN)
     new = NewSession(
-        key=call.key("key", agent_id=agent) if params.text("key") else None,
+        key=key,
         owner=call.caller.principal,
         agent_id=AgentId(agent) if agent else None,
         label=params.maybe_text("label"),

@@ -18,6 +18,7 @@ from instar.core.model.decision import Decision
 from instar.core.model.ids import AccountId, ChannelName
 from instar.core.model.message import ChatType, Inbound, Target
 from instar.core.model.session import Delivery, Naming, Origin, Session
+from instar.core.routing.grammar import is_group_key
 from instar.core.routing.identity import Links, resolve_dock_target
 from instar.core.routing.normalize import DEFAULT_ACCOUNT, normalize_peer
 
@@ -174,9 +175,10 @@ def decide_reply_route(session: Session | None, message_target: Target | None) -
 def decide_dock(session: Session | None, facts: DockFacts, links: Links) -> DockDecision:
     """Whether the session's answers go to the sender's place on another channel from now on (DOCK-2…5).
 
-    Docking to the channel one writes from undoes a dock: the route follows the messages again (DOCK-7).
+    Docking to the channel one writes from undoes a dock: the route follows the messages again (DOCK-7). A client that
+    names a group's session writes from no group, so the session is asked too: its words stay where they are (LEAK-4).
     """
-    if facts.chat_type != "direct":
+    if facts.chat_type != "direct" or (session is not None and is_group_key(session.key)):
         return DockDecision(outcome="not_direct", rule="DOCK-2")
     sender = normalize_peer(facts.channel, kind="direct", peer_id=facts.sender_id, numbers=links.numbers)
     if not sender:

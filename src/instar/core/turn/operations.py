@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from instar.core.lifecycle.reset import apply_reset
 from instar.core.model.change import CloseReason, Noted, SessionChange, SessionFacts
@@ -34,12 +35,15 @@ class Creation:
 
 
 def plan_create(facts: SessionFacts, creation: Creation, *, who: str) -> SessionChange:
-    """A new session; one that is there already only takes the label and the overrides that are given."""
+    """A new session; one that is there already only takes the label and the overrides that are given.
+
+    What else is set for it stays: whoever may create may not lift a send policy by that.
+    """
     noted = Noted(decision=Decision(kind="reset", outcome="create", rule="RPC-5"), who=who)
     old = facts.session
     if old is not None:
         naming = replace(old.naming, label=creation.label or old.naming.label)
-        overrides = old.overrides if creation.overrides == Overrides() else creation.overrides
+        overrides = _lay_over(old.overrides, creation.overrides)
         changed = replace(touch_updated(old, facts.now), naming=naming, overrides=overrides)
         return SessionChange(session=changed, decisions=(noted,))
     now = facts.now
@@ -55,6 +59,17 @@ def plan_create(facts: SessionFacts, creation: Creation, *, who: str) -> Session
     )
     header = Header(id=creation.session_id, timestamp=now, cwd=creation.cwd, parent_session=creation.parent_session_id)
     return SessionChange(session=session, open=header, entries=tuple(creation.forked), decisions=(noted,))
+
+
+def _lay_over(old: Overrides, given: Overrides) -> Overrides:
+    """The overrides with those that are given; a login was chosen for a model and goes with it (CMD-6)."""
+    # Any: the values of several fields, each of its own type.
+    named: dict[str, Any] = {
+        one.name: value for one in fields(given) if (value := getattr(given, one.name)) is not None
+    }
+    if given.model_override is not None:
+        old = replace(old, auth_profile_override=None, auth_profile_override_source=None)
+    return replace(old, **named)
 
 
 def plan_manual_reset(

@@ -196,6 +196,9 @@ LINKS = build_links(
 )
 
 
+CLUB = replace(session(), key=SessionKey("agent:main:telegram:group:club"))
+
+
 def dock(state=None, *, target=DISCORD, **fields):
     facts = {"chat_type": "direct", "channel": TELEGRAM, "sender_id": "U7", "target_channel": target} | fields
     return decide_dock(state, DockFacts(**facts), LINKS)
@@ -216,6 +219,7 @@ def test_docking_names_the_account_that_sends():
     ("state", "fields", "outcome", "rule"),
     [
         (session(), {"chat_type": "group"}, "not_direct", "DOCK-2"),
+        (CLUB, {}, "not_direct", "DOCK-2"),
         (session(), {"sender_id": " "}, "sender_unknown", "DOCK-2"),
         (session(), {"sender_id": "U8"}, "not_linked", "DOCK-3"),
         (session(), {"target": SLACK}, "not_linked", "DOCK-3"),

@@ -57,7 +57,19 @@ def test_creating_what_is_there_changes_only_what_is_given() -> None:
     changed = plan_create(build_facts(old), CREATION, who="x")
     assert changed.session is not None
     assert (changed.session.naming.label, changed.session.overrides.thinking_level) == ("trip", "low")
+    assert changed.session.overrides.verbose_level == "on"
     assert changed.open is None
+
+
+@pytest.mark.parametrize(("given", "login"), [(Overrides(model_override="m"), None), (Overrides(), "mine")])
+def test_what_is_set_for_a_session_outlives_its_creation_anew(given: Overrides, login: str | None) -> None:
+    set_before = Overrides(send_policy="deny", model_override="old", auth_profile_override="mine")
+    old = replace(build_session(), overrides=set_before)
+    changed = plan_create(build_facts(old), replace(CREATION, overrides=given), who="x").session
+    assert changed is not None
+    assert changed.overrides.send_policy == "deny"
+    assert changed.overrides.model_override == (given.model_override or "old")
+    assert changed.overrides.auth_profile_override == login
 
 
 def test_a_manual_reset_closes_the_transcript_and_begins_another() -> None:

@@ -1,0 +1,73 @@
+"""What a person's own client cannot lift, learn or lead elsewhere (LEAK-4, LEAK-5)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from instar.core.model.ids import SessionKey
+from instar.core.policy.scopes import ADMIN
+from tests.builders.stories import sent_texts
+from tests.builders.town import ALICE, CLUB, PEOPLE, open_town
+from tests.builders.wire import run_story
+
+
+def test_a_refusal_does_not_tell_whom_an_id_belongs_to():
+    async def story():
+        async with open_town() as town, town.client("telegram:bob") as bob:
+            await town.populate()
+            for given in ("telegram:ann", "slack:U7"):
+                error = await bob.refusal("chat.history", {"sessionKey": given})
+                assert error["message"].startswith(f"There is no session {given}.")
+                (preview,) = (await bob.ask("sessions.preview", {"keys": [given]}))["previews"]
+                assert preview == {"key": given, "status": "missing", "items": []}
+
+    run_story(story)
+
+
+def test_creating_ones_own_session_again_lifts_no_send_policy():
+    async def story():
+        async with open_town() as town, town.client("alice") as alice, town.client() as owner:
+            await town.populate()
+            await owner.ask("sessions.patch", {"key": ALICE, "sendPolicy": "deny", "queueMode": "collect"})
+            entry = (await alice.ask("sessions.create", {"key": ALICE, "thinkingLevel": "low"}))["entry"]
+            assert (entry["sendPolicy"], entry["queueMode"], entry["thinkingLevel"]) == ("deny", "collect", "low")
+            error = await alice.refusal("chat.send", {"sessionKey": ALICE, "message": "hi", "idempotencyKey": "a"})
+            assert error["message"] == "send blocked by session policy"
+
+    run_story(story)
+
+
+@pytest.mark.parametrize("wish", [{"model": "test/scripted"}, {"thinkingLevel": "high"}])
+def test_a_guest_of_a_group_sets_nothing_for_it(wish):
+    async def story():
+        async with open_town() as town, town.client("telegram:bob") as bob, town.client() as owner:
+            await town.populate()
+            error = await bob.refusal("sessions.create", {"key": CLUB, **wish})
+            assert (error["code"], error["details"]["missingScope"]) == ("FORBIDDEN", ADMIN)
+            assert (await bob.ask("sessions.create", {"key": CLUB}))["key"] == CLUB
+            assert "thinkingLevel" not in (await owner.ask("sessions.describe", {"key": CLUB}))["session"]
+
+    run_story(story)
+
+
+def test_a_client_cannot_lead_the_answers_of_a_group_to_its_own_chat():
+    config = json.loads(json.dumps(PEOPLE))
+    config["channels"]["telegram"]["groupAllowFrom"] = ["ann"]
+    config["session"]["identityLinks"]["alice"].append("webchat:alice")
+
+    async def story():
+        async with open_town(config) as town, town.client("alice") as alice:
+            await town.populate()
+            await town.post("hello", sender="ann", group="club")
+            dock = {"sessionKey": CLUB, "message": "/dock-slack", "idempotencyKey": "d"}
+            await alice.ask("chat.send", dock)
+            told = await alice.event("chat", runId="d", state="final")
+            assert told["message"]["content"][0]["text"].startswith("Only a direct chat can be docked")
+            session = await town.world.store.load_session(SessionKey(CLUB))
+            assert (session.delivery.channel, session.delivery.docked) == ("telegram", False)
+            await town.post("club-secret", sender="bob", group="club")
+            assert not any("club-secret" in text for text in sent_texts(town.world, "slack"))
+
+    run_story(story)
