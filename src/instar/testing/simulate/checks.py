@@ -186,13 +186,13 @@ def _deliveries_by_mark(world: World) -> Counter[str]:
     """How often each answer is owed: by its own mark, which stands at its beginning and so in its first piece."""
     found: Counter[str] = Counter()
     for delivery in world.shadow.deliveries.values():
-        beginning = delivery.text.rpartition("\n\n")[2] if is_notice(delivery.text) else delivery.text
+        beginning = delivery.text.rpartition("\n\n")[2] if has_line_in_front(delivery.text) else delivery.text
         mark = find_marks(beginning.partition(" ")[0], "a")
         found.update(mark)
     return found
 
 
-def is_notice(text: str) -> bool:
+def has_line_in_front(text: str) -> bool:
     """Whether a line about the session stands in front of the answer (LOSS-7, LOSS-9)."""
     return text.startswith(("New session (", "(The conversation is longer"))
 
