@@ -58,6 +58,19 @@ def test_without_a_good_token_nothing_is_read(token, reason):
     run_story(story)
 
 
+def test_a_token_of_ones_own_does_not_forgive_guesses_at_the_gateways_secret():
+    async def story():
+        async with open_town() as town:
+            token = await town.token("alice")
+            for _ in range(6):
+                assert (await post(town.server, {"method": "health"}, token="wrong"))[0] == 401
+            assert (await post(town.server, {"method": "health"}, token=token))[0] == 200
+            told = [(await post(town.server, {"method": "health"}, token="wrong"))[0] for _ in range(6)]
+            assert told == [401] * 5 + [429]
+
+    run_story(story)
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [

@@ -126,6 +126,35 @@ def test_an_idle_connection_is_closed_when_its_token_expires():
     run_story(story)
 
 
+def test_an_expired_token_hears_nothing_more_before_the_next_tick():
+    async def story():
+        async with open_world() as (world, server), open_client(server) as owner:
+            token = (await make(server, expiresInMs=10_000))["token"]
+            async with open_client(server, auth={"token": token}) as client:
+                await client.ask("sessions.subscribe")
+                world.clock.advance(10)  # less than a tick
+                await owner.ask("sessions.create")
+                assert await client.closed() == (1008, "token expired")
+                assert [event["event"] for event in client.events] == []
+
+    run_story(story)
+
+
+def test_a_token_of_ones_own_does_not_forgive_guesses_at_the_gateways_secret():
+    async def story():
+        async with open_world() as (_, server):
+            token = (await make(server, scopes=["read"]))["token"]
+            for guess in range(6):
+                await refusal(server, f"wrong{guess}")
+            async with open_client(server, auth={"token": token}) as client:
+                assert (await client.ask("health"))["ok"]
+            for guess in range(6):
+                error, _ = await refusal(server, f"wrong too{guess}")
+            assert error["message"].startswith("too many wrong secrets")
+
+    run_story(story)
+
+
 def test_revoking_closes_what_is_open_and_lets_nobody_in():
     async def story():
         async with open_world() as (_, server):

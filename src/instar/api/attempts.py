@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from instar.api.settings import Limits
 from instar.core.model.caller import Caller
+from instar.core.model.token import TOKEN_PREFIX
 from instar.core.policy.rate import BackoffSettings, RateSettings
 from instar.errors import QueueFull
 from instar.ports.clock import Clock
@@ -93,17 +94,17 @@ class AttemptGuard:
 
         async def watch(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._note(key, message)
+                self._note(key, message, forgives=not _is_somebodys(credentials))
             await send(message)
 
         await self._app(scope, receive, watch)
 
-    def _note(self, key: str, message: Mapping[str, object]) -> None:
+    def _note(self, key: str, message: Mapping[str, object], *, forgives: bool) -> None:
         status = int(str(message["status"]))
         if status == UNAUTHORIZED:
             self._attempts.failures.failed(key)
             log.info("token_refused", address=key)
-        elif status < BAD:
+        elif status < BAD and forgives:
             # Any other refusal may have come before the token was looked at, and forgives nothing.
             self._attempts.failures.succeeded(key)
 
@@ -113,8 +114,13 @@ def _door(path: str) -> str:
     return "/".join(path.split("/", 3)[:3])
 
 
+def _is_somebodys(credentials: str) -> bool:
+    """Whether a token of a person or program is shown: its holder may still be guessing at the gateway's own secret."""
+    return credentials.partition(" ")[2].strip().startswith(TOKEN_PREFIX)
+
+
 def _is_inbound(scope: Scope) -> bool:
-    return scope["method"] == "POST" and scope["path"].endswith("/inbound")
+    return scope["method"] == "POST" and str(scope["path"]).endswith("/inbound")
 
 
 def _refuse(why: str, wait_ms: int) -> JSONResponse:

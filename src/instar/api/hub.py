@@ -34,6 +34,7 @@ from instar.core.model.event import (
     ShuttingDown,
     TokenRevoked,
 )
+from instar.core.model.ids import Instant
 from instar.core.policy.ownership import decide_hearing
 from instar.ports.clock import Clock
 from instar.protocol.frames import encode_event_head
@@ -115,8 +116,9 @@ class Hub:
         """Hand events to the connections that want them."""
         if not self._connections:
             return
+        now = self._clock.now()
         for out in outs:
-            listeners = [connection for connection in self._connections if connection.hears(out)]
+            listeners = [one for one in self._connections if one.hears(out) and not self._has_ended(one, now)]
             if not listeners:
                 continue
             try:
@@ -136,6 +138,12 @@ class Hub:
                         continue
             if asked:
                 self._hearing.hold(out, head, asked)
+
+    def _has_ended(self, connection: Connection, now: Instant) -> bool:
+        """Whether a client's token has come to its end: it is sent away instead of being told one more thing."""
+        if has_expired(connection.caller, now=now):
+            connection.dismiss("token expired")
+        return connection.is_dismissed
 
     def _dismiss(self, why: str, is_meant: Callable[[Caller], bool]) -> None:
         for connection in self._connections:

@@ -119,10 +119,14 @@ class SocketDoor:
         return self.services.signins.find(websocket.cookies.get(cookie_name(websocket))) if is_own else None
 
     def _note_attempt(self, websocket: WebSocket, decided: Accepted | Rejected) -> None:
-        """Count a wrong secret; a right one forgives what went before. What was malformed was no guess."""
+        """Count a wrong secret; the right one forgives what went before. What was malformed was no guess.
+
+        A token of somebody's own forgives nothing: between its uses they could guess at the gateway's secret for ever.
+        """
         key = _address_of(websocket)
         if isinstance(decided, Accepted):
-            self.attempts.failures.succeeded(key)
+            if decided.caller.token_id is None or decided.device_token is not None:
+                self.attempts.failures.succeeded(key)
         elif decided.is_guess:
             self.attempts.failures.failed(key)
 
