@@ -30,6 +30,7 @@ def build_field_schema(one: Field) -> dict[str, object]:
 
 def _kind_schema(one: Field, kind: str) -> dict[str, object]:
     least, most = one.least, one.most
+    bounds: dict[str, object]
     match kind:
         case "string":
             bounds = {"minLength": least, "maxLength": most, "enum": list(one.choices) or None}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from instar import __version__
@@ -17,12 +17,12 @@ from instar.protocol.params import Field
 
 __all__ = ["build_openapi"]
 
-_ERROR: Final = {
+_ERROR: Final[Mapping[str, object]] = {
     "type": "object",
     "properties": {"error": {"type": "string"}, "field": {"type": "string"}},
     "required": ["error"],
 }
-_ACCEPTED: Final = {
+_ACCEPTED: Final[Mapping[str, object]] = {
     "type": "object",
     "properties": {
         "inboundId": {"type": "string"},
@@ -32,12 +32,12 @@ _ACCEPTED: Final = {
     },
     "required": ["inboundId", "status"],
 }
-_OWED: Final = {
+_OWED: Final[Mapping[str, object]] = {
     "type": "object",
     "properties": {"messages": {"type": "array", "items": {"type": "object"}}},
     "required": ["messages"],
 }
-_OK: Final = {"type": "object", "properties": {"ok": {"const": True}}, "required": ["ok"]}
+_OK: Final[Mapping[str, object]] = {"type": "object", "properties": {"ok": {"const": True}}, "required": ["ok"]}
 
 _REFUSALS: Final = {
     "400": "The request makes no sense; `field` names what.",
@@ -79,7 +79,7 @@ def build_openapi() -> dict[str, object]:
 
 def _operation(
     summary: str,
-    answer: dict[str, object],
+    answer: Mapping[str, object],
     *,
     body: Sequence[Field] = (),
     more: dict[str, str] | None = None,
@@ -97,7 +97,7 @@ def _operation(
     return operation
 
 
-def _json(schema: dict[str, object]) -> dict[str, object]:
+def _json(schema: Mapping[str, object]) -> dict[str, object]:
     return {"application/json": {"schema": schema}}
 
 
