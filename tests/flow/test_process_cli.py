@@ -36,7 +36,7 @@ def test_status_tells_what_runs(gateway):
         (("sessions", "show", "a\u202eb"), "There is no session"),
         (("explain", "nothing"), "There is no session, message or turn"),
         (("import", "transcript", "/nowhere.jsonl"), "cannot be read"),
-        (("import", "transcript", "/etc/passwd"), "holds no transcript"),
+        (("import", "transcript", "/etc/passwd"), "/etc/passwd holds no transcript"),
         (("config", "get", "nothing"), "is not set"),
     ],
 )

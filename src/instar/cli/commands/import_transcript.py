@@ -52,7 +52,11 @@ def _send(flags: GatewayFlags, file: Path, session: str | None) -> Payload:
     with BlockingClient(address_finder(flags)(), timeout_s=max(flags.timeout_s, 60.0)) as gateway:
         name, data = _pack(file)
         params = {"name": name, "content": base64.b64encode(data).decode()}
-        return gateway.call("sessions.import", params | ({"key": session} if session else {}))
+        try:
+            return gateway.call("sessions.import", params | ({"key": session} if session else {}))
+        except InvalidRequest as error:
+            # The gateway knows the file by the name under which it was packed; the person does not.
+            raise InvalidRequest(error.what.replace(name, str(file)), field=error.field) from None
 
 
 def _pack(file: Path) -> tuple[str, bytes]:
