@@ -52,6 +52,22 @@ def test_a_guest_of_a_group_sets_nothing_for_it(wish):
     run_story(story)
 
 
+@pytest.mark.parametrize("field", ["thinking", "queueMode"])
+def test_a_guest_of_a_group_chooses_nothing_for_a_turn(field):
+    async def story():
+        async with open_town() as town, town.client("telegram:bob") as bob, town.client("alice") as alice:
+            await town.populate()
+            chosen = {field: {"thinking": "high", "queueMode": "interrupt"}[field]}
+            message = {"sessionKey": CLUB, "message": "hi", "idempotencyKey": "g"}
+            error = await bob.refusal("chat.send", message | chosen)
+            assert (error["code"], error["details"]["missingScope"]) == ("FORBIDDEN", ADMIN)
+            assert (await bob.ask("chat.send", message))["status"] == "started"
+            own = {"sessionKey": ALICE, "message": "hi", "idempotencyKey": "o"}
+            assert (await alice.ask("chat.send", own | chosen))["status"] == "started"
+
+    run_story(story)
+
+
 def test_a_client_cannot_lead_the_answers_of_a_group_to_its_own_chat():
     config = json.loads(json.dumps(PEOPLE))
     config["channels"]["telegram"]["groupAllowFrom"] = ["ann"]

@@ -13,7 +13,8 @@ from instar.core.model.caller import Caller
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.policy.ownership import owns
 from instar.core.policy.redaction import Redactor
-from instar.errors import NotFound
+from instar.core.policy.scopes import ADMIN
+from instar.errors import Forbidden, NotFound
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
 from instar.ports.operator import Auditor, ConfigKeeper, LogReader, NoAuditor, NoConfig, NoLog
@@ -95,6 +96,15 @@ class Call:
         if self.sight.sees_all or touch is None:
             return self.sight.sees_all
         return self.gateway.owners.may_command(self.caller, key, touch)
+
+    def check_may_set(self, key: SessionKey, *names: str) -> None:
+        """Raises `Forbidden` when one of the fields is given by somebody who may only write in a session (CMD-4): what
+        a guest of a group cannot say by a command they cannot say by a field.
+        """
+        given = next((name for name in names if self.params.text(name)), None)
+        if given is not None and not self.may_command(key):
+            why = f"{given} is for those who may give commands in this group"
+            raise Forbidden(f"missing scope: {ADMIN}", why=why, missing_scope=ADMIN)
 
     async def see(self, keys: Iterable[SessionKey]) -> tuple[SessionKey, ...]:
         """Those of the keys that the caller may touch, in order: for what was found otherwise than by a field."""

@@ -64,6 +64,7 @@ async def send_message(
 
 def _submission(call: Call, key: SessionKey, *, idempotency_key: str, queue_mode: str | None) -> Submission:
     params, caller = call.params, call.caller
+    call.check_may_set(key, "model", "thinking", "queueMode")
     text = params.text("message")
     check_text(text)
     attachments = parse_attachments(params.list("attachments"))

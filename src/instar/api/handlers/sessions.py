@@ -210,9 +210,8 @@ async def create_session(call: Call) -> object:
     if params.text("label") and not call.sight.sees_all:
         raise Forbidden(f"missing scope: {ADMIN}", why="a label was asked for", missing_scope=ADMIN)
     key = call.key("key", agent_id=agent) if params.text("key") else None
-    if key is not None and (params.text("model") or params.text("thinkingLevel")) and not call.may_command(key):
-        why = "who only writes in a group chooses neither its model nor how it thinks"
-        raise Forbidden(f"missing scope: {ADMIN}", why=why, missing_scope=ADMIN)
+    if key is not None:
+        call.check_may_set(key, "model", "thinkingLevel")
     new = NewSession(
         key=key,
         owner=call.caller.principal,
