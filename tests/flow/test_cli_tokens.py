@@ -68,6 +68,8 @@ def test_a_running_gateway_takes_the_token_at_once_and_lets_it_go_at_once(tmp_pa
         gateway.take(1)
         listed = instar("sessions", "list", "--json", "--token", made["token"])
         assert json.loads(listed.stdout)["count"] == 1
+        assert "Session store" not in instar("sessions", "list", "--token", made["token"]).stdout
+        assert "Session store: " in instar("sessions", "list").stdout
         other = json.loads(instar("tokens", "create", "--principal", "bob", "--json").stdout)
         shown = instar("status", "--token", other["token"])
         assert "Sessions: 0" in " ".join(shown.stdout.split())

@@ -150,7 +150,8 @@ def tell(listed: Payload, *, minutes: int | None, is_verbose: bool) -> None:
     if not rows:
         say(f"No sessions{within} in {listed.get('path')}.")
         return
-    say(f"Session store: {listed.get('path')}")
+    if listed.get("path"):  # a person's token is not told where files lie
+        say(f"Session store: {listed['path']}")
     say(f"Sessions listed: {len(rows)}" + (f" of {total}" if total > len(rows) else ""))
     if minutes is not None:
         say(f"Filtered to the last {minutes} minutes")
