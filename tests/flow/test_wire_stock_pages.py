@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.builders.wire import build_connect, open_client, open_server, run_story
+from tests.builders.devices import TestDevice
+from tests.builders.wire import TOKEN, build_connect, open_client, open_server, run_story
 
 OLD_PAGE = {
     "minProtocol": 3,
@@ -16,7 +17,6 @@ OLD_PAGE = {
     },
     "role": "operator",
     "scopes": ["operator.admin", "operator.approvals", "operator.pairing"],
-    "device": {"id": "91", "publicKey": "clm", "signature": "s", "signedAt": 1795191529843, "nonce": "3651c819"},
     "caps": ["tool-events"],
     "userAgent": "Mozilla/5.0",
     "locale": "en-US",
@@ -81,12 +81,12 @@ NEW_ASKS = [
     ("chat.history", {"sessionKey": "agent:main:stub-two", "limit": 20, "maxBytes": 65536}),
     ("chat.history", {"sessionKey": "agent:main:main", "inputRunIds": ["cc6b5afe"], "limit": 1000}),
     ("sessions.describe", {"key": "agent:main:main"}),
+    ("device.pair.list", {}),
 ]
 
 TOLERATED = [
     ("update.status", {}),
     ("node.list", {}),
-    ("device.pair.list", {}),
     ("exec.approval.list", {}),
     ("talk.catalog", {}),
     ("sessions.groups.list", {}),
@@ -100,8 +100,15 @@ TOLERATED = [
 def test_a_stock_page_gets_what_it_asks_for(page, asks):
     async def story():
         async with open_server() as (server, _), open_client(server, greet=False) as client:
-            await client.receive()
-            hello = await client.ask("connect", build_connect(**page))
+            challenge = (await client.receive())["payload"]
+            device = TestDevice().sign(
+                nonce=challenge["nonce"],
+                at=challenge["ts"],
+                token=TOKEN,
+                scopes=tuple(page["scopes"]),
+                client=page["client"],
+            )
+            hello = await client.ask("connect", build_connect(**page, device=device))
             assert hello["protocol"] == page["maxProtocol"]
             assert "operator.admin" in hello["auth"]["scopes"]
             for method, params in asks:
