@@ -71,6 +71,7 @@ def test_a_running_gateway_takes_the_token_at_once_and_lets_it_go_at_once(tmp_pa
         assert "Session store" not in instar("sessions", "list", "--token", made["token"]).stdout
         assert "Session store: " in instar("sessions", "list").stdout
         other = json.loads(instar("tokens", "create", "--principal", "bob", "--json").stdout)
+        assert instar("sessions", "list", "--token", other["token"]).stdout == "No sessions.\n"
         shown = instar("status", "--token", other["token"])
         assert "Sessions: 0" in " ".join(shown.stdout.split())
         assert "telegram" not in shown.stdout

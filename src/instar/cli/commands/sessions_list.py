@@ -148,9 +148,11 @@ def tell(listed: Payload, *, minutes: int | None, is_verbose: bool) -> None:
     rows, total = listed["sessions"], listed.get("totalCount", 0)
     within = "" if minutes is None else f" active within {minutes} minutes"
     if not rows:
-        say(f"No sessions{within} in {listed.get('path')}.")
+        # A person's token is not told where files lie.
+        place = f" in {listed['path']}" if listed.get("path") else ""
+        say(f"No sessions{within}{place}.")
         return
-    if listed.get("path"):  # a person's token is not told where files lie
+    if listed.get("path"):
         say(f"Session store: {listed['path']}")
     say(f"Sessions listed: {len(rows)}" + (f" of {total}" if total > len(rows) else ""))
     if minutes is not None:
