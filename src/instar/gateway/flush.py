@@ -110,9 +110,7 @@ class FlushRun:
                     turn_id=self.turn_id,
                     call_id=call.id,
                 )
-                output = await self.outside.wait(
-                    call_tool(self._tools(), call, context, clock=self.services.clock)
-                )
+                output = await self.outside.wait(call_tool(self._tools(), call, context, clock=self.services.clock))
                 await self._commit_result(call, output)
 
     def _tools(self) -> Mapping[str, Tool]:

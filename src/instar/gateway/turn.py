@@ -242,9 +242,7 @@ class Turn:
     async def _run_tool(self, call: ToolCall) -> None:
         self._news.tool_started(call)
         context = ToolContext(session_key=self.key, agent_id=self.agent_id, turn_id=self.turn_id, call_id=call.id)
-        output = await self._outside.wait(
-            call_tool(self._asking.tools(), call, context, clock=self._services.clock)
-        )
+        output = await self._outside.wait(call_tool(self._asking.tools(), call, context, clock=self._services.clock))
         await self._commit_result(call, output)
 
     async def _commit_result(self, call: ToolCall, output: ToolOutput) -> None:

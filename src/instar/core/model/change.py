@@ -8,7 +8,7 @@ into a session and one place that keeps the invariants (LOSS-3, WHY-1).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from instar.core.model.decision import Decision
@@ -130,7 +130,7 @@ class AcceptFacts:
     inbound_id: InboundId
     now: Instant
     session: Session | None = None
-    pairing: PairingFacts = PairingFacts()
+    pairing: PairingFacts = field(default_factory=PairingFacts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,8 +176,8 @@ class Recovered:
     """What a start found (LOSS-4): the new fence, the turns that were cut off, and what waits.
 
     `running` holds the inbox items of interrupted turns, `waiting` those whose lane had not come to them, both in
-    arrival order. `unknown` are deliveries that died between send and receipt (LOSS-5). `left_out` are messages that fell
-    to a full queue and of which the agent is still to be told (QUEUE-13).
+    arrival order. `unknown` are deliveries that died between send and receipt (LOSS-5). `left_out` are messages that
+    fell to a full queue and of which the agent is still to be told (QUEUE-13).
     """
 
     fence: int

@@ -154,7 +154,8 @@ class StoreEraser:
         params = found.params()
         if found or any([await self._engine.read(partial(ask, query=one, params=params)) for one in _PLANNED]):
             return found
-        if in_backups and await asyncio.to_thread(scan_backups, self._places, found.needles):
+        backups = await asyncio.to_thread(scan_backups, self._places, found.needles) if in_backups else ()
+        if backups:
             return found
         raise NotFound(
             f"Nothing is held about {person.name}",
