@@ -171,7 +171,9 @@ class LeakWorld:
             person = next(
                 one for one in self.cast.people for address in one.addresses if address == (target.channel, target.to)
             )
-            allowed = {self.cast.direct_circle(person, target.channel), ("mine", person.name)}
+            # A docked session answers at another address of the same person, whichever agent serves that channel.
+            allowed = {self.cast.direct_circle(person, channel) for channel, _ in person.addresses}
+            allowed.add(("mine", person.name))
         else:
             allowed = {("among", f"{target.channel} {target.to}")}
         for circle, word in self.words.found_in(outbound.text).items():
