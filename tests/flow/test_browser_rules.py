@@ -85,6 +85,19 @@ def test_a_link_opens_once_and_leaves_no_secret_in_the_address() -> None:
     run_story(story)
 
 
+def test_another_site_signs_nobody_in() -> None:
+    async def story() -> None:
+        async with open_server() as (server, _), open_client(server) as client:
+            link = await client.ask("dashboard.link")
+            for site in ("cross-site", "same-site"):
+                page = await ask(server, "GET", link["path"], Sec_Fetch_Site=site)
+                assert (page.status, "set-cookie" in page.headers) == (403, False)
+                assert "copy the link into the address bar" in page.body
+            assert (await ask(server, "GET", link["path"], Sec_Fetch_Site="none")).status == 303
+
+    run_story(story)
+
+
 def test_behind_tls_the_cookie_stays_there() -> None:
     async def story() -> None:
         async with open_server() as (server, _), open_client(server) as client:

@@ -60,7 +60,13 @@ class SignInPages:
         self._settings = settings
 
     async def sign_in(self, request: Request) -> Response:
-        """``GET /signin?code=…``: the cookie, and on to the first page."""
+        """``GET /signin?code=…``: the cookie, and on to the first page.
+
+        A link that another site leads to is refused: with one of their own, somebody could sign this browser in as
+        themselves without its owner noticing.
+        """
+        if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+            return _page("Another site led here. To sign in, copy the link into the address bar.")
         key = address_key(request.client.host if request.client else None, door="/signin")
         wait_ms = self._attempts.failures.wait_ms(key)
         if wait_ms:
