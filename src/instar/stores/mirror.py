@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
@@ -29,7 +30,7 @@ from instar.stores.mirror_folders import KeyFolders, find_keys
 from instar.stores.mirror_index import write_index
 from instar.stores.mirror_level import Leveller
 from instar.stores.mirror_places import MirrorPlaces
-from instar.stores.mirror_rows import Listed, list_agents, list_mirrored, load_lost, save_marks
+from instar.stores.mirror_rows import Listed, list_agents, list_mirrored, list_written_indices, load_lost, save_marks
 from instar.stores.mirror_strays import STRAYS_FIX, list_transcript_files, pick_strays
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Touched
@@ -98,6 +99,7 @@ class Mirror:
         self._told: deque[Touched] = deque()
         self._transcripts: set[SessionId] = set()
         self._agents: set[AgentId] = set()
+        self._indices: set[Path] = set()
         self._marks: dict[SessionId, Mark] = {}
         self._unsaved: dict[str, Mark | None] = {}
         self._wake, self._wake_index = asyncio.Event(), asyncio.Event()
@@ -204,6 +206,8 @@ class Mirror:
             after = rows[-1].place
         self._transcripts |= set(await self._store.engine.read(load_lost))
         self._agents |= set(await self._store.engine.read(list_agents))
+        # An agent whose last session was deleted just before a crash has no row that would lead to its index.
+        self._indices |= set(await self._store.engine.read(list_written_indices))
         self._wake_index.set()
 
     def _is_level(self, row: Listed) -> bool:
@@ -267,16 +271,20 @@ class Mirror:
         """Rewrite the index of every agent of which a session changed. Raises OSError; what is not done stays noted."""
         async with self._writing:
             agents = sorted(self._agents)
-            if not agents:
+            self._indices = {path for path in self._indices if path.exists()}
+            paths = self._indices | {self._places.index(agent_id) for agent_id in agents}
+            if not paths:
                 return
             known = await self._store.engine.read(list_agents)
-            for path in sorted({self._places.index(agent_id) for agent_id in agents}):
+            for path in sorted(paths):
                 sharing = [agent_id for agent_id in {*known, *agents} if self._places.index(agent_id) == path]
                 self._agents -= set(sharing)
+                self._indices.discard(path)
                 try:
                     kept = await write_index(self._store, path, sorted(sharing), now=self._clock.now())
                 except BaseException:
                     self._agents |= set(sharing)
+                    self._indices.add(path)
                     raise
                 if kept is not None:
                     log.warning(MIRROR_CONFLICT, path=str(path), kept=str(kept))

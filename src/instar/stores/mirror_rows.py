@@ -23,6 +23,7 @@ __all__ = [
     "Mirrored",
     "list_agents",
     "list_mirrored",
+    "list_written_indices",
     "load_index_slice",
     "load_lost",
     "load_mark",
@@ -112,6 +113,11 @@ def load_mark(tx: Transaction, owner: str) -> Mark | None:
     """How the mirror left the file of a transcript, or of an index."""
     row = tx.one("load_mark", {"owner": owner})
     return Mark(path=Path(row[0]), seq=row[1], size=row[2], changed_ns=row[3]) if row is not None else None
+
+
+def list_written_indices(tx: Transaction) -> list[Path]:
+    """The indices that the mirror has written, also of agents that have no session any more."""
+    return [Path(row[0]) for row in tx.all("list_written_indices", {})]
 
 
 def save_marks(tx: Transaction, marks: Mapping[str, Mark | None]) -> None:

@@ -380,6 +380,19 @@ def test_an_index_left_by_the_last_run_is_ours(world):
     assert not [path for path in world.folder.iterdir() if "conflict" in path.name or path.name.endswith(".tmp")]
 
 
+def test_an_index_names_no_session_that_was_the_last_and_is_gone(world):
+    async def scenario():
+        async with world.run():
+            await world.talk.begin(build_message(1, None))
+        async with world.opened() as store:
+            await store.delete_session(KEY, now=NOW, decisions=[])
+        async with world.run():
+            await world.mirror.flush()
+            assert world.index() == {}
+
+    asyncio.run(scenario())
+
+
 def test_what_was_written_while_the_mirror_was_away_is_made_up_for(world):
     async def scenario():
         async with world.run():

@@ -2,6 +2,10 @@
 -- What the mirror last left in a file.
 SELECT path, seq, size, changed_ns FROM mirror WHERE owner = :owner;
 
+-- name: list_written_indices
+-- Where the mirror has written an index.
+SELECT path FROM mirror WHERE owner LIKE 'index meant %';
+
 -- name: save_mark
 -- What the mirror left in a file now.
 INSERT INTO mirror (owner, path, seq, size, changed_ns) VALUES (:owner, :path, :seq, :size, :changed_ns)
