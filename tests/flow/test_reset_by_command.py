@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from instar.core.model.event import SessionChanged
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
@@ -151,3 +153,34 @@ async def test_what_was_closed_can_be_taken_up_again():
             "user: three",
             "assistant: You said: three",
         ]
+
+
+@pytest.mark.parametrize(
+    ("session", "text", "is_told"),
+    [
+        ({"dmScope": "main"}, "/new", True),
+        ({"dmScope": "main"}, "/new what now?", False),
+        ({"dmScope": "per-peer"}, "/new", False),
+    ],
+    ids=["the main session", "with a first prompt", "a session of one person"],
+)
+def test_a_bare_reset_of_the_main_session_brings_its_notes_along(session, text, is_told):
+    @story
+    async def play_it():
+        async with GatewayInMemory(build_config(session=session)) as world:
+            world.texts.notes = "# Notes of today and yesterday\n\nBread is out."
+            await say(world, "one")
+            await say(world, text)
+            seen = " ".join(str(message.content) for message in world.runner.requests[-1].messages)
+            assert ("Bread is out." in seen) is is_told
+
+    play_it()
+
+
+@story
+async def test_without_memory_a_bare_reset_brings_no_notes():
+    config = build_config(session={"dmScope": "main"}, memory={"enabled": False})
+    async with GatewayInMemory(config) as world:
+        world.texts.notes = "Bread is out."
+        await say(world, "/new")
+        assert "Bread is out." not in str(world.runner.requests[-1].messages)

@@ -172,6 +172,7 @@ class _Nobody:
 
     archive = load
     report = load
+    load_notes = load
 
     def is_writable(self, *_: object) -> bool:
         return False

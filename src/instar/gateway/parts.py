@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 from instar.config.load import Config
@@ -64,6 +65,10 @@ class SystemTexts(Protocol):
 
     def is_writable(self, agent_id: AgentId) -> bool:
         """Whether the agent's workspace may be written to, as far as the system can tell (FLUSH-3)."""
+        ...
+
+    async def load_notes(self, agent_id: AgentId, today: date) -> str:
+        """What the agent wrote down today and yesterday, as the model is told of it; empty if nothing (CMD-10)."""
         ...
 
     async def report(self, agent_id: AgentId) -> SystemText:

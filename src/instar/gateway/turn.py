@@ -170,7 +170,9 @@ class Turn:
 
     async def _begin(self) -> None:
         services = self._services
-        settings = services.begin_settings(self.key, self._items[-1])
+        settings = await services.with_notes(
+            services.begin_settings(self.key, self._items[-1]), self.key, self._command
+        )
         draws = services.draw_begin(len(self._items))
         contexts = await services.load_contexts(self.key, self._items)
 

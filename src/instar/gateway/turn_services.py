@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,8 +24,9 @@ from instar.core.model.entry import MessageEntry
 from instar.core.model.event import Event, MessageStored, RunEnded, SessionChanged
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.session import Session
+from instar.core.policy.command_kinds import Reset
 from instar.core.policy.model_choice import ModelNames
-from instar.core.routing.key import is_group_key
+from instar.core.routing.key import is_group_key, is_main_key
 from instar.core.turn.begin import BeginDraws, BeginSettings
 from instar.core.turn.entries import build_group_context
 from instar.core.turn.recover import read_steered
@@ -155,6 +157,15 @@ class TurnServices:
             zone=self.clock.zone(),
             default_model=self.model_names(agent_id).default,
         )
+
+    async def with_notes(self, settings: BeginSettings, key: SessionKey, command: Reset | None) -> BeginSettings:
+        """`settings` with what a bare reset of the agent's main session brings along (CMD-10)."""
+        config = self.parts.config()
+        is_bare = command is not None and not command.remainder
+        if not is_bare or not config.memory.enabled or not is_main_key(key, main_key=config.routing.keys.main_key):
+            return settings
+        today = datetime.fromtimestamp(self.clock.now() / 1000, self.clock.zone()).date()
+        return replace(settings, notes=await self.parts.texts.load_notes(settings.agent_id, today))
 
     def draw_begin(self, count: int) -> BeginDraws:
         """The ids that a begin for so many messages may need."""

@@ -12,10 +12,12 @@ import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import structlog
 
+from instar.core.context.notes import build_notes_text, choose_notes
 from instar.core.context.system import FILE_LIMIT_CHARS, WORKSPACE_FILES, SystemText, build_system_text
 from instar.core.model.ids import AgentId
 from instar.core.model.session import Session
@@ -70,6 +72,10 @@ class WorkspaceTexts:
         known = self._known.get(agent_id)
         return None if known is None else known[1]
 
+    async def load_notes(self, agent_id: AgentId, today: date) -> str:
+        """The notes of today and yesterday (CMD-10); a note that cannot be read is logged and left out."""
+        return await asyncio.to_thread(_read_notes, self._workspace_of(agent_id) / "memory", today)
+
     async def report(self, agent_id: AgentId) -> SystemText:
         """The text with a report of its files (STATUS-10)."""
         folder, prompt = self._workspace_of(agent_id), self._prompt_of(agent_id)
@@ -122,6 +128,14 @@ def _stat(path: Path) -> tuple[int, int] | None:
 
 def _read(folder: Path, prompt: str | None) -> SystemText:
     return build_system_text(prompt, [(name, _read_file(folder / name)) for name in WORKSPACE_FILES])
+
+
+def _read_notes(folder: Path, today: date) -> str:
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return ""
+    return build_notes_text([(name, _read_file(folder / name) or "") for name in choose_notes(names, today=today)])
 
 
 def _read_file(path: Path) -> str | None:

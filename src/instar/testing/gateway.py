@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -88,6 +89,7 @@ class PlainTexts:
 
     def __init__(self, config: Callable[[], Config] | None = None) -> None:
         self._config = config
+        self.notes = ""
 
     async def load(self, agent_id: AgentId, session: Session) -> str:  # noqa: ARG002 - one text for all agents
         """The text."""
@@ -97,6 +99,10 @@ class PlainTexts:
     def is_writable(self, agent_id: AgentId) -> bool:  # noqa: ARG002 - there is no folder that would forbid it
         """True: there is no folder that would forbid it."""
         return True
+
+    async def load_notes(self, agent_id: AgentId, today: date) -> str:  # noqa: ARG002 - notes stand in `notes`
+        """The notes that a test has put there, for every agent and day."""
+        return self.notes
 
     async def report(self, agent_id: AgentId) -> SystemText:  # noqa: ARG002 - one text for all
         """The text, made of no file."""
@@ -155,6 +161,7 @@ class GatewayInMemory:
         self.config = self._parse(config or {})
         self.archives = _NotedArchives()
         self.exports = _NotedExports()
+        self.texts = PlainTexts(lambda: self.config)
         self._tools = dict(tools or {})
         self._models = OneModel(model, fallbacks)
         self._channels: dict[ChannelName, MemoryChannel] = {}
@@ -192,7 +199,7 @@ class GatewayInMemory:
             ids=self.ids,
             runner=fuse_runner(self.runner, self.fuse),
             models=self._models,
-            texts=PlainTexts(lambda: self.config),
+            texts=self.texts,
             archiver=self.archives,
             exports=self.exports,
             tools={name: fuse_tool(tool, self.fuse) for name, tool in self._tools.items()},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,15 @@ def test_a_link_does_not_lead_an_export_outside(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="in its way"):
         export(folder, "file/talk.md")
     assert not (tmp_path / "talk.md").exists()
+
+
+def test_notes_of_today_and_yesterday_are_read_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "memory"
+    folder.mkdir()
+    for name in ("2026-02-27.md", "2026-02-28.md", "2026-03-01-bread.md", "other.md"):
+        (folder / name).write_text(f"words of {name}")
+    (folder / "2026-03-01.md").mkdir()
+    text = asyncio.run(texts_in(tmp_path).load_notes(MAIN, date(2026, 3, 1)))
+    assert ("words of 2026-02-28.md" in text, "words of 2026-03-01-bread.md" in text) == (True, True)
+    assert ("words of 2026-02-27.md" in text, "words of other.md" in text) == (False, False)
+    assert asyncio.run(texts_in(tmp_path / "nowhere").load_notes(MAIN, date(2026, 3, 1))) == ""

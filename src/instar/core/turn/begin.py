@@ -58,7 +58,8 @@ class BeginSettings:
     `zone` is the zone of the host (COMPAT-10), `cwd` what the header names as folder (TRANS-2), `default_model` is
     ``provider/model``, None without any model. `pinned_sender` is the one person whom the allow-list of a shared main
     session names (ENTRY-14), None if there is no such person. `group_main` is the main session that watches an isolated
-    group (STATE-3), None for any other session.
+    group (STATE-3), None for any other session. `notes` are the notes that a bare reset brings along (CMD-10), empty if
+    there are none.
     """
 
     agent_id: AgentId
@@ -68,6 +69,7 @@ class BeginSettings:
     default_model: str | None = None
     pinned_sender: str | None = None
     group_main: SessionKey | None = None
+    notes: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +248,8 @@ def _build_entries(
         "A new session was started at the person's wish. Greet them in one or two short sentences, confirm that this "
         f"is a fresh start, and ask what to do.{named}"
     )
+    if settings.notes:
+        prompt = f"{prompt}\n\n{settings.notes}"
     greeting = CustomMessageEntry(
         id=entry_ids[0], parent_id=None, timestamp=now, custom_type=GREETING_TYPE, content=prompt, display=False
     )

@@ -1,0 +1,36 @@
+"""Daily notes for a conversation that starts over (CMD-10, MEM-8)."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from instar.core.context.notes import NOTES_LIMIT_CHARS, build_notes_text, choose_notes
+
+TODAY = date(2026, 3, 1)
+
+
+def test_notes_of_yesterday_and_today_are_chosen_the_older_first():
+    names = ["2026-03-01.md", "2026-02-28-plans.md", "2026-02-27.md", "2026-03-02.md", "MEMORY.md", "2026-03-01-b.md"]
+    assert choose_notes(names, today=TODAY) == ("2026-02-28-plans.md", "2026-03-01-b.md", "2026-03-01.md")
+
+
+@pytest.mark.parametrize(
+    "name", ["2026-03-01.txt", "2026-03-01", "x2026-03-01.md", "2026-03-01plans.md", "２026-03-01.md"]
+)
+def test_what_is_named_otherwise_is_no_note(name):
+    assert choose_notes([name], today=TODAY) == ()
+
+
+def test_each_note_stands_under_its_name_and_an_empty_one_is_left_out():
+    text = build_notes_text([("2026-02-28.md", " Bread is out.\n"), ("2026-03-01.md", " \n")])
+    assert text == "# Notes of today and yesterday\n\n## memory/2026-02-28.md\n\nBread is out."
+    assert build_notes_text([("2026-03-01.md", "")]) == ""
+
+
+def test_too_much_loses_its_start():
+    text = build_notes_text([("2026-02-28.md", "a" * NOTES_LIMIT_CHARS), ("2026-03-01.md", "the end")])
+    assert text.startswith("# Notes of today and yesterday\n\n[earlier notes are left out]\naaa")
+    assert text.endswith("the end")
+    assert len(text) < NOTES_LIMIT_CHARS + 100
