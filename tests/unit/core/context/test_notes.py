@@ -17,7 +17,7 @@ def test_notes_of_yesterday_and_today_are_chosen_the_older_first():
 
 
 @pytest.mark.parametrize(
-    "name", ["2026-03-01.txt", "2026-03-01", "x2026-03-01.md", "2026-03-01plans.md", "２026-03-01.md"]
+    "name", ["2026-03-01.txt", "2026-03-01", "x2026-03-01.md", "2026-03-01plans.md", "\uff12026-03-01.md"]
 )
 def test_what_is_named_otherwise_is_no_note(name):
     assert choose_notes([name], today=TODAY) == ()
