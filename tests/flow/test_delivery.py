@@ -189,6 +189,20 @@ async def test_an_old_reply_whose_fate_is_unknown_is_held_and_shown():
 
 
 @story
+async def test_a_held_reply_stays_held_when_the_clock_is_set_back():
+    async with GatewayInMemory(build_config()) as world:
+        await crash_between_send_and_receipt(world)
+        world.clock.jump(world.clock.now() + 601_000)
+        await world.restart(kill=True)
+        await world.settle()
+        world.clock.jump(world.clock.now() - 86_400_000)
+        await world.restart()
+        await world.settle()
+        assert len(sent_texts(world)) == 1
+        assert await deliveries(world) == [("unknown", 1, "held")]
+
+
+@story
 async def test_a_channel_that_tells_repeats_gets_it_again_however_old_it_is():
     async with GatewayInMemory(build_config()) as world:
         world.channel("telegram")._capabilities = Capabilities(tells_repeats=True)

@@ -137,6 +137,8 @@ class Outbox:
                 await self._decide_unknown(row)
 
     async def _decide_unknown(self, row: DeliveryRow) -> None:
+        if row.reason == _HELD:
+            return  # decided at an earlier start; a clock that was set back makes it no younger
         now = self._clock.now()
         name = row.outbound.target.channel
         channel = self._channels.get(name)
@@ -146,8 +148,6 @@ class Outbox:
             created_at=row.created_at,
             now=now,
         )
-        if step.state == "unknown" and row.reason == _HELD:
-            return  # decided at an earlier start already
         decision = Decision(
             kind="deliver",
             outcome="send_again" if step.state == "pending" else "held",

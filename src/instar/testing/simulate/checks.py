@@ -6,7 +6,9 @@ people wrote and were told, the platforms what they heard; here all three are he
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from typing import Final
 
 from instar.core.model.change import InboxItem
 from instar.core.model.entry import AnyEntry, AssistantMessage, MessageEntry, UserMessage
@@ -22,6 +24,8 @@ from instar.testing.simulate.world import World
 __all__ = ["check_story"]
 
 ALL = 1_000_000
+
+_BEGINNING: Final = re.compile(r"(?:\A|\n\n)(a\d+a)\b")
 
 
 async def check_story(world: World) -> None:
@@ -183,18 +187,11 @@ def _check_replies(
 
 
 def _deliveries_by_mark(world: World) -> Counter[str]:
-    """How often each answer is owed: by its own mark, which stands at its beginning and so in its first piece."""
+    """How often each answer is owed: by its own mark, with which it begins, perhaps behind a line of the gateway's."""
     found: Counter[str] = Counter()
     for delivery in world.shadow.deliveries.values():
-        beginning = delivery.text.rpartition("\n\n")[2] if has_line_in_front(delivery.text) else delivery.text
-        mark = find_marks(beginning.partition(" ")[0], "a")
-        found.update(mark)
+        found.update(_BEGINNING.findall(delivery.text)[:1])
     return found
-
-
-def has_line_in_front(text: str) -> bool:
-    """Whether a line about the session stands in front of the answer (LOSS-7, LOSS-9)."""
-    return text.startswith(("New session (", "(The conversation is longer"))
 
 
 def _asked(world: World, items: dict[int, InboxItem], mark: str) -> list[Sent]:
