@@ -188,6 +188,14 @@ def test_a_greeting_names_a_model_that_is_not_the_default():
     assert "now run as" not in prompt("test/small")
 
 
+@pytest.mark.parametrize(("remainder", "are_told"), [("", True), ("what now?", False)], ids=["bare", "with a prompt"])
+def test_notes_come_along_at_a_bare_reset_and_at_no_other(remainder, are_told):
+    command = Reset(trigger="/new", remainder=remainder)
+    noted = replace(SETTINGS, notes="# Notes of today and yesterday")
+    begun = begin(build_facts(build_session(), leaf="e9"), command=command, settings=noted)
+    assert ("Notes of today" in str(begun.change.entries[0])) is are_told
+
+
 def test_choosing_the_default_model_clears_the_choice():
     old = replace(build_session(), overrides=Overrides(provider_override="test", model_override="large"))
     facts = build_facts(old, leaf="e9")
