@@ -360,7 +360,7 @@ def test_what_is_no_transcript_is_refused_by_its_name(instar, tmp_path):
     file.write_text("hello")
     code, out, _ = instar("import", "transcript", file, "--json")
     assert code == 1
-    assert json.loads(out)["error"].startswith("notes.txt.zst holds no transcript")
+    assert json.loads(out)["error"].startswith(f"{file} holds no transcript")
     code, _, err = instar("import", "transcript", tmp_path / "missing")
     assert code == 1
     assert "No such file" in err

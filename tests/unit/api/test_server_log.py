@@ -5,11 +5,24 @@ from __future__ import annotations
 import logging
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
+from instar.api import server_log
 from instar.api.server_log import follow_server_log
 
 
+@pytest.fixture
+def plain_logs(monkeypatch: pytest.MonkeyPatch):
+    """Logs without the level that another test may have set for its gateway."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    monkeypatch.setattr(server_log, "log", structlog.get_logger())
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("plain_logs")
 def test_notes_about_strangers_are_for_debugging_and_defects_are_errors(capsys: pytest.CaptureFixture[str]) -> None:
     follow_server_log()
     follow_server_log()
