@@ -1,8 +1,8 @@
 """Drawn stories keep every promise of "nothing is lost" (LOSS-1…9), for as long as the run allows.
 
 ``--simulate SECONDS`` says for how long, 100 if nobody says; the stories are the same in every run, as many as fit, up
-to a number: a fast machine must not meet stories that nobody has read yet. `make simulate` goes further: on all cores, and
-on from where it stopped.
+to a number: a fast machine must not meet stories that nobody has read yet. `make simulate` goes further: on all cores,
+and on from where it stopped.
 """
 
 from __future__ import annotations
