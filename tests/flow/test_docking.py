@@ -115,3 +115,47 @@ async def test_the_command_is_a_message_by_a_person_and_has_its_reason_on_record
         assert session.lifecycle.last_interaction_at == world.clock.now()
         await say(world, "/why")
         assert "discord" in sent_texts(world)[-1]
+
+
+def shared(**session):
+    """One session for everybody, in which ann has docked."""
+    return build_config(
+        session={"dmScope": "main", "identityLinks": LINKS, **session}, channels=("telegram", "discord")
+    )
+
+
+@story
+async def test_a_dock_of_a_shared_session_leads_away_nobody_elses_answers():
+    async with GatewayInMemory(shared()) as world:
+        await say(world, "one")
+        await say(world, "/dock-discord")
+        await say(world, "bob's secret", sender="bob")
+        assert sent_texts(world, "telegram", to="bob") == ["You said: bob's secret"]
+        assert sent_texts(world, "discord") == []
+        await say(world, "from there", channel="discord", sender="anND")
+        await say(world, "two")
+        assert sent_texts(world, "discord", to="AnnD") == ["You said: from there", "You said: two"]
+        rows = await read_decisions(world, "agent:main:main", kind="deliver")
+        sources = [row.decision.inputs["source"] for row in rows if "source" in row.decision.inputs]
+        assert sources == ["others_dock", "docked", "docked"]
+
+
+@story
+async def test_a_dock_of_a_shared_session_leads_no_answer_out_of_a_group():
+    async with GatewayInMemory(shared(groupScope="main")) as world:
+        await say(world, "one")
+        await say(world, "/dock-discord")
+        await say(world, "for all", chat_type="group", chat_id="club", mentioned=True)
+        assert sent_texts(world, "telegram", to="club")[0].endswith("for all")
+        assert sent_texts(world, "discord") == []
+
+
+@story
+async def test_a_dock_ends_with_the_link_that_allowed_it():
+    async with GatewayInMemory(shared()) as world:
+        await say(world, "one")
+        await say(world, "/dock-discord")
+        world.configure(build_config(session={"dmScope": "main"}, channels=("telegram", "discord")))
+        await say(world, "two")
+        assert sent_texts(world, "telegram", to="AnnT")[-1] == "You said: two"
+        assert sent_texts(world, "discord") == []

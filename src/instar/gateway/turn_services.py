@@ -185,6 +185,7 @@ class TurnServices:
             send_policy=config.send,
             main_key=config.routing.keys.main_key,
             text_max_chars=self.text_limit,
+            links=config.routing.keys.links,
             notice=notice,
         )
 

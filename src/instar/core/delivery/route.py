@@ -4,7 +4,9 @@ What belongs here: routes as values and how messages and `/dock-<channel>` chang
 (`instar.core.routing.identity`), whether anything may leave (`instar.core.policy.send`), and sending it.
 
 A session remembers one route: where the last message came from, or where its person docked it. A docked route holds
-until another dock command: messages from elsewhere do not move it (DOCK-7). Ids keep the spelling of their platform,
+until another dock command: messages from elsewhere do not move it (DOCK-7). It holds for the answers to the person who
+is reached there, and for nobody else's: in a session that several people share, everybody else is answered where they
+wrote (LEAK-4). Ids keep the spelling of their platform,
 since platforms compare them as they are (NORM-8, DOCK-6).
 """
 
@@ -19,7 +21,7 @@ from instar.core.model.ids import AccountId, ChannelName
 from instar.core.model.message import ChatType, Inbound, Target
 from instar.core.model.session import Delivery, Naming, Origin, Session
 from instar.core.routing.grammar import is_group_key
-from instar.core.routing.identity import Links, resolve_dock_target
+from instar.core.routing.identity import Links, are_one_person, resolve_dock_target
 from instar.core.routing.normalize import DEFAULT_ACCOUNT, normalize_peer
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "build_reply_target",
     "decide_dock",
     "decide_reply_route",
+    "holds_dock",
     "is_pinned_to_another",
     "resolve_last_target",
     "resolve_route",
@@ -42,11 +45,14 @@ DockOutcome = Literal["docked", "undocked", "not_direct", "sender_unknown", "not
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyRoute:
-    """Where a reply goes. `target` is None when the session has no route: the reply stays inside."""
+    """Where a reply goes. `target` is None when the session has no route: the reply stays inside.
+
+    ``others_dock`` says that the session is docked for another person than the one who wrote.
+    """
 
     target: Target | None
     rule: str
-    source: Literal["docked", "message", "last", "none"]
+    source: Literal["docked", "others_dock", "message", "last", "none"]
 
     def as_decision(self) -> Decision:
         """The record of this decision (WHY-1)."""
@@ -157,14 +163,33 @@ def resolve_last_target(session: Session) -> Target | None:
     )
 
 
-def decide_reply_route(session: Session | None, message_target: Target | None) -> ReplyRoute:
+def holds_dock(session: Session, inbound: Inbound, links: Links) -> bool:
+    """Whether a docked route is for the answer to a message: its sender wrote directly and is reached there (DOCK-7).
+
+    A session may be shared by several people, and a group may share it: whoever docked it has spoken for themselves.
+    """
+    delivery = session.delivery
+    if not delivery.docked or inbound.chat.type != "direct" or not delivery.channel or not delivery.to:
+        return False
+    sender, docked = (
+        (channel, normalize_peer(channel, kind="direct", peer_id=peer_id, numbers=links.numbers))
+        for channel, peer_id in ((inbound.channel, inbound.sender.id), (delivery.channel, delivery.to))
+    )
+    return are_one_person(links, sender, docked)
+
+
+def decide_reply_route(session: Session | None, message_target: Target | None, *, is_dockers: bool) -> ReplyRoute:
     """Where a reply goes: the docked route, else back to the message, else the last route (ENTRY-3, DOCK-7).
 
     `message_target` is the place of the message that is answered; None for a turn that nobody's message began.
+    `is_dockers` says whether the session's dock is for who wrote it (`holds_dock`); nobody's message goes there.
     """
     last = resolve_last_target(session) if session is not None else None
-    if last is not None and session is not None and session.delivery.docked:
+    is_docked = last is not None and session is not None and session.delivery.docked
+    if is_docked and (is_dockers or message_target is None):
         return ReplyRoute(target=last, rule="DOCK-7", source="docked")
+    if is_docked:
+        return ReplyRoute(target=message_target, rule="LEAK-4", source="others_dock")
     if message_target is not None:
         return ReplyRoute(target=message_target, rule="ENTRY-3", source="message")
     if last is not None:

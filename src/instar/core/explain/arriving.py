@@ -93,6 +93,7 @@ _DELIVERIES: Final[Mapping[str, str]] = {
 }
 _ROUTES: Final[Mapping[str, str]] = {
     "docked": "the session is docked there",
+    "others_dock": "the session is docked for somebody else, and whoever wrote is answered where they wrote",
     "message": "the message came from there",
     "last": "the last message came from there",
 }

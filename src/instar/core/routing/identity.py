@@ -31,6 +31,7 @@ __all__ = [
     "LinkId",
     "LinkTable",
     "Links",
+    "are_one_person",
     "build_links",
     "parse_link_id",
     "person_segment",
@@ -166,6 +167,19 @@ def resolve_dock_target(
             if target is not None:
                 return target
     return None
+
+
+def are_one_person(links: Links, one: tuple[ChannelName, str], other: tuple[ChannelName, str]) -> bool:
+    """Whether two addresses, each a channel and an id in its normal spelling, are the same or stand in one group."""
+    if not one[1] or not other[1]:
+        return False
+    if one == other:
+        return True
+    for group in links.groups:
+        ids = [parse_link_id(each, links.known_channels) for each in group.ids]
+        if all(any(_is_same(each, *address, links.numbers) for each in ids) for address in (one, other)):
+            return True
+    return False
 
 
 def _is_same(link: LinkId, channel: ChannelName, peer_id: str, numbers: Mapping[str, str]) -> bool:

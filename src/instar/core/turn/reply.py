@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from instar.core.delivery.chunk import split_text
-from instar.core.delivery.route import build_reply_target, decide_reply_route
+from instar.core.delivery.route import ReplyRoute, build_reply_target, decide_reply_route, holds_dock
 from instar.core.delivery.silent import is_silent
 from instar.core.lifecycle.freshness import StaleReason
 from instar.core.lifecycle.reset import NOTICE_FIELD
@@ -23,6 +23,7 @@ from instar.core.model.session import Session
 from instar.core.policy.send import EgressKind, SendFacts, SendPolicy, decide_egress, decide_send
 from instar.core.queue.debounce import are_one_route
 from instar.core.queue.lane import Dropped
+from instar.core.routing.identity import NO_LINKS, Links
 from instar.core.turn.ends import build_expiry_notice
 
 __all__ = [
@@ -41,12 +42,14 @@ class ReplySettings:
     """What a reply needs to know. `text_max_chars` gives a channel's limit, None without one.
 
     `notice` is put in front of the first piece for a channel: the line about an automatic reset (LOSS-7). `thoughts`
-    stand between it and the words, `footer` behind them; none of the three is in the transcript's words.
+    stand between it and the words, `footer` behind them; none of the three is in the transcript's words. `links` say
+    whose a docked route is.
     """
 
     send_policy: SendPolicy
     main_key: str
     text_max_chars: Callable[[str], int | None]
+    links: Links = NO_LINKS
     notice: str | None = None
     thoughts: str | None = None
     footer: str | None = None
@@ -102,9 +105,10 @@ def plan_reply(
     silent = is_silent(text)
     if not text.strip():
         return Reply(silent=silent)
-    found = ((item, _find_target(item, session)) for item in reversed(items))
-    item, target = next(((item, target) for item, target in found if target is not None), (items[-1], None))
-    if target is None:
+    found = ((item, _find_route(item, session, settings.links)) for item in reversed(items))
+    item, route = next(((item, route) for item, route in found if route is not None), (items[-1], None))
+    target = None if route is None else route.target
+    if route is None or target is None:
         return Reply(silent=silent)
     verdict = decide_send(settings.send_policy, _facts(session, settings.main_key))
     egress = decide_egress(verdict, kind)
@@ -113,13 +117,13 @@ def plan_reply(
     parts = (settings.notice, settings.thoughts, text, settings.footer)
     shown = "\n\n".join(part for part in parts if part) if state == "pending" else text
     pieces = _split(shown, settings.text_max_chars(target.channel)) if state == "pending" else (text,)
-    record = _record(verdict.as_decision(), silent=silent)
+    records = (*_record_dock(route), _record(verdict.as_decision(), silent=silent))
     return Reply(
         deliveries=tuple(
             NewDelivery(delivery_id=draw(), target=target, text=piece, turn_id=turn_id, state=state, reason=reason)
             for piece in pieces
         ),
-        decisions=(Noted(decision=record, inbound_id=item.inbound_id, turn_id=turn_id),),
+        decisions=tuple(Noted(decision=one, inbound_id=item.inbound_id, turn_id=turn_id) for one in records),
         silent=silent,
     )
 
@@ -188,16 +192,23 @@ def _describe_expiry(fate: Dropped) -> Decision:
     return Decision(kind="queue", outcome="expired", rule="LOSS-2", inputs={"reason": fate.reason})
 
 
-def _find_target(item: InboxItem, session: Session) -> Target | None:
-    """Where the answer to `item` goes; None when nobody asked for it to leave."""
+def _find_route(item: InboxItem, session: Session, links: Links) -> ReplyRoute | None:
+    """How the answer to `item` goes; None when nobody asked for it to leave, or it has no way."""
     submission = item.submission
     if submission.session_key is not None and not submission.options.deliver:
         return None
     own = None if submission.session_key is not None else build_reply_target(submission.inbound)
-    route = decide_reply_route(session, own)
-    if route.source == "message" and route.target is not None and route.target.chat_type != "direct":
-        return replace(route.target, reply_to_id=submission.inbound.message_id)
-    return route.target
+    route = decide_reply_route(session, own, is_dockers=holds_dock(session, submission.inbound, links))
+    if route.target is None:
+        return None
+    if route.source in {"message", "others_dock"} and route.target.chat_type != "direct":
+        return replace(route, target=replace(route.target, reply_to_id=submission.inbound.message_id))
+    return route
+
+
+def _record_dock(route: ReplyRoute) -> tuple[Decision, ...]:
+    """Why an answer of a docked session went where it did; other answers go back to their message, which says it."""
+    return (route.as_decision(),) if route.source in {"docked", "others_dock"} else ()
 
 
 def _facts(session: Session, main_key: str) -> SendFacts:

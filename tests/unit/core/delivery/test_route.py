@@ -12,6 +12,7 @@ from instar.core.delivery.route import (
     build_reply_target,
     decide_dock,
     decide_reply_route,
+    holds_dock,
     is_pinned_to_another,
     resolve_last_target,
     resolve_route,
@@ -166,6 +167,7 @@ ROUTED = session(delivery=Delivery(channel=SLACK, to="S1", account_id=DEFAULT))
     ("state", "here", "to", "source", "rule"),
     [
         (DOCKED, HERE, "D1", "docked", "DOCK-7"),
+        (DOCKED, None, "D1", "docked", "DOCK-7"),
         (ROUTED, HERE, "U7", "message", "ENTRY-3"),
         (ROUTED, None, "S1", "last", "ENTRY-3"),
         (None, HERE, "U7", "message", "ENTRY-3"),
@@ -174,17 +176,24 @@ ROUTED = session(delivery=Delivery(channel=SLACK, to="S1", account_id=DEFAULT))
     ],
 )
 def test_a_reply_goes_to_the_dock_else_back_else_to_the_last_route(state, here, to, source, rule):
-    route = decide_reply_route(state, here)
+    route = decide_reply_route(state, here, is_dockers=True)
     assert (route.target.to if route.target else None, route.source, route.rule) == (to, source, rule)
 
 
+def test_a_dock_is_for_nobody_elses_answers():
+    route = decide_reply_route(DOCKED, HERE, is_dockers=False)
+    assert (route.target, route.source, route.rule) == (HERE, "others_dock", "LEAK-4")
+    assert decide_reply_route(DOCKED, None, is_dockers=False).source == "docked"
+
+
 def test_a_docked_route_leads_to_a_person():
-    assert decide_reply_route(DOCKED, HERE).target.chat_type == "direct"
+    assert decide_reply_route(DOCKED, HERE, is_dockers=True).target.chat_type == "direct"
 
 
 def test_a_route_is_recorded_without_ids():
-    assert decide_reply_route(ROUTED, HERE).as_decision().inputs == {"source": "message", "chat": "direct"}
-    nowhere = decide_reply_route(None, None).as_decision()
+    there = decide_reply_route(ROUTED, HERE, is_dockers=False).as_decision()
+    assert there.inputs == {"source": "message", "chat": "direct"}
+    nowhere = decide_reply_route(None, None, is_dockers=False).as_decision()
     assert (nowhere.kind, nowhere.outcome, nowhere.inputs["chat"]) == ("deliver", "nowhere", None)
 
 
@@ -202,6 +211,24 @@ CLUB = replace(session(), key=SessionKey("agent:main:telegram:group:club"))
 def dock(state=None, *, target=DISCORD, **fields):
     facts = {"chat_type": "direct", "channel": TELEGRAM, "sender_id": "U7", "target_channel": target} | fields
     return decide_dock(state, DockFacts(**facts), LINKS)
+
+
+@pytest.mark.parametrize(
+    ("state", "message", "holds"),
+    [
+        (DOCKED, {}, True),
+        (DOCKED, {"channel": DISCORD, "sender": "d1"}, True),
+        (DOCKED, {"sender": "U8"}, False),
+        (DOCKED, {"sender": " "}, False),
+        (DOCKED, {"chat": GROUP}, False),
+        (ROUTED, {}, False),
+        (session(delivery=Delivery(channel=DISCORD, docked=True)), {}, False),
+        (session(delivery=Delivery(to="D1", docked=True)), {}, False),
+        (session(delivery=Delivery(channel=DISCORD, to=" ", docked=True)), {}, False),
+    ],
+)
+def test_a_dock_holds_for_whoever_is_reached_there(state, message, holds):
+    assert holds_dock(state, inbound(**message), LINKS) is holds
 
 
 def test_docking_sends_answers_to_the_persons_place_on_the_other_channel():

@@ -342,6 +342,12 @@ def test_the_send_policy_says_who_decided(outcome, inputs, sentence):
         ("try_again", {"attempt": 1}, "The reply could not be sent and is tried again. X-1"),
         ("nowhere", {"source": "none"}, "The reply stayed inside: the session has no route to a channel. X-1"),
         ("discord", {"source": "docked"}, "The reply goes to discord: the session is docked there. X-1"),
+        (
+            "telegram",
+            {"source": "others_dock"},
+            "The reply goes to telegram: the session is docked for somebody else, and whoever wrote is answered where "
+            "they wrote. X-1",
+        ),
         ("discord", {}, "The reply goes to discord. X-1"),
     ],
 )

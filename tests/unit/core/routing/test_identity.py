@@ -12,6 +12,7 @@ from instar.core.routing.identity import (
     IdentityGroup,
     LinkId,
     Links,
+    are_one_person,
     build_links,
     parse_link_id,
     person_segment,
@@ -161,3 +162,22 @@ def test_the_tables_find_what_a_walk_through_all_groups_finds(drawn, channel, pe
 
     expected = next((each.name for each in groups if each.shared and holds(each)), None)
     assert sharing(links(*groups), channel, plain) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (("telegram", "7"), ("telegram", "7"), True),
+        (("telegram", "7"), ("discord", "d7"), True),
+        (("slack", "everywhere"), ("discord", "d7"), True),
+        (("telegram", "7"), ("discord", "d8"), False),
+        (("telegram", "8"), ("discord", "d8"), False),
+        (("telegram", ""), ("telegram", ""), False),
+        (("telegram", "7"), ("discord", ""), False),
+    ],
+)
+def test_two_addresses_are_one_person_where_one_group_holds_both(one, other, expected):
+    found = links(group("ann", "telegram:7", "discord:D7", "everywhere", shared=False), group("bob", "discord:d8"))
+    left, right = ((ChannelName(channel), peer_id) for channel, peer_id in (one, other))
+    assert are_one_person(found, left, right) is expected
+    assert are_one_person(found, right, left) is expected

@@ -14,6 +14,7 @@ from instar.core.model.message import Target
 from instar.core.model.session import Delivery, Overrides
 from instar.core.policy.send import SendPolicy
 from instar.core.queue.lane import Dropped
+from instar.core.routing.identity import IdentityGroup, build_links
 from instar.core.turn.reply import (
     ReplySettings,
     can_share_reply,
@@ -110,8 +111,26 @@ def test_a_client_may_ask_for_delivery_to_the_last_place():
 
 def test_a_docked_session_is_answered_where_it_is_docked():
     route = Delivery(channel=ChannelName("slack"), to="U1", docked=True)
-    (owed,) = reply("hi", session=replace(build_session(), delivery=route)).deliveries
-    assert owed.target.channel == "slack"
+    links = build_links(
+        (IdentityGroup(name="ann", ids=("telegram:7", "slack:U1")),), known_channels=frozenset({"telegram", "slack"})
+    )
+    item = build_item(sender="7")
+    planned = reply("hi", item, session=replace(build_session(), delivery=route), settings=replace(ALLOW, links=links))
+    assert planned.deliveries[0].target.channel == "slack"
+    assert [noted.decision.rule for noted in planned.decisions][0] == "DOCK-7"
+
+
+def test_whoever_did_not_dock_a_session_is_answered_where_they_wrote():
+    route = Delivery(channel=ChannelName("slack"), to="U1", docked=True)
+    planned = reply("hi", session=replace(build_session(), delivery=route))
+    assert planned.deliveries[0].target == target()
+    assert (planned.decisions[0].decision.rule, planned.decisions[0].decision.inputs["source"]) == (
+        "LEAK-4",
+        "others_dock",
+    )
+    group = build_item(chat_type="group", chat_id="club")
+    (owed,) = reply("hi", group, session=replace(build_session(), delivery=route)).deliveries
+    assert owed.target.reply_to_id == group.submission.inbound.message_id
 
 
 def test_silence_is_kept_back_and_noted():
