@@ -345,8 +345,10 @@ def test_the_send_policy_says_who_decided(outcome, inputs, sentence):
         (
             "telegram",
             {"source": "others_dock"},
-            "The reply goes to telegram: the session is docked for somebody else, and whoever wrote is answered where "
-            "they wrote. X-1",
+            (
+                "The reply goes to telegram: the session is docked for somebody else, and whoever wrote is answered "
+                "where they wrote. X-1"
+            ),
         ),
         ("discord", {}, "The reply goes to discord. X-1"),
     ],

@@ -117,7 +117,7 @@ def test_a_docked_session_is_answered_where_it_is_docked():
     item = build_item(sender="7")
     planned = reply("hi", item, session=replace(build_session(), delivery=route), settings=replace(ALLOW, links=links))
     assert planned.deliveries[0].target.channel == "slack"
-    assert [noted.decision.rule for noted in planned.decisions][0] == "DOCK-7"
+    assert planned.decisions[0].decision.rule == "DOCK-7"
 
 
 def test_whoever_did_not_dock_a_session_is_answered_where_they_wrote():
