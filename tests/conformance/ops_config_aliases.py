@@ -10,14 +10,18 @@ from instar.config.sections.agents import parse_agents
 from instar.config.sections.history import parse_history
 from instar.config.sections.maintenance import parse_maintenance
 from instar.config.sections.memory import parse_memory
+from instar.config.sections.models import parse_models
 from instar.config.sections.pruning import parse_pruning
+from instar.config.sections.routing import parse_routing
 from instar.core.context.pruning import resolve_mode
+from instar.core.model.fields import parse_session
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.policy.activation import resolve_activation
 from instar.core.policy.patch import Patch, decide_patch
 from instar.core.policy.patch_fields import PatchFacts
 from instar.core.queue.settings import parse_queue_mode
 from instar.core.routing.normalize import normalize_channel, normalize_chat_type, normalize_peer
+from instar.runners.catalog import build_model_names, list_models, supports_xhigh
 from tests.conformance import ops_pruning, ops_reset_freshness, ops_send_policy, ops_session_keys
 
 
@@ -48,10 +52,18 @@ def queue_mode(case):
 
 
 def patch(case):
+    config = apply_aliases(case.get("config") or {})
+    agents, key = parse_agents(config), SessionKey(case.get("key") or "agent:main:telegram:direct:1")
+    entry = {"sessionId": "00000000-0000-4000-8000-000000000000", **(case.get("entry") or {})}
+    models = parse_models(config, environ={})
     facts = PatchFacts(
-        key=SessionKey(case.get("key") or "agent:main:telegram:direct:1"),
+        key=key,
         now=Instant(case.get("now") or 0),
+        session=parse_session(entry, key=key, agent_id=agents.default_id) if case.get("entry") else None,
+        models=build_model_names(models, primary=agents.get(agents.default_id).model.primary) if config else None,
+        xhigh_models=frozenset(one.ref for one in list_models(models) if supports_xhigh(one)),
         is_admin=True,
+        main_key=parse_routing(config).keys.main_key,
     )
     decided = decide_patch(case["patch"], facts)
     return {"entry": dict(decided.fields)} if isinstance(decided, Patch) else {"error": decided.code}

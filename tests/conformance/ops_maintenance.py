@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from instar.config.aliases import apply_aliases
 from instar.config.sections.maintenance import parse_maintenance
+from instar.config.sections.routing import parse_routing
 from instar.core.lifecycle.maintenance import MaintenanceFacts, MaintenanceRow, plan_maintenance
 
 LISTS = ("modelRunPruned", "stale", "capped")
@@ -29,7 +30,7 @@ def maintain(case):
         now=case["now"],
         trigger=case["trigger"],
         active_key=case.get("activeKey"),
-        main_key=(config.get("session") or {}).get("mainKey") or "main",
+        main_key=parse_routing(config).keys.main_key,
     )
     plan = plan_maintenance(parse_maintenance(config), facts)
     return {

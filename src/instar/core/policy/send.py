@@ -15,7 +15,7 @@ from instar.core.model.decision import Decision
 from instar.core.model.ids import ChannelName
 from instar.core.model.message import ChatType
 from instar.core.model.session import SessionType
-from instar.core.routing.key import DEFAULT_MAIN_KEY, parse_key, strip_agent
+from instar.core.routing.key import DEFAULT_MAIN_KEY, parse_key, respell_key, respell_key_prefix, strip_agent
 from instar.core.routing.normalize import normalize_channel, normalize_chat_type
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "build_blocked_match",
     "decide_egress",
     "decide_send",
-    "decide_send_command",
     "parse_send_command",
     "parse_send_verdict",
 ]
@@ -216,12 +215,6 @@ def parse_send_command(text: str) -> SendCommand | None:
     return _COMMAND_WORDS.get(words[1].lower(), "usage") if len(words) == 2 else "usage"
 
 
-def decide_send_command(text: str, *, is_owner: bool) -> SendCommand | Literal["ignored"] | None:
-    """What becomes of a message that may be `/send`: `ignored` swallows it silently, None leaves it ordinary text."""
-    command = parse_send_command(text)
-    return "ignored" if command is not None and not is_owner else command
-
-
 def build_blocked_match(word: str) -> SendMatch:
     """What one word of `blocked: […]` matches (SEND-8, X-9)."""
     name = word.strip().lower()
@@ -248,7 +241,7 @@ class _View:
 
 
 def _view(facts: SendFacts) -> _View:
-    key = facts.key.strip().lower()
+    key = respell_key(facts.key.strip().lower())
     parsed = parse_key(key, main_key=facts.main_key)
     channels = (facts.channel, facts.entry_channel, facts.entry_last_channel, parsed.channel)
     types = (normalize_chat_type(facts.chat_type), normalize_chat_type(facts.entry_chat_type))
@@ -261,10 +254,12 @@ def _view(facts: SendFacts) -> _View:
 
 
 def _is_match(match: SendMatch, view: _View) -> bool:
-    prefix = match.key_prefix
+    # Rules written before `dm` became `direct` still mean what they meant: a prohibition must not fall silent (X-6).
+    prefix = None if match.key_prefix is None else respell_key_prefix(match.key_prefix)
+    raw_prefix = None if match.raw_key_prefix is None else respell_key_prefix(match.raw_key_prefix)
     return (
         match.channel in {None, view.channel}
         and match.chat_type in {None, view.chat_type}
         and (prefix is None or view.key.startswith(prefix) or view.short_key.startswith(prefix))
-        and (match.raw_key_prefix is None or view.key.startswith(match.raw_key_prefix))
+        and (raw_prefix is None or view.key.startswith(raw_prefix))
     )

@@ -71,6 +71,8 @@ __all__ = [
     "main_session_key",
     "parent_key",
     "parse_key",
+    "respell_key",
+    "respell_key_prefix",
     "row_kind",
     "short_key",
     "strip_agent",
@@ -218,6 +220,18 @@ def short_key(channel: str, account_id: str) -> str:
     name = normalize_channel(channel) or ChannelName(UNKNOWN_KEY)
     peer_id = normalize_peer(name, kind="direct", peer_id=account_id)
     return f"{_word(name)}:{escape_id(peer_id) or 'default'}"
+
+
+def respell_key(key: str) -> str:
+    """`key` with older kind words as they are stored; anything else of it stays as it is (X-6)."""
+    parts = key.split(":")
+    at = 2 if parts[0] == "agent" and len(parts) > 2 else 0
+    return ":".join([*parts[:at], *_respell(parts[at:])])
+
+
+def respell_key_prefix(prefix: str) -> str:
+    """The beginning of a key, as a rule writes it, with older kind words as they are stored (SEND-6, X-6)."""
+    return respell_key(f"{prefix}:").removesuffix(":")
 
 
 # ---------------------------------------------------------------- parts of derive
