@@ -240,9 +240,10 @@ def protection_of(row: MaintenanceRow, settings: MaintenanceSettings, facts: Mai
         return None
     if is_main_key(row.key, main_key=facts.main_key):
         return "main session"
-    if is_group_key(row.key) or (row.chat_type or "").strip().lower() in {"group", "channel", "room"}:
+    chat_type = (row.chat_type or "").strip().lower()
+    if is_group_key(row.key) or chat_type in {"group", "channel", "room"}:
         return "group"
-    if is_thread_key(row.key):
+    if is_thread_key(row.key) or chat_type in {"thread", "topic"}:
         return "thread"
     window = settings.preserve_recent_ms
     is_recent = window is not None and row.updated_at is not None and facts.now - row.updated_at <= window

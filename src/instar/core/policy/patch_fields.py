@@ -24,6 +24,9 @@ __all__ = ["FIELD_READERS", "LABEL_MAX_CHARS", "FieldReader", "Fields", "PatchFa
 LABEL_MAX_CHARS: Final = 64
 """The longest label (PATCH-4)."""
 
+_NUMBER_MAX: Final = 2**53 - 1
+"""The largest whole number that every reader of JSON keeps exactly."""
+
 Fields = Mapping[str, object]
 """Stored fields by their name in files; None removes one."""
 
@@ -97,7 +100,8 @@ def _whole(field: str, *, least: int) -> Callable[[object, PatchFacts], Read]:
         if value is None:
             return {field: None}
         number = _whole_number(value)
-        return f"must be a whole number from {least} on" if number is None or number < least else {field: number}
+        is_usable = number is not None and least <= number <= _NUMBER_MAX
+        return {field: number} if is_usable else f"must be a whole number from {least} to {_NUMBER_MAX}"
 
     return read
 
@@ -164,8 +168,8 @@ def _read_spawned_by(value: object, facts: PatchFacts) -> Read:
 
 def _read_spawn_depth(value: object, facts: PatchFacts) -> Read:
     depth = None if value is None else _whole_number(value)
-    if value is not None and (depth is None or depth < 0):
-        return "must be a whole number from 0 on"
+    if value is not None and (depth is None or not 0 <= depth <= _NUMBER_MAX):
+        return f"must be a whole number from 0 to {_NUMBER_MAX}"
     return _set_once("spawnDepth", depth, facts.session.origin.spawn_depth if facts.session else None, facts)
 
 

@@ -57,6 +57,8 @@ def actions(made):
         (row("telegram:group:-1"), "group"),
         (row("discord:channel:1"), "group"),
         (row("x", chat_type="Room"), "group"),
+        (row("x", chat_type=" Thread"), "thread"),
+        (row("x", chat_type="topic"), "thread"),
         (row("slack:direct:u:thread:9"), "thread"),
         (row("telegram:group:-1:topic:9"), "group"),
         (row("cron:j"), None),

@@ -140,6 +140,8 @@ def test_a_field_is_stored_in_its_one_spelling(patch, fields):
         ({"queueDebounceMs": -1}, "PATCH-10"),
         ({"queueDebounceMs": "500"}, "PATCH-10"),
         ({"queueDebounceMs": True}, "PATCH-10"),
+        ({"queueDebounceMs": 1e300}, "PATCH-10"),
+        ({"queueCap": 2**53}, "PATCH-10"),
         ({"queueCap": 0}, "PATCH-10"),
         ({"queueCap": 1.5}, "PATCH-10"),
         ({"queueDrop": "oldest"}, "PATCH-10"),
