@@ -41,10 +41,16 @@ def ask_freshness(case: dict) -> dict[str, object]:
 
 def ask_policy(case: dict) -> tuple[ResetType, ResetPolicy]:
     """The type that a case names or that its key and flags give, and the policy for it (RESET-8, RESET-11)."""
-    reset_type = case.get("resetType") or resolve_reset_type(
-        SessionKey(case.get("key") or ""),
-        is_group=bool(case.get("isGroup")),
-        is_thread=bool(case.get("isThread")),
+    named = case.get("resetType")
+    reset_type = (
+        "direct"
+        if named == "dm"
+        else named
+        or resolve_reset_type(  # X-5
+            SessionKey(case.get("key") or ""),
+            is_group=bool(case.get("isGroup")),
+            is_thread=bool(case.get("isThread")),
+        )
     )
     settings = parse_reset(apply_aliases(case["config"]))
     return reset_type, resolve_reset_policy(settings, reset_type, normalize_channel(case.get("channel")) or None)

@@ -29,6 +29,9 @@ _MODES: Final[Mapping[str, ResetMode]] = {
 # Canonical names stand after their alias, so that they win (X-5).
 _TYPES: Final[Mapping[str, ResetType]] = {"dm": "direct", "direct": "direct", "group": "group", "thread": "thread"}
 
+_LONGEST_S: Final = 100 * 365 * 86_400
+"""A longer window is cut to a hundred years: its end would lie beyond what calendars and databases can write."""
+
 _TIME: Final = re.compile(r"([0-9]{1,2})(?::([0-9]{2}))?")
 
 
@@ -91,7 +94,7 @@ def _parse_rule(value: object, path: str) -> ResetRule:
         at_hour=hour,
         at_minute=minute,
         idle_s=_parse_idle(fields),
-        quiet_s=None if quiet_minutes is None else max(0, math.floor(quiet_minutes)) * 60,
+        quiet_s=None if quiet_minutes is None else _window_s(quiet_minutes, unit_s=60),
         notify=read_bool(fields.get("notify"), f"{path}.notify"),
     )
 
@@ -109,9 +112,14 @@ def _parse_idle(fields: Mapping[str, object]) -> int | None:
     """The idle window in seconds, 0 for a test that is off, None where nothing usable is said (RESET-5, RESET-6)."""
     minutes = _number(fields.get("idleMinutes"))
     if minutes is not None:
-        return max(0, math.floor(minutes)) * 60
+        return _window_s(minutes, unit_s=60)
     seconds = _number(fields.get("idleTimeout"))
-    return None if seconds is None else max(0, math.floor(seconds))
+    return None if seconds is None else _window_s(seconds, unit_s=1)
+
+
+def _window_s(number: float, *, unit_s: int) -> int:
+    """Whole units as seconds, none for a negative number, a hundred years at most."""
+    return min(max(0, math.floor(number)) * unit_s, _LONGEST_S)
 
 
 def _read_clamped(value: object, path: str, *, most: int) -> int | None:

@@ -109,9 +109,10 @@ def _test(
     if policy.mode == "none":
         return Freshness(fresh=True, reason=None, rule="RESET-10", started_at=started_at, interacted_at=interacted_at)
     last_daily_at, next_daily_at = _boundaries_beside(policy, now=now, zone=zone)
-    if started_at is None or interacted_at is None:
+    # The idle test asks for the last interaction only; the daily one cannot do without a start.
+    if interacted_at is None or (started_at is None and policy.mode == "daily"):
         return Freshness(fresh=False, reason=policy.mode, rule="RESET-12", daily_reset_at=last_daily_at)
-    is_overdue = last_daily_at is not None and started_at < last_daily_at
+    is_overdue = last_daily_at is not None and started_at is not None and started_at < last_daily_at
     daily_due_at = last_daily_at if is_overdue else next_daily_at
     if daily_due_at is not None and policy.quiet_s:
         daily_due_at = max(daily_due_at, Instant(interacted_at + policy.quiet_s * 1000))

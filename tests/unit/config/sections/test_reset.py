@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import pytest
 
 from instar.config.sections.reset import parse_reset
-from instar.core.lifecycle.reset import ResetRule, ResetSettings
+from instar.core.lifecycle.freshness import decide_freshness
+from instar.core.lifecycle.reset import ResetRule, ResetSettings, resolve_reset_policy
+from instar.core.model.instant import format_iso, parse_iso
+from instar.core.model.session import Lifecycle
 from instar.errors import ConfigError
 
 
@@ -162,3 +167,16 @@ def test_a_value_of_a_wrong_type_is_an_error_that_names_its_path(session, path):
         parse_reset({"session": session})
     assert caught.value.path == path
     assert caught.value.fix
+
+
+@pytest.mark.parametrize("fields", [{"idleMinutes": 1e300}, {"idleTimeout": 10**40}, {"idleMinutes": 1e15}])
+def test_a_window_beyond_all_calendars_is_a_hundred_years(fields):
+    policy = resolve_reset_policy(parse_reset({"session": {"reset": fields}}), "direct", None)
+    used = parse_iso("2026-03-10T12:00:00Z")
+    found = decide_freshness(Lifecycle(started_at=used), header_at=None, policy=policy, now=used, zone=UTC)
+    assert found.fresh
+    assert format_iso(found.idle_expires_at) == "2126-02-14T12:00:00.000Z"
+
+
+def test_a_quiet_time_beyond_all_calendars_is_a_hundred_years():
+    assert base(quietMinutes=1e300).quiet_s == 100 * 365 * 86_400

@@ -292,6 +292,18 @@ def test_a_session_of_which_nothing_is_known_is_stale(mode):
     assert (found.fresh, found.reason, found.rule, found.idle_expires_at) == (False, mode, "RESET-12", None)
 
 
+@pytest.mark.parametrize(("used", "fresh"), [("2026-03-10T11:59Z", True), ("2026-03-10T11:58Z", False)])
+def test_the_idle_test_needs_the_last_interaction_only(used, fresh):
+    found = ask("2026-03-10T12:00Z", used=used, policy=ResetPolicy(mode="idle", idle_s=60))
+    assert (found.fresh, found.rule, found.started_at) == (fresh, "RESET-15", None)
+    assert found.idle_expires_at == at(used) + 60_000
+
+
+def test_the_daily_test_needs_a_start():
+    found = ask("2026-03-10T12:00Z", used="2026-03-10T11:59Z", policy=ResetPolicy(mode="daily", idle_s=60))
+    assert (found.fresh, found.reason, found.rule, found.idle_expires_at) == (False, "daily", "RESET-12", None)
+
+
 def test_a_session_of_which_nothing_is_known_goes_on_without_a_test():
     assert ask("2026-03-10T12:00Z", policy=ResetPolicy(mode="none")).fresh
 
