@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from instar.api.server import ApiServer
 from instar.api.settings import ApiSettings, AuthSettings
 from instar.channels.registry import build_channels
 from instar.config.config import Config
+from instar.config.finding import Finding
 from instar.config.load import Loaded, load_config
 from instar.config.paths import find_foreign_states
 from instar.config.sections.gateway import parse_bind
@@ -159,6 +160,7 @@ async def _open(
     await store.open()
     stack.callback(handle.log.info, GATEWAY_STOPPED)
     stack.push_async_callback(store.close)
+    _tell_findings(handle.log, await live.ask_store(store.owners.load), is_meant=is_meant)
     mirror = await stack.enter_async_context(open_mirror(store, config, clock=clock))
     eraser = await _take_up_erasures(store, live, loaded, mirror, redactor=redactor, log=handle.log)
     models = ConfiguredModels(live)
@@ -286,17 +288,21 @@ def _tell_start(log: Log, loaded: Loaded, *, is_new: bool, is_meant: bool, home:
 
     `is_meant` silences what is critical: the owner has said that it is meant so (WHY-5).
     """
-    for finding in loaded.warnings:
-        if finding.severity == "critical" and is_meant:
-            continue
-        say = log.critical if finding.severity == "critical" else log.warning
-        say("config_finding", code=finding.code, path=finding.path, text=str(finding))
-        sys.stderr.write(f"instar: {build_redactor().text(str(finding))}\n")
+    _tell_findings(log, loaded.warnings, is_meant=is_meant)
     if is_new:
         for folder in find_foreign_states(home):
             sys.stderr.write(
                 f"instar: {folder} was found; `instar import openclaw {folder} --dry-run` shows its sessions.\n"
             )
+
+
+def _tell_findings(log: Log, findings: Iterable[Finding], *, is_meant: bool) -> None:
+    for finding in findings:
+        if finding.severity == "critical" and is_meant:
+            continue
+        say = log.critical if finding.severity == "critical" else log.warning
+        say("config_finding", code=finding.code, path=finding.path, text=str(finding))
+        sys.stderr.write(f"instar: {build_redactor().text(str(finding))}\n")
 
 
 def _store_path(config: Config) -> Path:

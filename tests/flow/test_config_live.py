@@ -116,3 +116,44 @@ def test_the_schema_and_the_log_can_be_asked_for(tmp_path):
             assert later["lines"] == []
 
     run_story(story)
+
+
+LINK = {"path": "session.identityLinks", "value": {"bob": ["telegram:carol"]}}
+
+
+def test_a_link_named_like_a_strangers_id_is_refused_while_it_would_be_the_strangers_session(tmp_path):
+    async def story():
+        async with (
+            open_bridge(tmp_path, gateway={}, session={"dmScope": "per-peer"}) as bridge,
+            await client_of(bridge) as client,
+        ):
+            await bridge.post("bob", "the stranger's", message_id="1")
+            await bridge.replies(1)
+            error = await client.refusal("config.set", LINK)
+            assert "agent:main:direct:bob, which telegram:bob began" in error["message"]
+            assert "instar sessions delete agent:main:direct:bob" in error["message"]
+            assert "identityLinks" not in (tmp_path / "instar.json5").read_text()
+            await client.ask("sessions.delete", {"key": "agent:main:direct:bob"})
+            assert (await client.ask("config.set", LINK))["ok"]
+
+    run_story(story)
+
+
+def test_at_a_start_with_such_a_link_it_is_told_and_the_audit_finds_it(tmp_path, capsys):
+    async def story():
+        async with open_bridge(tmp_path, gateway={}, session={"dmScope": "per-peer"}) as bridge:
+            await bridge.post("bob", "the stranger's", message_id="1")
+            await bridge.replies(1)
+        links = {"dmScope": "per-peer", "identityLinks": LINK["value"]}
+        async with open_bridge(tmp_path, gateway={}, session=links) as bridge, await client_of(bridge) as client:
+            answer = await bridge.post("carol", "hello", message_id="2")
+            assert answer.json()["reason"] == "anothers_session"
+            assert "identityLinks" in answer.json()["hint"]
+            ((_, told),) = await bridge.replies(1)
+            assert told.startswith("Your message was not taken in")
+            audit = await client.ask("security.audit")
+            assert "config.link-names-anothers-session" in {one["checkId"] for one in audit["findings"]}
+            assert "Messages of" in str((await client.ask("config.get"))["warnings"])
+        assert 'Messages of "bob" will be refused' in capsys.readouterr().err
+
+    run_story(story)

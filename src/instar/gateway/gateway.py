@@ -230,7 +230,9 @@ class Gateway:
 
         def decide(facts: AcceptFacts) -> Acceptance:
             # May be asked again when a commit has to be repeated: the last answer is the one that holds.
-            decided[:] = (decide_acceptance(facts, submission, address, settings, draw=draw),)
+            decided[:] = (
+                decide_acceptance(facts, submission, address, settings, draw=draw, draw_id=parts.ids.delivery_id),
+            )
             return decided[0]
 
         async with self._services.doors.passing(address.session_key):

@@ -41,6 +41,7 @@ def door_settings(
         commands=command_context(config, agent_id, names, is_group=is_group),
         send_policy=config.send,
         main_key=config.routing.keys.main_key,
+        links=config.routing.keys.links,
     )
 
 

@@ -19,7 +19,9 @@ import apsw
 
 from instar.config.audit_view import Approved, build_audit_facts
 from instar.config.config import Config
+from instar.config.finding import Finding
 from instar.config.lint import lint_config
+from instar.config.lint_owners import lint_owners, list_linked_keys
 from instar.core.model.ids import ChannelName, Instant, SessionKey
 from instar.core.policy.audit import AuditReport, audit
 from instar.core.policy.audit_facts import FileFacts, FilePlace, Meeting
@@ -69,14 +71,15 @@ class StoreAuditor:
     def _audit(self, config: Config, *, is_deep: bool) -> AuditReport:
         approved: Approved = {}
         meetings: tuple[Meeting, ...] = ()
+        taken: tuple[Finding, ...] = ()
         unread = ""
         try:
-            approved, meetings = _read_store(config, is_deep=is_deep)
+            approved, taken, meetings = _read_store(config, is_deep=is_deep)
         except InstarError as error:
             unread = str(error)
         facts = build_audit_facts(
             config,
-            lint_config(config),
+            [*lint_config(config), *taken],
             secret=self._secret or config.gateway.secret or _drawn(config),
             approved=approved,
             env=self._env,
@@ -143,24 +146,29 @@ def _look_inside(path: Path) -> Iterator[FileFacts]:
 # --- the store --------------------------------------------------------------------------------------------------------
 
 
-def _read_store(config: Config, *, is_deep: bool) -> tuple[Approved, tuple[Meeting, ...]]:
-    """Approvals, and for a deep audit who met whom. Raises `StoreError`."""
+def _read_store(config: Config, *, is_deep: bool) -> tuple[Approved, tuple[Finding, ...], tuple[Meeting, ...]]:
+    """Approvals, linked people whose session another began, and for a deep audit who met whom. Raises `StoreError`."""
     path = config.store.path
     if path is None or not path.is_file():
-        return {}, ()
+        return {}, (), ()
     try:
         connection = open_still(path, in_use=is_held(path.with_name(f"{path.name}.lock")))
         try:
             if plan_steps(read_schema(connection), load_steps("sqlite")):
-                return {}, ()
+                return {}, (), ()
             tx = SqliteTransaction(connection, load_queries("sqlite"), Known(0))
             connection.execute("BEGIN")
             meetings = find_meetings(tx, config.routing.keys.links) if is_deep else ()
-            return _load_approved(tx), meetings
+            return _load_approved(tx), _find_taken(tx, config), meetings
         finally:
             connection.close()
     except apsw.Error as error:
         raise translate_error(error, path) from error
+
+
+def _find_taken(tx: Transaction, config: Config) -> tuple[Finding, ...]:
+    rows = {key: tx.one("load_owner", {"key": key}) for key in list_linked_keys(config)}
+    return tuple(lint_owners(config, {key: row[0] for key, row in rows.items() if row is not None}))
 
 
 def _load_approved(tx: Transaction) -> Approved:

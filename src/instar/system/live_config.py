@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from instar.config.config import Config
 from instar.config.effect import apply_reload
+from instar.config.finding import Finding
 from instar.config.json_schema import build_hints, build_schema
+from instar.config.lint_owners import lint_owners, list_linked_keys
 from instar.config.load import Loaded, parse_text, read_config_file, refuse_unsafe
 from instar.config.paths import find_config_file
-from instar.core.model.ids import Instant
+from instar.core.model.ids import Instant, SessionKey
+from instar.core.policy.ownership import SessionOwnership
 from instar.core.policy.redaction import Redactor
 from instar.errors import ConfigError, InvalidRequest
 from instar.ports.clock import Clock
@@ -36,6 +39,9 @@ _LOOK_S: Final = 0.5
 """How often the file is looked at; a look is one question to the file system."""
 
 _Stamp = tuple[int, int, int] | None
+
+OwnersLoader = Callable[[Sequence[SessionKey]], Awaitable[Mapping[SessionKey, SessionOwnership]]]
+"""Whose sessions are, as the store has it: `instar.ports.owners.OwnerStore.load`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,7 @@ class LiveConfig:
         self._seen = _look(source.path)
         self._doubted: tuple[_Stamp] | None = None
         self._writing = asyncio.Lock()
+        self._load_owners: OwnersLoader | None = None
 
     def __call__(self) -> Config:
         """The configuration that holds now."""
@@ -118,7 +125,7 @@ class LiveConfig:
                     field="baseHash",
                 )
             changed = change(text)
-            loaded = await asyncio.to_thread(self._source.parse, changed)
+            loaded = await self._parse(changed)
             await asyncio.to_thread(_write, self._source.path, changed)
             self.log.info(CONFIG_WRITTEN, who=who, path=str(self._source.path))
             self._adopt(loaded, changed)
@@ -135,6 +142,29 @@ class LiveConfig:
         """Every setting as JSON Schema, with help."""
         return {"schema": build_schema(), "uiHints": build_hints()}
 
+    async def ask_store(self, load: OwnersLoader) -> tuple[Finding, ...]:
+        """Hold the links of every configuration from now on, this one first, against the sessions that are there: what
+        the store shows to be wrong with this one (LEAK-4, WHY-5). Raises `StoreError`.
+        """
+        self._load_owners = load
+        found = await self._find_taken(self._config)
+        self._findings = (*self._findings, *map(str, found))
+        return found
+
+    async def _find_taken(self, config: Config) -> tuple[Finding, ...]:
+        if self._load_owners is None:
+            return ()
+        stored = await self._load_owners(tuple(list_linked_keys(config)))
+        return tuple(lint_owners(config, {key: one.owner for key, one in stored.items()}))
+
+    async def _parse(self, text: str) -> Loaded:
+        """What the text means, if it may hold beside what is stored. Raises ConfigError."""
+        loaded = await asyncio.to_thread(self._source.parse, text)
+        found = await self._find_taken(loaded.config)
+        checked = replace(loaded, warnings=(*loaded.warnings, *found))
+        refuse_unsafe(checked, allow_unsafe=self._source.allow_unsafe)
+        return checked
+
     # --- following ----------------------------------------------------------------------------------------------------
 
     async def look(self) -> None:
@@ -148,7 +178,7 @@ class LiveConfig:
                 text = await asyncio.to_thread(self._source.read_text)
                 if stamp is None:
                     raise ConfigError("The configuration file is gone", fix="Put it back, or restart the gateway.")
-                loaded = await asyncio.to_thread(self._source.parse, text)
+                loaded = await self._parse(text)
             except ConfigError as error:
                 self._doubt(stamp, error)
                 return

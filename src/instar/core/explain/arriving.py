@@ -25,6 +25,7 @@ _ACCESS_REASONS: Final[Mapping[str, str]] = {
     "not_allowlisted": "no allow-list names them",
     "dms_off": "direct messages are switched off on this channel",
     "groups_off": "groups are switched off on this channel",
+    "anothers_session": "its session was begun by somebody else, whose id has the same name as an identity link",
 }
 _PAIRING_STEPS: Final[Mapping[str, str]] = {
     "offer": " They were told a pairing code.",

@@ -20,7 +20,7 @@ from instar.core.model.ids import SessionKey
 from instar.core.policy.scopes import ADMIN, has_scope
 from instar.core.routing.grammar import DEFAULT_MAIN_KEY, parse_key
 from instar.core.routing.identity import Links
-from instar.core.routing.principal import resolve_place_owner
+from instar.core.routing.principal import principal_names, resolve_place_owner
 
 __all__ = [
     "EVENT_OBJECTS",
@@ -31,6 +31,7 @@ __all__ = [
     "Touch",
     "decide_hearing",
     "decide_touch",
+    "is_begun_by_another",
     "owns",
     "resolve_ownership",
 ]
@@ -164,14 +165,31 @@ def resolve_ownership(
     """Whose the session of a key is, from its row and from the key itself, there or not.
 
     A direct chat is its peer's, whoever opened the session. A group has people and no owner. The main session and
-    those of sources that are no people belong to nobody, so to the admin alone.
+    those of sources that are no people belong to nobody, so to the admin alone. A key that names somebody and no
+    channel is whose its row says: links come and go, and the words in a session stay those of who began it.
     """
-    kind = parse_key(key, main_key=main_key).type
+    parts = parse_key(key, main_key=main_key)
+    kind = parts.type
     if kind in {"group", "channel"}:
         return SessionOwnership(members=stored.members)
     owner = resolve_place_owner(key, links, principal=stored.owner, main_key=main_key)
-    # A key that names an id and no channel does not say whose it is; its row does.
-    return SessionOwnership(owner=stored.owner if owner is None and kind == "direct" else owner)
+    if kind == "direct" and parts.channel is None:
+        return SessionOwnership(owner=stored.owner or owner)
+    return SessionOwnership(owner=owner)
+
+
+def is_begun_by_another(key: SessionKey, *, began: str | None, owner: str | None, links: Links) -> bool:
+    """Whether somebody would enter another's session, because a link's name has become, or was, an id in its key.
+
+    `began` owns the session that is there, None without one; `owner` is whose the key is by the routing of today. Keys
+    without a channel may stand for an id (`per-peer`) or for a linked person's name (LINK-6), and links change: what
+    one of both began is not the other's. The same id on two channels is one person to `per-peer`, and goes on.
+    """
+    parts = parse_key(key)
+    if parts.type != "direct" or parts.channel is not None or began is None or owner is None or began == owner:
+        return False
+    is_by_name = parts.peer_id in {began, owner}
+    return is_by_name and began not in principal_names(owner, links)
 
 
 def decide_touch(caller: Caller, session: SessionOwnership, *, names: frozenset[str] = frozenset()) -> Touch:

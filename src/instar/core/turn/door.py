@@ -7,11 +7,14 @@ proved its right to the gate (LEAK-5), so for it the other two are not asked.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
-from instar.core.model.change import Acceptance, AcceptFacts, Submission
+from instar.core.delivery.route import build_reply_target
+from instar.core.model.change import Acceptance, AcceptFacts, NewDelivery, Submission
 from instar.core.model.decision import Decision
-from instar.core.model.ids import AgentId, Instant, SessionKey
+from instar.core.model.ids import AgentId, DeliveryId, Instant, SessionKey
 from instar.core.model.pairing import PairingDraw, Peer
 from instar.core.policy.access import (
     Access,
@@ -22,13 +25,22 @@ from instar.core.policy.access import (
 )
 from instar.core.policy.activation import ActivationFacts, ActivationSettings, decide_activation, is_addressed
 from instar.core.policy.commands import CommandContext, parse_command
+from instar.core.policy.ownership import is_begun_by_another
 from instar.core.policy.send import ALLOW_ALL, SendFacts, SendPolicy, decide_send
+from instar.core.routing.identity import NO_LINKS, Links
 from instar.core.routing.key import DEFAULT_MAIN_KEY, parse_key
 from instar.core.routing.principal import resolve_place_owner
 from instar.core.routing.route import RoutingSettings, route
 from instar.core.turn.offer import plan_offer
 
 __all__ = ["Address", "DoorSettings", "decide_acceptance", "find_door_peer", "resolve_address"]
+
+
+_ANOTHERS: Final = (
+    "Your message was not taken in: the conversation under your name was begun by somebody else, and is not shown to "
+    "you. Whoever runs this agent can put that right; write again then."
+)
+"""What somebody is told whose key leads to another's session; not whose it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +52,7 @@ class DoorSettings:
     commands: CommandContext
     send_policy: SendPolicy = ALLOW_ALL
     main_key: str = DEFAULT_MAIN_KEY
+    links: Links = NO_LINKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +114,12 @@ def decide_acceptance(
     settings: DoorSettings,
     *,
     draw: PairingDraw | None = None,
+    draw_id: Callable[[], DeliveryId] | None = None,
 ) -> Acceptance:
     """What becomes of a message: accepted for its lane, observed as group context, or refused with a reason.
 
-    `draw` is what a pairing code is made of; without it none is told.
+    `draw` is what a pairing code is made of, and `draw_id` gives the id of any other sentence that a refusal owes;
+    without them none is told.
     """
     if address.is_named:
         return _accept_named(facts, submission, address, settings)
@@ -123,6 +138,9 @@ def decide_acceptance(
             decisions=decisions,
         )
         return _offer_code(refused, access, submission, draw, now=facts.now)
+    began = facts.session.owner if facts.session else None
+    if is_begun_by_another(address.session_key, began=began, owner=address.owner, links=settings.links):
+        return _refuse_entry(submission, address, draw_id)
     activation_facts = replace(activation_facts, may_command=access.authorised_for_commands)
     override = facts.session.overrides.group_activation if facts.session else None
     activation = decide_activation(settings.activation, activation_facts, override=override)
@@ -135,6 +153,26 @@ def decide_acceptance(
         owner=address.owner,
         member=address.member,
         decisions=(*decisions, activation.as_decision(activation_facts)),
+    )
+
+
+def _refuse_entry(submission: Submission, address: Address, draw_id: Callable[[], DeliveryId] | None) -> Acceptance:
+    """The refusal of a message whose key has come to mean another's session (LEAK-4); its sender is told (LOSS-2)."""
+    key = address.session_key
+    inputs = {"reason": "anothers_session", "chat": submission.inbound.chat.type}
+    deliveries: tuple[NewDelivery, ...] = ()
+    if draw_id is not None:
+        target = build_reply_target(submission.inbound)
+        deliveries = (NewDelivery(delivery_id=draw_id(), target=target, text=_ANOTHERS),)
+    return Acceptance(
+        status="refused",
+        session_key=key,
+        agent_id=address.agent_id,
+        reason="anothers_session",
+        hint=f"The session {key} was begun by somebody else: rename the person in session.identityLinks, or export and "
+        f"delete that session (instar sessions delete {key}).",
+        deliveries=deliveries,
+        decisions=(*address.decisions, Decision(kind="access", outcome="refused", rule="LEAK-4", inputs=inputs)),
     )
 
 

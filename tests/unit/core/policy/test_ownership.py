@@ -11,6 +11,7 @@ from instar.core.policy.ownership import (
     SessionOwnership,
     decide_hearing,
     decide_touch,
+    is_begun_by_another,
     resolve_ownership,
 )
 from instar.core.policy.scopes import ADMIN, READ, WRITE
@@ -79,13 +80,37 @@ STORED = SessionOwnership(owner="bob", members=frozenset({"telegram:42"}))
             "agent:main:telegram:group:g", SessionOwnership(members=STORED.members), id="a group has people, no owner"
         ),
         pytest.param("agent:main:telegram:direct:42", SessionOwnership(owner="telegram:42"), id="a chat is its peer's"),
-        pytest.param("agent:main:direct:ann", SessionOwnership(owner="ann"), id="a linked person's is theirs"),
+        pytest.param("agent:main:direct:ann", SessionOwnership(owner="bob"), id="a name's is whose the row says"),
         pytest.param("agent:main:direct:7", SessionOwnership(owner="bob"), id="an id alone is whose the row says"),
         pytest.param("agent:main:dashboard:1", SessionOwnership(owner="bob"), id="a thread is its opener's"),
     ],
 )
 def test_whose_a_session_is_stands_in_its_key_before_its_row(key, ownership):
     assert resolve_ownership(key, STORED, LINKS) == ownership
+
+
+def test_a_linked_persons_session_is_theirs_before_it_is_there():
+    assert resolve_ownership("agent:main:direct:ann", SessionOwnership(), LINKS) == SessionOwnership(owner="ann")
+
+
+@pytest.mark.parametrize(
+    ("key", "began", "owner", "another"),
+    [
+        pytest.param("agent:main:direct:ann", "telegram:ann", "ann", True, id="a link is named like a stranger's id"),
+        pytest.param("agent:main:direct:ann", "ann", "telegram:ann", True, id="a link is gone"),
+        pytest.param("agent:main:direct:ann:thread:5", "telegram:ann", "ann", True, id="in a thread, too"),
+        pytest.param("agent:main:direct:ann", "telegram:42", "ann", False, id="it was one of their ids"),
+        pytest.param("agent:main:direct:ann", "ann", "ann", False, id="it is theirs"),
+        pytest.param("agent:main:direct:ann", None, "ann", False, id="it has no owner"),
+        pytest.param("agent:main:direct:ann", "ann", None, False, id="nobody asks for it"),
+        pytest.param("agent:main:direct:9", "irc:9", "telegram:9", False, id="one id on two channels"),
+        pytest.param("agent:main:direct:9", "someone", "telegram:9", False, id="a link that was for docking is gone"),
+        pytest.param("agent:main:telegram:direct:9", "someone", "telegram:9", False, id="the key names the channel"),
+        pytest.param("agent:main:main", "ann", "telegram:9", False, id="main is nobody's"),
+    ],
+)
+def test_what_one_person_began_another_does_not_enter(key, began, owner, another):
+    assert is_begun_by_another(key, began=began, owner=owner, links=LINKS) is another
 
 
 def test_every_event_of_the_wire_says_what_it_is_about():

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from instar.core.model.change import AcceptFacts, Submission, TurnOptions
-from instar.core.model.ids import AgentId, SessionKey
+from instar.core.model.ids import AgentId, DeliveryId, SessionKey
 from instar.core.model.session import Overrides
 from instar.core.policy.access import AccessSettings, build_allow_list
 from instar.core.policy.activation import ActivationSettings
 from instar.core.policy.commands import CommandContext
 from instar.core.policy.send import SendMatch, SendPolicy, SendRule
+from instar.core.routing.identity import IdentityGroup, build_links
 from instar.core.routing.key import KeySettings
 from instar.core.routing.route import RoutingSettings
 from instar.core.turn.door import DoorSettings, decide_acceptance, resolve_address
@@ -108,3 +109,28 @@ def test_a_command_passes_a_denied_session_so_that_it_can_be_allowed_again() -> 
 def test_the_gateways_own_messages_pass_a_denied_session() -> None:
     system = named(options=TurnOptions(system=True))
     assert accept(system, replace(OPEN, send_policy=DENY)).status == "accepted"
+
+
+def test_a_session_that_another_began_is_not_entered_and_the_sender_is_told() -> None:
+    links = build_links(
+        (IdentityGroup(name="ann", ids=("telegram:42",)),), known_channels=frozenset({"telegram", "slack"})
+    )
+    routing = RoutingSettings(keys=KeySettings(dm_scope="per-peer", links=links))
+    item = build_item("hello")
+    address = resolve_address(routing, item.submission, default_agent=MAIN)
+    door = replace(OPEN, links=links)
+
+    def enter(owner: str, *draw_id):
+        session = replace(build_session(), key=address.session_key, owner=owner)
+        facts = AcceptFacts(inbound_id=item.inbound_id, now=NOW, session=session)
+        return decide_acceptance(facts, item.submission, address, door, draw_id=draw_id[0] if draw_id else None)
+
+    refused = enter("slack:ann", lambda: DeliveryId("d1"))
+    assert (refused.status, refused.reason, refused.owner) == ("refused", "anothers_session", None)
+    (told,) = refused.deliveries
+    assert (told.target.to, told.delivery_id) == ("42", "d1")
+    assert "slack" not in told.text
+    assert address.session_key in refused.hint
+    assert (refused.decisions[-1].rule, refused.decisions[-1].outcome) == ("LEAK-4", "refused")
+    assert enter("slack:ann").deliveries == ()
+    assert enter("telegram:42").status == "accepted"
