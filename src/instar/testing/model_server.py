@@ -42,7 +42,7 @@ from instar.testing.wire.google import GoogleGenerate
 from instar.testing.wire.openai import OpenAICompletions
 from instar.testing.wire.responses import OpenAIResponses
 
-__all__ = ["ModelServer"]
+__all__ = ["ModelServer", "count_prompt"]
 
 _DIALECTS: Mapping[str, Dialect] = {
     "/chat/completions": OpenAICompletions(),
@@ -201,6 +201,7 @@ class ModelServer:
         self.requests.append(recorded)
         refused = self._refuse(dialect, headers, body, asked)
         if refused is not None:
+            recorded.was_refused = True
             return await _send(writer, refused.status, refused.body, refused.headers)
         told = self.script(asked)
         reply = finish_reply(await told if inspect.isawaitable(told) else told, asked)
@@ -216,8 +217,7 @@ class ModelServer:
         odd = dialect.check(body, asked)
         if odd is not None:
             return dialect.fail(Fault(kind="rejected", text=odd), asked)
-        characters = len(asked.system) + sum(len(each.text) for each in asked.spoken)
-        if self.window_tokens is not None and characters // CHARACTERS_PER_TOKEN > self.window_tokens:
+        if self.window_tokens is not None and count_prompt(body, asked) > self.window_tokens:
             return dialect.fail(Fault(kind="overflow"), asked)
         return None
 
@@ -263,6 +263,14 @@ class ModelServer:
         writer.write(_chunk(b""))
         await writer.drain()
         return True
+
+
+def count_prompt(body: Mapping[str, object], asked: Asked) -> int:
+    """The tokens of a prompt by the server's own count: system text, words, calls with their arguments, tools."""
+    said = sum(len(each.text) for each in asked.spoken)
+    called = sum(len(each.name) + len(dump(each.arguments)) for spoken in asked.spoken for each in spoken.calls)
+    tools = len(dump(body["tools"])) if body.get("tools") else 0
+    return (len(asked.system) + said + called + tools) // CHARACTERS_PER_TOKEN
 
 
 def _said_in_path(path: str) -> Mapping[str, object]:

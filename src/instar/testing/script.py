@@ -196,3 +196,5 @@ class Recorded:
     asked: Asked = field(default_factory=lambda: Asked(model="", system="", spoken=()))
     was_cut_off: bool = False
     """Whether the caller closed the connection before the answer was complete."""
+    was_refused: bool = False
+    """Whether the server took it for one that a provider refuses: a wrong key, illegal roles, a window too small."""
