@@ -73,8 +73,7 @@ class Asking:
             try:
                 return await self._ask(model)
             except ModelOverflow as error:
-                done = await self.room.after_overflow(self.session(), model)
-                if done.status != "compacted":
+                if not await self.room.after_overflow(self.session(), model):
                     raise with_way_out(error) from error
         try:
             return await self._ask(model)

@@ -15,6 +15,7 @@ from typing import Protocol, overload
 
 from instar.core.context.compaction import CompactionReason, decide_bytes, decide_threshold, effective_keep
 from instar.core.context.envelope import read_envelope
+from instar.core.context.fit import halve_budget
 from instar.core.context.limits import HistorySettings, decide_history, keep_budget
 from instar.core.context.outcome import Compacted
 from instar.core.context.tokens import estimate_chars
@@ -24,6 +25,7 @@ from instar.core.model.ids import Instant, TurnId
 from instar.core.model.session import Session
 from instar.core.turn.prompt import Prompt, PromptSettings, build_prompt_settings, plan_prompt
 from instar.errors import ModelOverflow
+from instar.gateway.compact_once import compact_once
 from instar.gateway.compactor import DEFAULT_WINDOW_TOKENS, Budget, compact_session
 from instar.gateway.outside import Outside
 from instar.gateway.turn_services import TurnServices
@@ -105,7 +107,9 @@ class Room:
     """The room that one turn has for its context. `truncate` holds the limits this turn keeps by leaving out.
 
     `news` is told of compactions; None where nothing is compacted. `whole` is the context of the session where `warm`
-    is the view of a run beside others: such a view is not compacted, the session's own is when the run has ended.
+    is the view of a run beside others (QUEUE-9): what is compacted is the session, and the run looks at it anew, with
+    its own lines behind. Those stand in no transcript yet, so where they are too much `squeezed_tokens` bounds what
+    is sent.
     """
 
     services: TurnServices
@@ -115,17 +119,18 @@ class Room:
     news: CompactionNews | None = None
     truncate: HistorySettings | None = None
     whole: WarmContext | None = None
+    squeezed_tokens: int | None = None
 
     async def before(self, session: Session, model: ModelSpec, *, transcript_bytes: int) -> None:
         """Compact before the first request where the file or a person's limits ask for it (COMPACT-6, HIST-3…5)."""
         settings = self.services.compaction_settings(session.agent_id)
         is_large = decide_bytes(settings, transcript_bytes=transcript_bytes).outcome == "compact"
-        if is_large and self.whole is None:
+        if is_large:
             await self._compact(session, model, reason="bytes")
         limits = self.services.parts.config().history
         view = await self.warm.load(session.session_id)
         decided = decide_history(view, limits)
-        if decided.outcome == "truncate" or (decided.outcome == "summarize" and self.whole is not None):
+        if decided.outcome == "truncate":
             self.truncate = limits
         elif decided.outcome == "summarize":
             tokens, messages = keep_budget(limits, keep_tokens=effective_keep(settings, _window(model)))
@@ -149,14 +154,20 @@ class Room:
         turns = None
         if session.origin.chat_type == "direct" and session.origin.channel is not None:
             turns = self.services.parts.config().dm_history.get(session.origin.channel, peer_id)
-        settings = replace(settings, truncate=self.truncate, user_turns=turns)
+        budget = min(settings.budget_tokens, self.squeezed_tokens or settings.budget_tokens)
+        settings = replace(settings, truncate=self.truncate, user_turns=turns, budget_tokens=budget)
         return LazyPrompt(self.warm.view, settings, now=self.services.clock.now())
 
-    async def after_overflow(self, session: Session, model: ModelSpec) -> Compacted:
-        """Compact because the provider refused the prompt as too large (COMPACT-4)."""
-        if self.whole is not None:
-            return Compacted(status="skipped", why="Other runs of the session go on.")
-        return await self._compact(session, model, reason="overflow")
+    async def after_overflow(self, session: Session, model: ModelSpec) -> bool:
+        """Compact because the provider refused the prompt as too large (COMPACT-4); whether it may be asked again."""
+        sent = self.warm.view
+        done = await self._compact(session, model, reason="overflow")
+        if done.status == "compacted" or self.whole is None:
+            return done.status == "compacted"
+        # The lines of the run itself are too much: the turn goes on with a part of them (LOSS-9).
+        sent_tokens = min(sent.estimated, self.squeezed_tokens or sent.estimated)
+        self.squeezed_tokens = halve_budget(sent.tail_messages(), sent_tokens)
+        return self.squeezed_tokens is not None
 
     async def after(self, session: Session, model: ModelSpec) -> Compacted | None:
         """Compact once the window is nearly full (COMPACT-3); None when it is not."""
@@ -172,20 +183,36 @@ class Room:
     async def _compact(
         self, session: Session, model: ModelSpec, *, reason: CompactionReason, budget: Budget | None = None
     ) -> Compacted:
-        done = await compact_session(
-            self.services,
-            session,
-            self.warm if self.whole is None else self.whole,
-            model=model,
-            reason=reason,
-            turn_id=self.turn_id,
-            outside=self.outside,
-            budget=budget,
-            on_begin=self.news.compaction_begins if self.news else None,
+        whole = self.warm if self.whole is None else self.whole
+        if whole is not self.warm and await self._is_behind(whole, session):
+            self.warm.forget()
+            return Compacted(status="compacted")
+        done, is_own = await compact_once(
+            whole,
+            self.outside,
+            lambda: compact_session(
+                self.services,
+                session,
+                whole,
+                model=model,
+                reason=reason,
+                turn_id=self.turn_id,
+                outside=self.outside,
+                budget=budget,
+                on_begin=self.news.compaction_begins if self.news else None,
+            ),
         )
-        if self.news is not None:
+        if whole is not self.warm:
+            self.warm.forget()
+        if self.news is not None and is_own:
             await self.news.compaction_ended(done)
         return done
+
+    async def _is_behind(self, whole: WarmContext, session: Session) -> bool:
+        """Whether the session was compacted since this run looked at it: what it saw is shorter by now."""
+        seen = self.warm.view
+        now = await self.services.insist(lambda: whole.load(session.session_id))
+        return bool(seen.items) and seen.compaction != now.compaction
 
 
 def _window(model: ModelSpec) -> int:

@@ -179,14 +179,14 @@ class TurnServices:
         `lines` say how the answer came about, and stand in front of it, too.
         """
         config = self.parts.config()
-        reset = build_reset_notice(stale, policy=reset_policy(config, key, channel)) if stale else None
-        notice = "\n".join(line for line in (reset, *lines) if line) or None
+        notice = build_reset_notice(stale, policy=reset_policy(config, key, channel)) if stale else None
         return ReplySettings(
             send_policy=config.send,
             main_key=config.routing.keys.main_key,
             text_max_chars=self.text_limit,
             links=config.routing.keys.links,
             notice=notice,
+            lines=tuple(lines),
         )
 
     def text_limit(self, channel: str) -> int | None:

@@ -7,10 +7,12 @@ view ends (somebody injected a line, a branch moved), the view is dropped and re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from instar.core.context.build import apply_entry, build_view
+from instar.core.context.outcome import Compacted
 from instar.core.context.view import ContextView
 from instar.core.model.change import Changed
 from instar.core.model.entry import AnyEntry
@@ -21,12 +23,13 @@ __all__ = ["WarmContext"]
 
 
 class WarmContext:
-    """The context of one session key. Not shared between lanes."""
+    """The context of one session key, not shared between lanes; `compacting` is a compaction that is under way."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._session_id: SessionId | None = None
         self._view: ContextView | None = None
+        self.compacting: asyncio.Future[Compacted | None] | None = None
 
     async def load(self, session_id: SessionId) -> ContextView:
         """The view of a session's active branch, read from the store unless it is warm."""

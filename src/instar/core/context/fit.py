@@ -25,10 +25,14 @@ from instar.core.model.entry import (
 from instar.core.transcript.repair import PlacedMessage
 from instar.core.transcript.text import content_text
 
-__all__ = ["FittedContext", "fit_messages"]
+__all__ = ["FittedContext", "fit_messages", "halve_budget"]
 
 _SHORT_RESULT_CHARS: Final = 400
 """What stays of a tool result that is cut: enough to see what it was."""
+
+
+_LEAST_BESIDE_TOKENS: Final = 2 * _SHORT_RESULT_CHARS // CHARS_PER_TOKEN
+"""What must fit beside the words of a person for an answer to be worth asking for: a call or two with their results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,21 @@ def fit_messages(messages: Sequence[PlacedMessage], budget_tokens: int, *, keep_
 
 
 Messages = tuple[PlacedMessage, ...]
+
+
+def halve_budget(messages: Sequence[PlacedMessage], sent_tokens: int) -> int | None:
+    """Half of `sent_tokens`, which a provider has refused; None where words that wait for an answer would be cut.
+
+    Those are all that users said since the last answer that called no tool.
+    """
+    words = 0
+    for placed in reversed(messages):
+        message = placed.message
+        if isinstance(message, AssistantMessage) and not any(isinstance(each, ToolCall) for each in message.content):
+            break
+        words += estimate_message(message) if isinstance(message, UserMessage) else 0
+    half = sent_tokens // 2
+    return half if half >= words + _LEAST_BESIDE_TOKENS else None
 
 
 def _whole_length(messages: Messages, at_most: int) -> int:

@@ -41,9 +41,9 @@ __all__ = [
 class ReplySettings:
     """What a reply needs to know. `text_max_chars` gives a channel's limit, None without one.
 
-    `notice` is put in front of the first piece for a channel: the line about an automatic reset (LOSS-7). `thoughts`
-    stand between it and the words, `footer` behind them; none of the three is in the transcript's words. `links` say
-    whose a docked route is.
+    `notice` is put in front of the first piece for a channel: the line about an automatic reset (LOSS-7). `lines` say
+    behind it how the answer came about, `thoughts` stand between them and the words, `footer` behind the words; none
+    of the four is in the transcript's words. `links` say whose a docked route is.
     """
 
     send_policy: SendPolicy
@@ -51,17 +51,28 @@ class ReplySettings:
     text_max_chars: Callable[[str], int | None]
     links: Links = NO_LINKS
     notice: str | None = None
+    lines: tuple[str, ...] = ()
     thoughts: str | None = None
     footer: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What an answer owes. `silent` says that the agent chose to say nothing."""
+    """What an answer owes. `silent` says that the agent chose to say nothing; `without_notice` are the deliveries
+    without the line about a reset, None where `deliveries` have none.
+    """
 
     deliveries: tuple[NewDelivery, ...] = ()
     decisions: tuple[Noted, ...] = ()
     silent: bool = False
+    without_notice: tuple[NewDelivery, ...] | None = None
+
+    def owed_in(self, session: Session | None) -> tuple[NewDelivery, ...]:
+        """The deliveries as they are owed in the session as it is by now: the line about a reset is told once, and a
+        turn that runs beside this one may have told it meanwhile (LOSS-7, QUEUE-9).
+        """
+        is_told = session is None or read_owed_notice(session) is None
+        return self.without_notice if self.without_notice is not None and is_told else self.deliveries
 
     @property
     def will_be_heard(self) -> bool:
@@ -114,17 +125,23 @@ def plan_reply(
     egress = decide_egress(verdict, kind)
     state: DeliveryState = "suppressed" if silent or not egress.deliver else "pending"
     reason = "silent" if silent else None if egress.deliver else egress.reason or "send_policy"
-    parts = (settings.notice, settings.thoughts, text, settings.footer)
-    shown = "\n\n".join(part for part in parts if part) if state == "pending" else text
-    pieces = _split(shown, settings.text_max_chars(target.channel)) if state == "pending" else (text,)
-    records = (*_record_dock(route), _record(verdict.as_decision(), silent=silent))
-    return Reply(
-        deliveries=tuple(
+
+    def build(notice: str | None) -> tuple[NewDelivery, ...]:
+        told = "\n".join(line for line in (notice, *settings.lines) if line)
+        parts = (told, settings.thoughts, text, settings.footer)
+        shown = "\n\n".join(part for part in parts if part) if state == "pending" else text
+        pieces = _split(shown, settings.text_max_chars(target.channel)) if state == "pending" else (text,)
+        return tuple(
             NewDelivery(delivery_id=draw(), target=target, text=piece, turn_id=turn_id, state=state, reason=reason)
             for piece in pieces
-        ),
+        )
+
+    records = (*_record_dock(route), _record(verdict.as_decision(), silent=silent))
+    return Reply(
+        deliveries=build(settings.notice),
         decisions=tuple(Noted(decision=one, inbound_id=item.inbound_id, turn_id=turn_id) for one in records),
         silent=silent,
+        without_notice=build(None) if settings.notice and state == "pending" else None,
     )
 
 

@@ -82,7 +82,7 @@ class Resets:
             self._untold.add(key)
         for delivery in change.deliveries:
             is_told = is_notice(delivery)
-            if is_told and key not in self._untold and not self._has_fanout:
+            if is_told and key not in self._untold:
                 self._findings.report("LOSS-7", f"{key} is said to be new and is not: {delivery.text[:60]}")
             elif not is_told and key in self._untold and delivery.state == "pending" and _ANSWER.match(delivery.text):
                 self._findings.report("LOSS-7", f"{key} started over in silence: {delivery.text[:60]}")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instar.core.context.fit import fit_messages
+from instar.core.context.fit import fit_messages, halve_budget
 from instar.core.context.render import render_messages
 from instar.core.context.tokens import estimate_message
 from instar.core.model.entry import AssistantMessage, ToolCall, ToolResultMessage, UserMessage
@@ -166,3 +166,21 @@ def test_long_turn_of_calls_always_fits_a_small_window(budget):
     fitted = fit(user(words(3000)), *steps, budget=budget)
 
     assert fitted.tokens <= budget
+
+
+# --- half of what was refused -----------------------------------------------------------------------------------------
+
+
+def test_half_is_offered_as_long_as_the_words_that_wait_are_left_whole():
+    newest = [user(words(90)), assistant("Before."), user(words(20)), assistant(call("a")), result("a", words(900))]
+
+    assert halve_budget(placed(*newest), 1_000) == 500
+    assert halve_budget(placed(*newest), 440) == 220
+    assert halve_budget(placed(*newest), 438) is None
+
+
+def test_words_of_several_messages_that_wait_count_together():
+    waiting = [user(words(100)), assistant(call("a")), result("a", "ok"), user(words(100))]
+
+    assert halve_budget(placed(*waiting), 700) is None
+    assert halve_budget(placed(*waiting), 800) == 400

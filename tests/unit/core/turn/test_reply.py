@@ -156,6 +156,18 @@ def test_a_notice_stands_in_front_of_what_leaves_and_not_of_what_is_kept_back():
     assert reply("NO_REPLY", settings=noticed).deliveries[0].text == "NO_REPLY"
 
 
+def test_the_line_about_a_reset_is_owed_as_long_as_nobody_has_told_it():
+    owing, told = replace(build_session(), extra={NOTICE_FIELD: "daily"}), build_session()
+    planned = reply("hi", settings=replace(ALLOW, notice="New session.", lines=("(Another model answers.)",)))
+    assert [one.text for one in planned.owed_in(owing)] == ["New session.\n(Another model answers.)\n\nhi"]
+    for session in (told, None):
+        assert [one.text for one in planned.owed_in(session)] == ["(Another model answers.)\n\nhi"]
+    plain = reply("hi", settings=replace(ALLOW, lines=("(Another model answers.)",)))
+    assert plain.owed_in(owing) == plain.owed_in(told) == plain.deliveries
+    silent = reply("NO_REPLY", settings=replace(ALLOW, notice="New session."))
+    assert silent.owed_in(told) == silent.deliveries
+
+
 def test_a_long_answer_is_cut_to_the_pieces_a_channel_takes():
     limits = {"telegram": 16}
     planned = reply("first of these second of them third", settings=replace(ALLOW, text_max_chars=limits.get))
