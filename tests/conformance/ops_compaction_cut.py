@@ -116,7 +116,7 @@ def ask_flush(case: dict) -> dict[str, object]:
     decision = decide_flush(
         settings.flush,
         Counters(
-            total_tokens=case["totalTokens"],
+            total_tokens=case.get("totalTokens") or 0,
             compaction_count=case.get("compactionCount") or 0,
             memory_flush_compaction_count=case.get("memoryFlushCompactionCount"),
         ),
@@ -125,6 +125,7 @@ def ask_flush(case: dict) -> dict[str, object]:
         turn=turn if turn in {"user", "heartbeat", "cli"} else "user",
         workspace_writable=(case.get("workspaceAccess") or "rw") == "rw",
         incognito=bool(case.get("incognito")) or turn == "incognito",
+        transcript_bytes=case.get("transcriptBytes") or 0,
     )
     return {"flush": decision.outcome == "flush"}
 

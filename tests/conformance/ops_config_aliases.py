@@ -27,8 +27,13 @@ from tests.conformance import ops_pruning, ops_reset_freshness, ops_send_policy,
 
 def pruning(case):
     root = apply_aliases(case.get("config") or {})
-    settings = parse_pruning(root).get(parse_agents(root).default_id)
-    resolved = resolve_mode(settings, provider=case.get("provider") or "", model=case.get("model") or "")
+    agents = parse_agents(root)
+    settings = parse_pruning(root).get(agents.default_id)
+    provider, model = case.get("provider") or "", case.get("model") or ""
+    if not provider:
+        # Nobody asks for a model here, so the configured one is what will be asked.
+        provider, _, model = (model or agents.get(agents.default_id).model.primary or "").partition("/")
+    resolved = resolve_mode(settings, provider=provider, model=model)
     return {"settings": ops_pruning.show_settings(resolved)}
 
 

@@ -28,7 +28,7 @@ def ask_prune(case: dict) -> dict[str, object]:
     done = plan_pruning(
         [PlacedMessage(entry_id=None, message=build_message(spec)) for spec in case["messages"]],
         resolve_mode(settings, provider=case.get("provider") or "", model=case.get("model") or ""),
-        window_tokens=case["contextWindowTokens"],
+        window_tokens=case.get("contextWindowTokens") or 0,
         now=Instant(case["now"]),
         last_call_at=None if last_call_at is None else Instant(last_call_at),
     )

@@ -187,3 +187,38 @@ async def test_a_channel_limits_the_turns_of_direct_chats():
         await say(world, *[f"message {number}" for number in range(5)])
         texts = [message_text(message) for message in world.runner.requests[-1].messages]
         assert texts == ["message 3", "Fine.", "message 4"]
+
+
+@story
+async def test_keeping_the_last_lines_clears_the_counters_and_keeps_what_is_pinned():
+    async with build_world() as world:
+        await say(world, *[f"{number} {LONG}" for number in range(8)], "The code is 4711.", "/pin", *[LONG] * 4)
+        before = (await world.store.load_session(DIRECT)).counters
+        lines = await read_lines(world)
+        done = await world.gateway.upkeep.compact(DIRECT, who="ann", keep_lines=2)
+        assert done.status == "compacted"
+        assert done.tokens_after < done.tokens_before
+        counters = (await world.store.load_session(DIRECT)).counters
+        assert before.total_tokens > 2_000
+        assert (counters.input_tokens, counters.output_tokens, counters.total_tokens) == (0, 0, 0)
+        assert await read_lines(world) == [*lines, "(CompactionEntry)"]
+        await say(world, "next")
+        # The window is not near its end any more, so nothing is summarised, and what was pinned is still told.
+        assert not [request for request in world.runner.requests if is_summary(request.system)]
+        texts = [message_text(message) for message in requests_of(world)[-1].messages]
+        assert [text for text in texts if text.startswith("Fine.")]
+        assert len(texts) <= 6
+        assert texts[-1] == "next"
+
+
+@story
+async def test_what_the_window_holds_is_told_again_after_an_undo():
+    async with build_world() as world:
+        await say(world, *[f"{number} {LONG}" for number in range(12)])
+        full = (await world.store.load_session(DIRECT)).counters.total_tokens
+        await say(world, "/compact")
+        small = (await world.store.load_session(DIRECT)).counters.total_tokens
+        await say(world, "/compact undo")
+        again = (await world.store.load_session(DIRECT)).counters.total_tokens
+        assert small < full
+        assert again >= full

@@ -7,8 +7,10 @@ to whoever asked.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
-from instar.core.context.compaction_entry import plan_kept_lines, plan_undo
+from instar.core.context.build import build_view
+from instar.core.context.compaction_entry import count_without_model, plan_kept_lines, plan_undo
 from instar.core.context.outcome import Compacted
 from instar.core.lifecycle.awareness import note_compacted
 from instar.core.model.change import InboxItem, Noted, SessionChange, SessionFacts
@@ -125,20 +127,21 @@ class CompactionRun:
             why, outcome = f"The session has no more than {lines} lines.", "kept-lines"
         if entry is None:
             return Compacted(status="skipped", why=why, tokens_before=before)
-        await self._store(session, entry, outcome=outcome)
-        after = (await self._warm.load(session.session_id)).context.tokens
+        after = build_view([*branch, entry]).context.tokens
+        await self._store(session, entry, outcome=outcome, tokens_after=after)
         window = self._services.resolve_model(session, None).context_window
         return Compacted(status="compacted", tokens_before=before, tokens_after=after, window_tokens=window)
 
-    async def _store(self, session: Session, entry: CompactionEntry, *, outcome: str) -> None:
+    async def _store(self, session: Session, entry: CompactionEntry, *, outcome: str, tokens_after: int) -> None:
         rule = "LOSS-9" if self._undo else "COMPACT-25"
         noted = Noted(decision=Decision(kind="compact", outcome=outcome, rule=rule), who=self._who)
 
         def decide(facts: SessionFacts) -> SessionChange:
             current = require_session(facts, session.session_id)
             leaf = facts.transcript.leaf_id if facts.transcript else None
+            counters = count_without_model(current.counters, undone=self._undo, tokens_after=tokens_after)
             return SessionChange(
-                session=touch_updated(current, facts.now),
+                session=touch_updated(replace(current, counters=counters), facts.now),
                 entries=hang_entries((entry,), leaf),
                 decisions=(noted,),
                 states=() if self._undo else note_compacted(),

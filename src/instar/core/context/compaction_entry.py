@@ -7,16 +7,19 @@ on request. None of them removes anything: the model sees less, the transcript h
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
+from instar.core.context.build import build_view
 from instar.core.context.compaction import CompactionPlan, CompactionReason
-from instar.core.context.pins import format_pinned
+from instar.core.context.pins import expand_pins, format_pinned
 from instar.core.context.span import find_span
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, CompactionEntry
 from instar.core.model.ids import EntryId, Instant
+from instar.core.model.session import Counters
 
-__all__ = ["build_entry", "describe_compaction", "plan_kept_lines", "plan_undo"]
+__all__ = ["build_entry", "count_without_model", "describe_compaction", "plan_kept_lines", "plan_undo"]
 
 
 def build_entry(
@@ -68,11 +71,15 @@ def plan_kept_lines(
 ) -> CompactionEntry | None:
     """The entry after which the model sees only the last `lines` entries of the branch (COMPACT-25).
 
-    None when there are no more than that. Nothing is summarised; a short note says that something was left out.
+    None when there are no more than that. Nothing is summarised; a short note says that something was left out, and
+    what is pinned stays word for word (LOSS-9).
     """
     lines = max(1, lines)
     if len(branch) <= lines:
         return None
+    view, kept = build_view(branch), {entry.id for entry in branch[-lines:]}
+    left = [entry for entry in view.entries() if entry.id not in kept]
+    pinned = (*view.pinned, *expand_pins(left, view.pins))
     return CompactionEntry(
         id=entry_id,
         parent_id=branch[-1].id,
@@ -80,7 +87,19 @@ def plan_kept_lines(
         summary="Everything before this point was left out on request, without a summary.",
         first_kept_id=branch[-lines].id,
         tokens_before=tokens_before,
+        details={"pinned": format_pinned(pinned)} if pinned else None,
     )
+
+
+def count_without_model(counters: Counters, *, undone: bool, tokens_after: int) -> Counters:
+    """The counters after an entry that no model wrote: a view that was widened or narrowed says nothing of before.
+
+    An undo makes the window hold `tokens_after` again; keeping the last lines clears every counter (COMPACT-25). What
+    was spent stays in the ledger (LOSS-11).
+    """
+    if undone:
+        return replace(counters, total_tokens=tokens_after)
+    return replace(counters, input_tokens=0, output_tokens=0, total_tokens=0)
 
 
 _RULES: Final[dict[CompactionReason, str]] = {

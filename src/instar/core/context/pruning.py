@@ -45,6 +45,7 @@ __all__ = [
     "PruningSettings",
     "SoftTrim",
     "describe_pass",
+    "is_anthropic",
     "plan_pruning",
     "resolve_mode",
 ]
@@ -128,8 +129,13 @@ def resolve_mode(settings: PruningSettings, *, provider: str, model: str) -> Pru
     """The settings with a mode: as configured, else on for Anthropic models and off for all others (PRUNE-3)."""
     if settings.mode is not None:
         return settings
-    is_anthropic = provider == "anthropic" or (provider == "openrouter" and model.startswith("anthropic/"))
-    return replace(settings, mode="cache-ttl" if is_anthropic else "off")
+    return replace(settings, mode="cache-ttl" if is_anthropic(provider, model) else "off")
+
+
+def is_anthropic(provider: str, model: str) -> bool:
+    """Whether a model is one of Anthropic's, direct or through OpenRouter; case does not matter (PRUNE-3)."""
+    name = provider.strip().lower()
+    return name == "anthropic" or (name == "openrouter" and model.strip().lower().startswith("anthropic/"))
 
 
 # --- the pass ---------------------------------------------------------------------------------------------------------

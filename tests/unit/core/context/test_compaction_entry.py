@@ -6,8 +6,15 @@ from hypothesis import strategies as st
 
 from instar.core.context.build import build_view
 from instar.core.context.compaction import CompactionSettings, plan_compaction
-from instar.core.context.compaction_entry import build_entry, describe_compaction, plan_kept_lines, plan_undo
+from instar.core.context.compaction_entry import (
+    build_entry,
+    count_without_model,
+    describe_compaction,
+    plan_kept_lines,
+    plan_undo,
+)
 from instar.core.context.pins import PIN_TYPE, build_pin_data
+from instar.core.model.session import Counters
 from instar.core.transcript.codec import format_entry, parse_entry
 from tests.builders.transcripts import START, Branch
 
@@ -140,6 +147,33 @@ def test_keeping_the_last_lines_shows_a_note_and_those_lines():
 
     assert (entry.first_kept_id, entry.parent_id, entry.tokens_before) == ("e4", "e5", 7)
     assert seen([*branch.entries, entry]) == ["k", "e4", "e5"]
+
+
+def test_what_is_pinned_stays_when_the_last_lines_are_kept():
+    branch = talk()
+    branch.custom(PIN_TYPE, build_pin_data(branch.entries[1], pinned=True, in_view=True))
+    branch.custom(PIN_TYPE, build_pin_data(branch.entries[4], pinned=True, in_view=True))
+
+    entries = [*branch.entries, plan_kept_lines(branch.entries, lines=4, entry_id="k", at=START, tokens_before=7)]
+    view = build_view(entries)
+
+    assert [entry.id for entry in view.pinned] == ["e1"]
+    assert {"e1", "e4"} <= view.pins
+    again = [*entries, plan_kept_lines(entries, lines=1, entry_id="k2", at=START, tokens_before=7)]
+    assert [entry.id for entry in build_view(again).pinned] == ["e1", "e4"]
+
+
+@pytest.mark.parametrize(
+    ("undone", "tokens"),
+    [(True, (30, 4, 900, 2)), (False, (0, 0, 0, 2))],
+    ids=["an undo fills the window again", "keeping the last lines clears the counters"],
+)
+def test_counters_after_an_entry_that_no_model_wrote(undone, tokens):
+    before = Counters(input_tokens=30, output_tokens=4, total_tokens=200, compaction_count=2)
+
+    after = count_without_model(before, undone=undone, tokens_after=900)
+
+    assert (after.input_tokens, after.output_tokens, after.total_tokens, after.compaction_count) == tokens
 
 
 @pytest.mark.parametrize("lines", [6, 400])

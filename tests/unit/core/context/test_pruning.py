@@ -161,7 +161,10 @@ def test_size_of_a_message(message, size):
     [
         (None, "anthropic", "claude-sonnet-4-5", "cache-ttl"),
         (None, "openrouter", "anthropic/claude-sonnet-4-5", "cache-ttl"),
+        (None, "Anthropic", "Claude-Sonnet-4-5", "cache-ttl"),
+        (None, "OpenRouter", "Anthropic/Claude-Sonnet-4-5", "cache-ttl"),
         (None, "openrouter", "openai/gpt-6", "off"),
+        (None, "openrouter", "anthropic-like/x", "off"),
         (None, "openai", "gpt-6", "off"),
         ("off", "anthropic", "claude-sonnet-4-5", "off"),
         ("cache-ttl", "openai", "gpt-6", "cache-ttl"),
