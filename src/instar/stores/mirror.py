@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -29,9 +29,10 @@ from instar.stores.mirror_files import Mark, is_as_left
 from instar.stores.mirror_folders import KeyFolders, find_keys
 from instar.stores.mirror_index import write_index
 from instar.stores.mirror_level import Leveller
+from instar.stores.mirror_names import list_namesakes
 from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.mirror_rows import Listed, list_agents, list_mirrored, list_written_indices, load_lost, save_marks
-from instar.stores.mirror_strays import STRAYS_FIX, list_transcript_files, pick_strays
+from instar.stores.mirror_strays import STRAYS_FIX, is_archived, list_transcript_files, pick_strays
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Touched
 from instar.system.log_events import MIRROR_CONFLICT, MIRROR_FAILED, MIRROR_STRAYS
@@ -98,6 +99,7 @@ class Mirror:
         self._leveller = Leveller(store, places, clock=clock)
         self._told: deque[Touched] = deque()
         self._transcripts: set[SessionId] = set()
+        self._files: dict[SessionId, list[Path]] = {}
         self._agents: set[AgentId] = set()
         self._indices: set[Path] = set()
         self._marks: dict[SessionId, Mark] = {}
@@ -119,8 +121,9 @@ class Mirror:
 
     async def close(self) -> None:
         """Bring everything level once more, then stop; what cannot be written now is found at the next start."""
-        for task in self._tasks:
-            task.cancel()
+        async with self._following, self._writing:  # a round that is cut goes on in its thread, and nobody hears how
+            for task in self._tasks:
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self.flush()
@@ -190,25 +193,39 @@ class Mirror:
                 self._has_looked = True
 
     async def _look_for_strays(self) -> None:
-        """Say which files hold words that no row holds any more."""
+        """Say which files hold words that no row holds any more, and note those of lives that have ended."""
         files = await asyncio.to_thread(list_transcript_files, self._places)
-        strays = await self._store.engine.read(partial(pick_strays, files=files))
+        found = await self._store.engine.read(partial(pick_strays, files=files))
+        for session_id, path in found.closed.items():
+            self._transcripts.add(session_id)
+            self._files.setdefault(session_id, []).append(path)
+        strays = await asyncio.to_thread(_let_archived_go, found.files)
         if strays:
             log.critical(MIRROR_STRAYS, count=len(strays), first=str(strays[0]), fix=STRAYS_FIX)
 
     async def _look_at_all(self, is_level: Callable[[Listed], bool]) -> None:
-        after = 0
+        after, nameless = 0, dict[Path, SessionId]()
         while rows := await self._store.engine.read(partial(list_mirrored, after=after)):
             level = await asyncio.to_thread(lambda seen: [is_level(row) for row in seen], rows)
-            self._transcripts |= {row.session_id for row, fine in zip(rows, level, strict=True) if not fine}
+            unlevel = [row for row, fine in zip(rows, level, strict=True) if not fine]
+            self._transcripts |= {row.session_id for row in unlevel}
+            nameless |= await asyncio.to_thread(self._pick_nameless, unlevel)
             if self._folders is not None:
                 self._folders.touch(row.key for row in rows if row.closed_at is None)
             after = rows[-1].place
+        found = await asyncio.to_thread(list_namesakes, nameless)
+        self._files |= {nameless[path]: files for path, files in found.items()}
         self._transcripts |= set(await self._store.engine.read(load_lost))
         self._agents |= set(await self._store.engine.read(list_agents))
         # An agent whose last session was deleted just before a crash has no row that would lead to its index.
         self._indices |= set(await self._store.engine.read(list_written_indices))
         self._wake_index.set()
+
+    def _pick_nameless(self, rows: Sequence[Listed]) -> dict[Path, SessionId]:
+        """Transcripts of which no mark leads to a file, by the path of the current one; none before the first file."""
+        lost = (row for row in rows if row.mark is None or not row.mark.path.exists())
+        paths = {self._places.transcript(row.key, row.session_id): row.session_id for row in lost}
+        return {path: session_id for path, session_id in paths.items() if path.parent.is_dir()}
 
     def _is_level(self, row: Listed) -> bool:
         path = self._places.transcript(row.key, row.session_id, closed_at=row.closed_at)
@@ -224,12 +241,14 @@ class Mirror:
             self._take_in()
             failed: dict[SessionId, OSError] = {}
             while some := [*(self._transcripts - failed.keys())][:_ROUND]:
-                found = await self._leveller.level({session_id: self._marks.get(session_id) for session_id in some})
+                marks = {session_id: self._marks.get(session_id) for session_id in some}
+                found = await self._leveller.level(marks, files=self._files)
                 for session_id, outcome in found.items():
                     if isinstance(outcome, OSError):
                         failed[session_id] = outcome
                         continue
                     self._transcripts.discard(session_id)
+                    self._files.pop(session_id, None)
                     self._unsaved[session_id] = outcome
                     if outcome is None:
                         self._marks.pop(session_id, None)
@@ -248,11 +267,13 @@ class Mirror:
 
     async def _save_marks(self) -> None:
         """Keep how files were left; whatever a crash loses of it is found by comparing."""
-        if self._unsaved:
+        async with self._following:
+            if not self._unsaved:
+                return
             marks, self._unsaved = self._unsaved, {}
             try:
                 await self._store.engine.write(lambda tx: save_marks(tx, marks))
-            except StoreError:
+            except BaseException:
                 self._unsaved = marks | self._unsaved
                 raise
 
@@ -299,3 +320,11 @@ class Mirror:
             except Exception:
                 log.exception(MIRROR_FAILED)
             await self._clock.sleep(_RETRY_S)
+
+
+def _let_archived_go(strays: Sequence[Path]) -> list[Path]:
+    """Remove files of deleted sessions, whose archives hold every word; the others. Blocking; raises OSError."""
+    archived = {path for path in strays if is_archived(path)}
+    for path in archived:
+        path.unlink(missing_ok=True)
+    return [path for path in strays if path not in archived]

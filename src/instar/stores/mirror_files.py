@@ -8,7 +8,7 @@ is a write that was cut off, and goes on; anything else is another hand's work, 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +22,7 @@ __all__ = [
     "Mark",
     "append_lines",
     "delete_transcript_file",
+    "find_archives",
     "is_as_left",
     "read_mark",
     "rename_transcript_file",
@@ -93,7 +94,7 @@ def rename_transcript_file(old: Path, new: Path, now: Instant) -> bool:
 def delete_transcript_file(path: Path, now: Instant) -> None:
     """Let go of a file whose rows were removed: keep it as deleted, unless a verified archive of it lies there."""
     file_name = path.name.partition(".reset.")[0]
-    if next(path.parent.glob(f"{_literal(file_name)}*.deleted.*.zst"), None) is not None:
+    if next(find_archives(path), None) is not None:
         path.unlink(missing_ok=True)
         return
     clash = 0
@@ -105,6 +106,11 @@ def delete_transcript_file(path: Path, now: Instant) -> None:
         clash += 1
     if path.exists():
         path.rename(kept)
+
+
+def find_archives(path: Path) -> Iterator[Path]:
+    """The verified archives of a transcript that lie beside its file. Blocking."""
+    return path.parent.glob(f"{_literal(path.name.partition('.reset.')[0])}*.deleted.*.zst")
 
 
 def _free(path: Path, suffix: str) -> Path:

@@ -6,11 +6,8 @@ import asyncio
 import json
 import os
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -18,60 +15,14 @@ from instar.config.config import parse_config
 from instar.core.model.change import SessionChange
 from instar.core.model.ids import AgentId, EntryId, SessionId, SessionKey
 from instar.core.model.session import Naming
-from instar.core.transcript.codec import format_entry, format_header
 from instar.stores import mirror as mirror_module
 from instar.stores import mirror_level
 from instar.stores.mirror import Mirror, open_mirror
 from instar.stores.mirror_places import MirrorPlaces
 from instar.system.clock import SystemClock
 from instar.testing.clock import ManualClock
+from tests.builders.mirror import OTHER, TIME, World, until
 from tests.builders.store import KEY, NOW, SID, SessionTalk, build_message, file_store, memory_store
-
-OTHER = SessionId("22222222-2222-4222-8222-222222222222")
-TIME = "2026-03-10T12-00-00.000Z"
-
-
-class World:
-    """A store with its mirror, in one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.places = MirrorPlaces(state_dir=folder, home=folder, default_agent_id=AgentId("main"))
-        self.opened = memory_store()
-        self.folder = folder / "agents" / "main" / "sessions"
-
-    @asynccontextmanager
-    async def run(self) -> AsyncIterator[World]:
-        """The store is open and followed; at the end everything is level."""
-        async with self.opened() as self.store:
-            self.mirror = Mirror(self.store, self.places, clock=ManualClock(NOW, auto_advance_s=0))
-            self.mirror.start()
-            self.talk = SessionTalk(self.store)
-            try:
-                yield self
-            finally:
-                await self.mirror.close()
-
-    def file(self, session_id=SID, suffix=""):
-        return self.folder / f"{session_id}.jsonl{suffix}"
-
-    def names(self):
-        return sorted(path.name for path in self.folder.iterdir() if path.name != "sessions.json")
-
-    def index(self):
-        return json.loads((self.folder / "sessions.json").read_text())
-
-    async def lines(self, session_id=SID):
-        """What the file of a transcript should hold."""
-        page = await self.store.load_all_entries(session_id)
-        raw = [format_header(page.head.header), *(format_entry(stored.entry) for stored in page.entries)]
-        return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in raw)
-
-
-async def until(is_so):
-    """Wait for threads to have done something."""
-    async with asyncio.timeout(10):
-        while not is_so():  # noqa: ASYNC110 - a file tells nobody that it is there
-            await asyncio.sleep(0.002)
 
 
 @pytest.fixture
