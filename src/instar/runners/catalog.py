@@ -134,7 +134,7 @@ CATALOGUE: Final[Mapping[str, tuple[CatalogueModel, ...]]] = {
 
 def list_models(settings: ModelsSettings) -> tuple[ModelSpec, ...]:
     """Every model of every provider that is there, in order: configured ones first, then those of the table."""
-    return tuple(spec for provider in settings.providers.values() for spec in _models_of(provider))
+    return tuple(spec for provider in settings.providers.values() for spec in _models_of(provider, settings))
 
 
 def build_model_names(settings: ModelsSettings, *, primary: str | None = None) -> ModelNames:
@@ -165,7 +165,7 @@ def resolve_model(settings: ModelsSettings, wanted: str | None) -> ModelSpec:
     provider = settings.providers.get(name.lower())
     if provider is None:
         raise _not_there(settings, wanted)
-    return _build_spec(provider, _configured(provider, model_id) or ModelSettings(id=model_id))
+    return _build_spec(provider, _configured(provider, model_id) or ModelSettings(id=model_id), settings)
 
 
 def resolve_choice(
@@ -194,17 +194,17 @@ def supports_xhigh(spec: ModelSpec) -> bool:
 
 def _first_model(settings: ModelsSettings) -> ModelSpec:
     for provider in settings.providers.values():
-        models = _models_of(provider)
+        models = _models_of(provider, settings)
         if models:
             return models[0]
     return ECHO_MODEL
 
 
-def _models_of(provider: ProviderSettings) -> tuple[ModelSpec, ...]:
-    configured = [_build_spec(provider, model) for model in provider.models]
+def _models_of(provider: ProviderSettings, settings: ModelsSettings) -> tuple[ModelSpec, ...]:
+    configured = [_build_spec(provider, model, settings) for model in provider.models]
     known = {spec.id.lower() for spec in configured}
     rows = [row for row in CATALOGUE.get(provider.name, ()) if row.id not in known]
-    return (*configured, *(_build_spec(provider, ModelSettings(id=row.id)) for row in rows))
+    return (*configured, *(_build_spec(provider, ModelSettings(id=row.id), settings) for row in rows))
 
 
 def _configured(provider: ProviderSettings, model_id: str) -> ModelSettings | None:
@@ -212,8 +212,11 @@ def _configured(provider: ProviderSettings, model_id: str) -> ModelSettings | No
     return next((model for model in provider.models if model.id.lower() == wanted), None)
 
 
-def _build_spec(provider: ProviderSettings, model: ModelSettings) -> ModelSpec:
-    """The model with what its provider, the configuration and the table say; the configuration wins."""
+def _build_spec(provider: ProviderSettings, model: ModelSettings, settings: ModelsSettings) -> ModelSpec:
+    """The model with what its provider, the configuration and the table say; the configuration wins.
+
+    A window that neither knows is ``agents.defaults.contextTokens`` (PRUNE-6).
+    """
     row = _find_row(provider.name, model.id)
     reasoning = model.reasoning if model.reasoning is not None else bool(row and row.reasoning)
     return ModelSpec(
@@ -221,7 +224,7 @@ def _build_spec(provider: ProviderSettings, model: ModelSettings) -> ModelSpec:
         id=model.id,
         api=provider.api,
         name=model.name or model.id,
-        context_window=model.context_window or (row.context_window if row else None),
+        context_window=model.context_window or (row.context_window if row else None) or settings.default_window,
         max_output=model.max_tokens,
         reasoning=reasoning,
         input_kinds=model.input_kinds or (row.input_kinds if row else ("text",)),

@@ -99,6 +99,13 @@ def test_names_that_people_choose_are_never_unknown():
 def test_a_setting_without_effect_says_so():
     found = [each for each in check_names({"session": {"sharing": {}}}) if each.code == "later"]
     assert [each.path for each in found] == ["session.sharing"]
+    raw = {
+        "session": {"maintenance": {"mode": "enforce", "pruneAfter": "30d", "maxEntries": 5, "maxDiskBytes": "1gb"}},
+        "budgets": [{"per": "day", "limitUsd": 1, "action": "stop"}],
+        "memory": {"enabled": False},
+        "agents": {"defaults": {"contextTokens": 32_000}},
+    }
+    assert noticed(raw) == {}
     assert noticed({"session": {"sharing": None}}) == {}
 
 

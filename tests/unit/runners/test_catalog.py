@@ -9,7 +9,7 @@ import pytest
 
 from instar.config.sections.models import ModelsSettings, parse_models
 from instar.core.policy.model_choice import take_model
-from instar.errors import ModelNotFound
+from instar.errors import ConfigError, ModelNotFound
 from instar.runners.catalog import (
     CATALOGUE,
     CATALOGUE_DATE,
@@ -124,6 +124,24 @@ def test_a_dated_or_routed_name_has_the_numbers_of_its_family(ref: str) -> None:
 def test_an_unknown_model_has_no_numbers_and_no_eyes() -> None:
     spec = resolve_model(settings(OWN), "own/Llama-3")
     assert (spec.context_window, spec.price, spec.reasoning, spec.input_kinds) == (None, {}, False, ("text",))
+
+
+def test_a_window_that_nobody_knows_is_the_configured_one() -> None:
+    root = {
+        "models": {"providers": {**OWN, "anthropic": {"apiKey": "k"}}},
+        "agents": {"defaults": {"contextTokens": 32_000.9}},
+    }
+    here = parse_models(root, environ={})
+    assert resolve_model(here, "own/Llama-3").context_window == 32_000
+    assert resolve_model(here, "anthropic/claude-sonnet-4-5").context_window == 200_000
+    assert [spec.context_window for spec in list_models(here) if spec.provider == "own"] == [32_000, 32_768]
+
+
+@pytest.mark.parametrize("window", [0, -1, "many", True])
+def test_a_window_that_is_no_number_of_tokens_is_refused_by_name(window: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_models({"agents": {"defaults": {"contextTokens": window}}}, environ={})
+    assert caught.value.path == "agents.defaults.contextTokens"
 
 
 def test_a_configured_model_is_not_listed_twice() -> None:

@@ -67,9 +67,6 @@ class AgentSettings(Section):
     system_prompt: str | None = setting("What the model is told first.", default="a short text", rules="TRANS-21")
     group_chat: GroupChat | None = setting("How it is addressed in groups.", rules="ACT-4")
     identity: AgentIdentity | None = setting("What it is called.", rules="ACT-4")
-    context_tokens: object = setting(
-        "The window of a model that nobody knows.", default="200000", unit="tokens", rules="PRUNE-6", later=True
-    )
     context_pruning: ContextPruning | None = setting(
         "How old tool results are trimmed in what is sent.", rules="PRUNE-2"
     )
@@ -99,6 +96,13 @@ class AgentDefaults(AgentSettings):
 
     models: dict[str, Any] | None = setting(
         'The models that may be chosen: `{"provider/model": {alias}}`.', default="all that are known", rules="CFG-13"
+    )
+    context_tokens: object = setting(
+        "The window of a model whose size nobody knows.",
+        default="200000",
+        unit="tokens",
+        limit="1 or more",
+        rules="PRUNE-6",
     )
     max_concurrent: object = setting("So many turns run at once.", default="64", limit="1 or more", rules="QUEUE-2")
 

@@ -118,7 +118,7 @@ class MemorySearch(Section):
 class Memory(Section):
     """What agents remember beyond a conversation."""
 
-    enabled: bool | None = setting("Whether they do.", default="`true`", rules="MEM-1, MEM-2", later=True)
+    enabled: bool | None = setting("Whether they do.", default="`true`", rules="MEM-1, MEM-2")
     store: str | None = setting("`local`, or the name of a plug-in.", default="`local`", rules="MEM-3", later=True)
     retrieve_count: object = setting("So many snippets at most.", default="5", rules="MEM-4", later=True)
     search: MemorySearch | None = setting("What is recalled.", rules="MEM-11")
@@ -198,6 +198,4 @@ class Root(Section):
         default="all",
         rules="TYPE-5, TYPE-9",
     )
-    budgets: list[object] | None = setting(
-        "Limits of spending: `{match, per, limitUsd, action}`.", rules="COST-2", later=True
-    )
+    budgets: list[object] | None = setting("Limits of spending: `{match, per, limitUsd, action}`.", rules="COST-2")

@@ -56,25 +56,23 @@ class Maintenance(Section):
     """What is kept of old sessions."""
 
     mode: object = setting(
-        "`warn` tells what would go, `enforce` removes it.", default="`warn`", rules="MAINT-1, MAINT-11", later=True
+        "`warn` tells what would go, `enforce` removes it.", default="`warn`", rules="MAINT-1, MAINT-11"
     )
     prune_after: object = setting(
         "Sessions unused for so long go.",
         default='`"30d"`',
         unit="duration, a bare number counts days",
         rules="MAINT-3",
-        later=True,
     )
-    max_entries: object = setting("At most so many sessions stay.", default="500", rules="MAINT-4, MAINT-9", later=True)
+    max_entries: object = setting("At most so many sessions stay.", default="500", rules="MAINT-4, MAINT-9")
     preserve_recent: object = setting(
-        "Sessions used within so long are never removed.", default="off", unit="duration", rules="MAINT-7", later=True
+        "Sessions used within so long are never removed.", default="off", unit="duration", rules="MAINT-7"
     )
     archive_dashboard_after: object = setting(
         "Sessions of the dashboard are archived after so long without use.",
         default='`"7d"`',
         unit="duration",
         rules="MAINT-18",
-        later=True,
     )
     reset_archive_retention: object = setting(
         "Archives of ended transcripts older than this are deleted.",
@@ -88,14 +86,12 @@ class Maintenance(Section):
         default="off",
         unit="size, a bare number counts bytes",
         rules="MAINT-16",
-        later=True,
     )
     high_water_bytes: object = setting(
         "Down to so much.",
         default="80 % of `maxDiskBytes`",
         unit="size, a bare number counts bytes",
         rules="MAINT-16",
-        later=True,
     )
 
 

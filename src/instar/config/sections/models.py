@@ -124,11 +124,13 @@ class AllowedModel:
 class ModelsSettings:
     """Every provider by name, in order: those of the configuration, then those that a key switched on.
 
-    `allowed` None means that all configured and built-in models may be chosen.
+    `allowed` None means that all configured and built-in models may be chosen. `default_window` are the tokens of a
+    model whose window nobody knows, None if that is not said either.
     """
 
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     allowed: tuple[AllowedModel, ...] | None = None
+    default_window: int | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -156,7 +158,8 @@ def parse_models(root: Mapping[str, object], *, environ: Mapping[str, str]) -> M
                 api_key=key,
                 key_source=built_in.key_variable,
             )
-    return ModelsSettings(providers=providers, allowed=_parse_allowed(root))
+    window = read_whole(agent_defaults(root).get("contextTokens"), "agents.defaults.contextTokens", least=1)
+    return ModelsSettings(providers=providers, allowed=_parse_allowed(root), default_window=window)
 
 
 def _parse_provider(written: str, value: object, *, environ: Mapping[str, str]) -> ProviderSettings:
