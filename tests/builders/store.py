@@ -35,6 +35,7 @@ from instar.core.model.ids import (
 )
 from instar.core.model.message import Attachment, Chat, Inbound, Sender, Target
 from instar.core.model.session import Lifecycle, Session
+from instar.stores.sealing.seals import Seals
 from instar.stores.sqlite import SqliteStore, open_memory_store
 from instar.stores.store import SessionStore
 
@@ -52,6 +53,7 @@ __all__ = [
     "build_submission",
     "file_store",
     "memory_store",
+    "sealed_store",
 ]
 
 NOW = Instant(1_773_144_000_000)  # 2026-03-10T12:00:00Z
@@ -68,6 +70,22 @@ def file_store(path: Path) -> OpenStore:
     @asynccontextmanager
     async def opened() -> AsyncIterator[SessionStore]:
         store = SqliteStore(path, reserve_bytes=64 * 1024)
+        await store.open()
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    return opened
+
+
+def sealed_store(state_dir: Path, *, master: bytes = b"k" * 32) -> OpenStore:
+    """A store in a file whose words are sealed."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[SessionStore]:
+        seals = Seals(state_dir / "keys.ring", master)
+        store = SqliteStore(state_dir / "instar.db", reserve_bytes=64 * 1024, seals=seals)
         await store.open()
         try:
             yield store

@@ -61,7 +61,10 @@ log = structlog.get_logger(__name__)
 
 
 class SearchIndex:
-    """What is still to be indexed. One object for one engine. `heard` counts the commits that brought something new."""
+    """What is still to be indexed. One object for one engine. `heard` counts the commits that brought something new.
+
+    It is off for a store whose words are sealed: an index of words would be the words.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -73,7 +76,10 @@ class SearchIndex:
         self._scan_from: int | None = None
         self._is_scanned = False
         self._wake: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
-        engine.on_commit(self._hear)
+        # An engine that says nothing of seals has none.
+        self.is_off = getattr(engine, "seals", None) is not None
+        if not self.is_off:
+            engine.on_commit(self._hear)
 
     @property
     def is_level(self) -> bool:
@@ -87,6 +93,8 @@ class SearchIndex:
 
     async def catch_up(self, *, steps: int = CATCH_UP_STEPS) -> bool:
         """Index what is noted, in at most so many steps; whether nothing is left. Raises `StoreError`."""
+        if self.is_off:
+            return True
         async with self._one_at_a_time:
             for _ in range(steps):
                 if await self._step():

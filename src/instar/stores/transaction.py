@@ -30,6 +30,7 @@ from instar.stores.known import Known
 __all__ = [
     "Dialect",
     "Engine",
+    "FileSeals",
     "Params",
     "Purpose",
     "Row",
@@ -110,8 +111,25 @@ class Transaction(Protocol):
         ...
 
 
+class FileSeals(Protocol):
+    """What seals files beside a sealed store."""
+
+    def seal_archive(self, content: bytes, *, key: SessionKey, owner: str | None) -> bytes:
+        """An archive as it is written."""
+        ...
+
+    def open_archive(self, content: bytes) -> bytes | None:
+        """An archive as it was; None where it cannot be opened. One that is not sealed is given back as it is."""
+        ...
+
+
 class Engine(Protocol):
     """A database that runs transactions. Errors come as `instar.errors.StoreError`s."""
+
+    @property
+    def seals(self) -> FileSeals | None:
+        """What seals words here; None where they are stored as they are."""
+        ...
 
     async def open(self) -> None:
         """Open the database and bring its schema up to date."""

@@ -8,7 +8,7 @@ import uuid
 from instar.core.model.ids import DeliveryId, EntryId, InboundId, SessionId, TurnId
 from instar.core.policy.pairing import CODE_BYTES, build_code
 
-__all__ = ["SystemIds"]
+__all__ = ["SystemIds", "draw_bytes"]
 
 TOKEN_BYTES = 32
 """256 bits: nobody guesses one, however many are handed out (GW-9)."""
@@ -44,3 +44,8 @@ class SystemIds:
     def token(self) -> str:
         """A secret of 256 random bits, URL-safe (GW-9)."""
         return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def draw_bytes(count: int) -> bytes:
+    """Random bytes for keys and nonces, which no test may foresee: the only draw that comes by no `IdSource`."""
+    return secrets.token_bytes(count)

@@ -21,6 +21,7 @@ from instar.core.policy.redaction import Redactor
 from instar.errors import InstarError, StoreError, StoreFull, StoreReadOnly, StoreUnreadable
 from instar.stores.known import Known
 from instar.stores.migrate import load_steps
+from instar.stores.sealing.seals import Seals, check_unsealed
 from instar.stores.sqlite.commit import Committer, Outcome, Unit
 from instar.stores.sqlite.connection import (
     SqliteTransaction,
@@ -52,7 +53,9 @@ _RESERVE_BYTES: Final = 16 * 1024 * 1024
 
 
 class SqliteEngine:
-    """A database file. `reserve_bytes` 0 keeps nothing back; `redactor` knows the secrets of the configuration."""
+    """A database file. `reserve_bytes` 0 keeps nothing back; `redactor` knows the secrets of the configuration; `seals`
+    has the keys of a store whose words are sealed.
+    """
 
     def __init__(
         self,
@@ -61,9 +64,11 @@ class SqliteEngine:
         readers: int = _READERS,
         reserve_bytes: int = _RESERVE_BYTES,
         redactor: Redactor | None = None,
+        seals: Seals | None = None,
     ) -> None:
         self._path = path
         self._redactor = redactor
+        self.seals = seals
         self._queries = load_queries("sqlite")
         self._callbacks: list[Callable[[Touched], None]] = []
         self._lock = ProcessLock(path.with_name(path.name + ".lock"))
@@ -112,6 +117,11 @@ class SqliteEngine:
         connection = open_writer(str(self._path), steps)
         self._closers.append(connection.close)
         self._keep_log = partial(keep_log, connection)
+        if self.seals is None:
+            check_unsealed(connection)
+        else:
+            self.seals.install_writer(connection)
+            self._queries = self.seals.queries(load_queries("sqlite"))
         if self._reserve is not None:
             self._reserve.hold()
         self._committer = Committer(
@@ -134,6 +144,8 @@ class SqliteEngine:
     def _open_source(self) -> _Snapshots:
         connection = open_reader(str(self._path))
         self._closers.append(connection.close)
+        if self.seals is not None:
+            self.seals.install(connection)
         return _Snapshots(connection, SqliteTransaction(connection, self._queries, Known(0)), self._path)
 
     def _undo(self) -> None:
@@ -241,17 +253,30 @@ class MemoryEngine:
     Every call lets other tasks run once, as a store on disk would.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, seals: Seals | None = None) -> None:
+        self.seals = seals
         self._callbacks: list[Callable[[Touched], None]] = []
         self._connection: apsw.Connection | None = None
         self._committer: Committer | None = None
+
+    @property
+    def connection(self) -> apsw.Connection | None:
+        """The rows themselves, for a test that looks at all of them; None before it was opened."""
+        return self._connection
 
     async def open(self) -> None:
         """Make the tables; a store that was closed and is opened again is as it was."""
         if self._connection is None:
             self._connection = open_writer(":memory:", load_steps("sqlite"))
+            if self.seals is not None:
+                self.seals.install_writer(self._connection)
+        queries = load_queries("sqlite")
         self._committer = Committer(
-            self._connection, load_queries("sqlite"), path=None, reserve=None, on_commit=self._callbacks
+            self._connection,
+            queries if self.seals is None else self.seals.queries(queries),
+            path=None,
+            reserve=None,
+            on_commit=self._callbacks,
         )
 
     async def close(self) -> None:
@@ -291,10 +316,17 @@ class MemoryEngine:
 class SqliteStore(SessionStore):
     """The session store in a database file."""
 
-    def __init__(self, path: Path, *, reserve_bytes: int = _RESERVE_BYTES, redactor: Redactor | None = None) -> None:
-        super().__init__(SqliteEngine(path, reserve_bytes=reserve_bytes, redactor=redactor))
+    def __init__(
+        self,
+        path: Path,
+        *,
+        reserve_bytes: int = _RESERVE_BYTES,
+        redactor: Redactor | None = None,
+        seals: Seals | None = None,
+    ) -> None:
+        super().__init__(SqliteEngine(path, reserve_bytes=reserve_bytes, redactor=redactor, seals=seals))
 
 
-def open_memory_store() -> SessionStore:
+def open_memory_store(*, seals: Seals | None = None) -> SessionStore:
     """The session store in memory, for tests; still to be opened with `await store.open()`."""
-    return SessionStore(MemoryEngine())
+    return SessionStore(MemoryEngine(seals=seals))

@@ -14,6 +14,7 @@ import apsw
 from instar.errors import NotFound, StoreError, StoreReadOnly, StoreUnreadable
 from instar.stores.known import Known
 from instar.stores.migrate import load_steps, plan_steps
+from instar.stores.sealing.seals import Seals, check_unsealed
 from instar.stores.sqlite.connection import SqliteTransaction, read_schema, translate_error
 from instar.stores.sqlite.snapshot import open_still
 from instar.stores.transaction import Purpose, Touched, Transaction, load_queries
@@ -30,8 +31,9 @@ class ReadingEngine:
     build is read as far as it goes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, seals: Seals | None = None) -> None:
         self._path = path
+        self.seals = seals
         self._connection: apsw.Connection | None = None
         self._tx: SqliteTransaction | None = None
         self._is_behind = False
@@ -46,6 +48,12 @@ class ReadingEngine:
             raise translate_error(error, self._path) from error
         try:
             self._is_behind = bool(plan_steps(read_schema(connection), load_steps("sqlite")))
+            queries = load_queries("sqlite")
+            if self.seals is None:
+                check_unsealed(connection)
+            else:
+                self.seals.install(connection)
+                queries = self.seals.queries(queries)
         except apsw.Error as error:
             connection.close()
             raise translate_error(error, self._path) from error
@@ -53,7 +61,7 @@ class ReadingEngine:
             connection.close()
             raise
         self._connection = connection
-        self._tx = SqliteTransaction(connection, load_queries("sqlite"), Known(0))
+        self._tx = SqliteTransaction(connection, queries, Known(0))
 
     async def close(self) -> None:
         """Close the file; may be called twice."""

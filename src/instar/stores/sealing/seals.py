@@ -1,0 +1,246 @@
+"""A connection on which words are sealed and opened: functions, views, and the statements that use them.
+
+Theory of operation. Temporary views of the same names lie over the sealed tables; SQLite looks there first, so every
+query reads opened words without knowing of it. Statements that write name the tables themselves and seal what they
+write (`statements`). All of it belongs to the connection, and nothing of it is in the file.
+
+What belongs here: whether a store may be opened with these keys, and laying seals over a connection. What does not:
+turning a store over (`convert`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from instar.core.model.ids import SessionKey
+from instar.errors import StoreError
+from instar.stores.rows import read_submission
+from instar.stores.sealing.cells import FILE_MARK, MARK, cell_key, open_cell, open_file, seal_cell, seal_file
+from instar.stores.sealing.columns import SEALED, person, session
+from instar.stores.sealing.ring import Ring, create_ring, open_ring
+from instar.stores.sealing.statements import build_view, seal_queries
+
+if TYPE_CHECKING:
+    import apsw
+
+__all__ = ["GONE_NAME", "RING_NAME", "STATE_NAME", "SealState", "Seals", "check_unsealed", "read_state"]
+
+STATE_NAME: Final = "sealing"
+RING_NAME: Final = "sealing_ring"
+GONE_NAME: Final = "sealing_gone"
+"""Names in `meta`: what a store is, which ring it needs, how many destroyed keys it has been cleaned of."""
+
+SealState = Literal["off", "on", "sealing", "opening"]
+"""Nothing is sealed; everything is; on the way to the one or the other, and both kinds of rows are read."""
+
+_HAS_ROWS: Final = (
+    "SELECT EXISTS (SELECT 1 FROM main.sessions) OR EXISTS (SELECT 1 FROM main.transcripts)"
+    " OR EXISTS (SELECT 1 FROM main.inbox) OR EXISTS (SELECT 1 FROM main.decisions)"
+)
+
+_objects: Final[msgspec.json.Decoder[dict[str, object]]] = msgspec.json.Decoder(dict[str, object])
+_texts: Final[msgspec.json.Decoder[list[str]]] = msgspec.json.Decoder(list[str])
+
+
+class Seals:
+    """The keys of one store, and what they do on its connections.
+
+    `ring_path` is where the ring lies, `master` what wraps it. With `may_turn` a store that is not sealed, or on its
+    way back, is opened too: for the commands that turn it over.
+    """
+
+    def __init__(self, ring_path: Path, master: bytes, *, may_turn: bool = False) -> None:
+        self._ring_path = ring_path
+        self._master = master
+        self._may_turn = may_turn
+        self._ring: Ring | None = None
+        self.is_strict = False
+
+    @property
+    def ring(self) -> Ring:
+        """The ring. Raises `StoreError` where it is missing, damaged, or of another master key."""
+        if self._ring is None:
+            self._ring = open_ring(self._ring_path, self._master)
+        return self._ring
+
+    def queries(self, queries: Mapping[str, str]) -> dict[str, str]:
+        """Named queries as a sealed store runs them."""
+        return seal_queries(queries)
+
+    def install_writer(self, connection: apsw.Connection) -> SealState:
+        """Check that the keys fit the store, begin one that is empty, and lay the seals over the connection.
+
+        Raises `StoreError`; nothing was changed then.
+        """
+        state = read_state(connection)
+        if state == "off" and not connection.execute(_HAS_ROWS).get:
+            ring = self._ring or self._begin_ring()
+            for name, value in ((STATE_NAME, "on"), (RING_NAME, ring.id), (GONE_NAME, str(len(ring.gone)))):
+                connection.execute("INSERT OR REPLACE INTO main.meta (name, value) VALUES (?, ?)", (name, value))
+        elif state == "off" and self._may_turn:
+            self._ring = self._ring or self._begin_ring()
+        return self.install(connection)
+
+    def install(self, connection: apsw.Connection) -> SealState:
+        """Lay the seals over a connection, which may be one that only reads. Raises `StoreError`."""
+        state = read_state(connection)
+        self._check(connection, state)
+        self.is_strict = state == "on"
+        connection.execute("PRAGMA temp_store = memory")
+        functions: Mapping[str, Callable[..., str | None]] = {
+            "instar_seal": self.seal,
+            "instar_open": self.open,
+            "instar_hash": self.hash,
+            "instar_person": find_person,
+            "instar_writer": find_writer,
+            "instar_author": find_author,
+        }
+        for name, function in functions.items():
+            connection.create_scalar_function(name, function, -1)
+        for table in SEALED:
+            columns = [str(row[1]) for row in connection.execute(f"PRAGMA main.table_info({table})")]
+            if columns:
+                connection.execute(build_view(table, columns))
+        return state
+
+    def _begin_ring(self) -> Ring:
+        """The ring for a store that has nothing yet: the one that lies there, else a new one."""
+        self._ring = self.ring if self._ring_path.exists() else create_ring(self._ring_path, self._master)
+        return self._ring
+
+    def _check(self, connection: apsw.Connection, state: SealState) -> None:
+        if state in {"off", "opening"} and not self._may_turn:
+            is_off = state == "off"
+            raise StoreError(
+                "The words of this store are not encrypted" if is_off else "The words of this store are being opened",
+                why="session.encryption.enabled is set, and "
+                + (
+                    "the store is older than that" if is_off else "`instar encryption off` was begun and is not through"
+                ),
+                fix="Run `instar encryption on` while no gateway runs, or set session.encryption.enabled to false"
+                + ("." if is_off else " and run `instar encryption off` again."),
+            )
+        wanted = connection.execute("SELECT value FROM main.meta WHERE name = ?", (RING_NAME,)).get
+        if wanted is not None and wanted != self.ring.id:
+            raise StoreError(
+                f"{self._ring_path} is not the key ring of this store",
+                why="it is the ring of another one",
+                fix="Put the newest copy of this store's own ring there. Nothing was changed.",
+            )
+
+    # --- what statements call -----------------------------------------------------------------------------------------
+
+    def seal(self, value: str | None, place: str, subject: str, *row: object) -> str | None:
+        """The cell of a value; nothing stays nothing."""
+        if value is None:
+            return None
+        name, box = self.ring.choose(subject)
+        return seal_cell(value, name=name, box=box, place=(place, *row))
+
+    def open(self, value: str | None, place: str, *row: object) -> str | None:
+        """The text of a cell. What cannot be opened is told as the column says.
+
+        In a store that is sealed as a whole what is no cell was put there by another hand, and is not believed.
+        """
+        if value is None or (not self.is_strict and cell_key(value) is None):
+            return value
+        text = open_cell(value, find=self.ring.find, place=(place, *row))
+        if text is not None:
+            return text
+        if not self.is_strict and not value.startswith(MARK):
+            return value
+        table, _, column = place.partition(".")
+        lost = SEALED[table].columns[column]
+        if lost is None:
+            return value if value.startswith(MARK) else MARK
+        return lost % row if "%s" in lost else lost
+
+    def hash(self, value: str | None) -> str | None:
+        """What a label is found by."""
+        return None if value is None else self.ring.hash(f"label:{value}")
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def seal_archive(self, content: bytes, *, key: SessionKey, owner: str | None) -> bytes:
+        """An archive as it is written: under the key of the session's owner, else of the session."""
+        name, box = self.ring.choose(person(owner) if owner else session(key))
+        return seal_file(content, name=name, box=box)
+
+    def open_archive(self, content: bytes) -> bytes | None:
+        """An archive as it was; None where it cannot be opened. One that is not sealed is given back as it is."""
+        return open_file(content, find=self.ring.find) if content.startswith(FILE_MARK) else content
+
+
+def read_state(connection: apsw.Connection) -> SealState:
+    """What a store is. Raises the engine's error where it is no store."""
+    found = connection.execute("SELECT value FROM main.meta WHERE name = ?", (STATE_NAME,)).get
+    match found:
+        case "on":
+            return "on"
+        case "sealing":
+            return "sealing"
+        case "opening":
+            return "opening"
+        case _:
+            return "off"
+
+
+def check_unsealed(connection: apsw.Connection) -> None:
+    """Raise `StoreError` for a store that is read without keys and has sealed words."""
+    state = read_state(connection)
+    if state != "off":
+        raise StoreError(
+            "The words of this store are encrypted",
+            why="and this configuration gives no key: session.encryption.enabled is not set",
+            fix="Set session.encryption as it was. To have the words in plain text again, run `instar encryption off`.",
+        )
+
+
+def find_person(name: str | None) -> str | None:
+    """Whose key seals what belongs to a principal; nobody's for none."""
+    return None if name is None else person(name)
+
+
+def find_writer(submission: str) -> str:
+    """Whose key seals a message in the inbox: whoever is answerable for it, else whoever wrote it."""
+    try:
+        found = read_submission(submission)
+    except StoreError:
+        return "gateway"
+    return person(found.principal or f"{found.inbound.channel}:{found.inbound.sender.id}")
+
+
+def find_author(line: str, waiting: str) -> str | None:
+    """Whoever wrote the one message that a line of a transcript is made of; None where that is not one person.
+
+    `waiting` has the messages that have not ended, as a JSON array of texts.
+    """
+    try:
+        message = _objects.decode(line).get("message")
+        submissions = _texts.decode(waiting)
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(message, dict) or message.get("role") != "user":
+        return None
+    writers = set()
+    for submission in submissions:
+        try:
+            text = read_submission(submission).inbound.text
+        except StoreError:
+            continue
+        if text and text in _spoken(message):
+            writers.add(find_writer(submission))
+    return writers.pop() if len(writers) == 1 else None
+
+
+def _spoken(message: dict[str, object]) -> str:
+    """The words of a user's message."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    return "\n".join(str(block.get("text", "")) for block in blocks if isinstance(block, dict))
