@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from instar.core.explain.settings import build_setting_lines
 from instar.core.explain.status import build_status_fields, build_status_lines
 from instar.core.model.ids import SessionKey
+from instar.ports.runner import ModelSpec
 from instar.testing.gateway import GatewayInMemory
+from instar.testing.runner import SCRIPTED_MODEL
 from tests.builders.stories import DIRECT, build_config, sent_texts, story
 
 CLUB = SessionKey("agent:main:telegram:group:club")
@@ -42,6 +45,7 @@ async def test_what_nobody_set_is_a_default():
                 "sendPolicy",
                 "sandboxMode",
                 "reset",
+                "contextPruning",
             ),
             "default",
         )
@@ -110,3 +114,53 @@ async def test_a_group_tells_what_wakes_the_agent_there():
         nobody = await world.gateway.status_facts(SessionKey("agent:main:telegram:group:empty"))
         assert "nobody has written here yet" in build_status_lines(nobody)
         assert build_status_fields(nobody)["settings"]["groupActivation"]["source"] == "default"
+
+
+MAIN = SessionKey("agent:main:main")
+CLAUDE = ModelSpec(provider="anthropic", id="claude", api="scripted", context_window=200_000, auth="oauth")
+
+
+@pytest.mark.parametrize(
+    ("defaults", "own", "model", "pruning", "heartbeat", "line"),
+    [
+        (
+            {},
+            {},
+            SCRIPTED_MODEL,
+            ("off", "default"),
+            (1_800_000, "default"),
+            "heartbeat every 30 minutes (none is run yet)",
+        ),
+        ({}, {}, CLAUDE, ("cache-ttl", "default"), (3_600_000, "default"), "heartbeat every 1 hour (none is run yet)"),
+        (
+            {"contextPruning": {"mode": "off"}, "heartbeat": {"every": 0}},
+            {},
+            CLAUDE,
+            ("off", "config"),
+            (0, "config"),
+            ", pruning off, heartbeat off",
+        ),
+        (
+            {"heartbeat": {"every": "2h"}},
+            {"contextPruning": {"mode": "cache-ttl"}, "heartbeat": {"every": "10m"}},
+            SCRIPTED_MODEL,
+            ("cache-ttl", "agent"),
+            (600_000, "agent"),
+            "From the agent: pruning cache-ttl, heartbeat every 10 minutes (none is run yet)",
+        ),
+    ],
+    ids=["nobody said anything", "a subscription of Anthropic's", "switched off for all", "an agent of its own mind"],
+)
+def test_what_follows_the_model_is_told_in_the_main_session(defaults, own, model, pruning, heartbeat, line):
+    @story
+    async def play():
+        config = build_config(agents={"defaults": defaults, "list": [{"id": "main", **own}]})
+        async with GatewayInMemory(config, model=model) as world:
+            told = await held(world, MAIN)
+            assert (told["contextPruning"]["value"], told["contextPruning"]["source"]) == pruning
+            assert (told["heartbeatEveryMs"]["value"], told["heartbeatEveryMs"]["source"]) == heartbeat
+            assert "heartbeatEveryMs" not in await held(world, DIRECT)
+            facts = await world.gateway.status_facts(MAIN)
+            assert line in "\n".join(build_setting_lines(facts.settings))
+
+    play()

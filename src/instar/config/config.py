@@ -25,6 +25,7 @@ from instar.config.sections.commands import parse_commands
 from instar.config.sections.compaction import parse_compaction
 from instar.config.sections.delivery import parse_delivery
 from instar.config.sections.gateway import GatewaySettings, parse_gateway
+from instar.config.sections.heartbeat import parse_heartbeat
 from instar.config.sections.history import parse_dm_history, parse_history
 from instar.config.sections.maintenance import parse_maintenance
 from instar.config.sections.memory import MemorySettings, parse_memory
@@ -79,6 +80,7 @@ class Config:
     delivery: DeliverySettings
     compaction: PerAgent[CompactionSettings]
     pruning: PerAgent[PruningSettings]
+    heartbeat: PerAgent[int | None]
     history: HistorySettings
     dm_history: DmHistoryLimits
     maintenance: MaintenanceSettings
@@ -166,6 +168,7 @@ def parse_config(raw: Mapping[str, object], *, env: Mapping[str, str], state_dir
         delivery=parse_delivery(root),
         compaction=parse_compaction(root),
         pruning=parse_pruning(root),
+        heartbeat=parse_heartbeat(root),
         history=parse_history(root),
         dm_history=parse_dm_history(root),
         maintenance=parse_maintenance(root),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from instar.core.context.build import build_view
+from instar.core.context.heartbeat import AuthKind
 from instar.core.context.tokens import NOTHING, ContextEstimate
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.freshness import decide_freshness
@@ -16,6 +19,7 @@ from instar.core.queue.settings import resolve_queue_settings
 from instar.core.routing.key import is_group_key, parse_key
 from instar.errors import NotFound
 from instar.gateway.held import held_settings
+from instar.gateway.held_model import model_settings
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.settings import reset_policy
@@ -24,6 +28,7 @@ from instar.gateway.turn_services import TurnServices
 __all__ = ["load_status_facts"]
 
 _NO_OVERRIDES = Overrides()
+_AUTH: Final[Mapping[AuthKind, str]] = {"api-key": "api key", "oauth": "token of a subscription", "none": "no key"}
 
 
 async def load_status_facts(
@@ -61,7 +66,7 @@ async def load_status_facts(
         key=key,
         session=session,
         model=model.ref,
-        auth_kind="no key needed" if model.api == "echo" else "api key",
+        auth_kind=_AUTH[model.auth],
         window_used=window.tokens,
         window_source=window.source,
         window_counted_at=window.measured_at,
@@ -76,7 +81,10 @@ async def load_status_facts(
         billed_usd=sum(costs) if costs else None,
         activation=_activation(parts, session, agent_id, key),
         spendings=await services.spending.list_spendings(facts, agent_id, channel=channel or "", model=model),
-        settings=held_settings(config, session, agent_id, key, model=model.ref, queue=queue, send=send, policy=policy),
+        settings={
+            **held_settings(config, session, agent_id, key, model=model.ref, queue=queue, send=send, policy=policy),
+            **model_settings(config, agent_id, key, model=model),
+        },
     )
 
 

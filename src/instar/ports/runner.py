@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from instar.core.context.heartbeat import AuthKind
 from instar.core.model.entry import AnyMessage, AssistantMessage, ToolCall
 from instar.core.model.ids import SessionKey, TurnId
 from instar.ports.tool import ToolSpec
@@ -31,7 +32,7 @@ __all__ = [
 class ModelSpec:
     """A model as it is configured (CFG-13). `api` names the wire format; prices are US dollars per million tokens.
 
-    `context_window` and `max_output` are tokens, None where nobody said.
+    `context_window` and `max_output` are tokens, None where nobody said. `auth` is how its provider knows who asks.
     """
 
     provider: str
@@ -43,6 +44,7 @@ class ModelSpec:
     reasoning: bool = False
     input_kinds: tuple[str, ...] = ("text",)
     price: Mapping[str, float] = field(default_factory=dict)
+    auth: AuthKind = "api-key"
 
     @property
     def ref(self) -> str:

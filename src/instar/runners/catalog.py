@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from instar.config.sections.models import ModelSettings, ModelsSettings, ProviderSettings
+from instar.core.context.heartbeat import AuthKind
 from instar.core.policy.model_choice import ModelNames, find_model
 from instar.errors import ModelNotFound
 from instar.ports.runner import ModelSpec
@@ -229,7 +230,18 @@ def _build_spec(provider: ProviderSettings, model: ModelSettings, settings: Mode
         reasoning=reasoning,
         input_kinds=model.input_kinds or (row.input_kinds if row else ("text",)),
         price=model.cost or (row.price if row else {}),
+        auth=_auth_of(provider),
     )
+
+
+_SUBSCRIBED: Final = "sk-ant-oat"
+"""Begins every token that Anthropic gives for a subscription; its keys begin with ``sk-ant-api``."""
+
+
+def _auth_of(provider: ProviderSettings) -> AuthKind:
+    if provider.api_key is None:
+        return "none"
+    return "oauth" if provider.api_key.startswith(_SUBSCRIBED) else "api-key"
 
 
 _DATED = re.compile(r"-(?:\d{8}|\d{4}-\d{2}-\d{2}|latest)$")

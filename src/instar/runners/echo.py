@@ -12,7 +12,7 @@ from instar.ports.runner import Finished, ModelRequest, ModelSpec, RunnerEvent, 
 
 __all__ = ["ECHO_MODEL", "EchoRunner"]
 
-ECHO_MODEL = ModelSpec(provider="instar", id="echo", api="echo", name="No model (echo)")
+ECHO_MODEL = ModelSpec(provider="instar", id="echo", api="echo", name="No model (echo)", auth="none")
 """What stands where a model would, when none is set."""
 
 NOTICE = "No model is set, so nobody thought about this; it is only an echo."

@@ -144,6 +144,15 @@ def test_a_window_that_is_no_number_of_tokens_is_refused_by_name(window: object)
     assert caught.value.path == "agents.defaults.contextTokens"
 
 
+@pytest.mark.parametrize(
+    ("key", "auth"), [("sk-ant-api03-x", "api-key"), ("sk-ant-oat01-x", "oauth"), ("k", "api-key"), (None, "none")]
+)
+def test_a_model_says_how_its_provider_knows_who_asks(key: str | None, auth: str) -> None:
+    here = settings({"anthropic": {"apiKey": key}})
+    assert resolve_model(here, "anthropic/claude-sonnet-4-5").auth == auth
+    assert ECHO_MODEL.auth == "none"
+
+
 def test_a_configured_model_is_not_listed_twice() -> None:
     here = settings({"openai": {"models": ["gpt-5.2"]}}, OPENAI_API_KEY="k")
     refs = [spec.ref for spec in list_models(here)]

@@ -27,6 +27,8 @@ _NAMES: Final[Mapping[str, str]] = {
     "groupActivation": "activation",
     "sendPolicy": "send",
     "sandboxMode": "sandbox",
+    "contextPruning": "pruning",
+    "heartbeatEveryMs": "heartbeat",
 }
 """What people call the settings; others go by their own names."""
 
@@ -81,5 +83,8 @@ def _show(name: str, value: object) -> str:
             return "on" if value else "off"
         case None:
             return "none"
+        case int() if name == "heartbeatEveryMs":
+            # The interval is decided already; a line that hid that nothing runs by it would mislead.
+            return f"every {format_span(max(1, value // 1000))} (none is run yet)" if value else "off"
         case _:
             return f"{value} ms" if name.endswith("Ms") else str(value)

@@ -31,6 +31,10 @@ def test_settings_are_told_by_the_place_they_came_from():
         "From the message: sandbox on",
     )
     assert build_setting_lines({"queueCap": Setting(value=3, source="channel")}) == ("From the channel: queue cap 3",)
+    heartbeats = {"heartbeatEveryMs": Setting(value=5_400_000, source="default")}
+    assert build_setting_lines(heartbeats) == ("Defaults: heartbeat every 90 minutes (none is run yet)",)
+    off = {"heartbeatEveryMs": Setting(value=0, source="config")}
+    assert build_setting_lines(off) == ("From the configuration: heartbeat off",)
     assert build_setting_lines({}) == ()
 
 
