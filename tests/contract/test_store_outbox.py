@@ -21,6 +21,7 @@ from tests.builders.store import (
     build_submission,
 )
 
+DAY_MS = 86_400_000
 TELEGRAM, SLACK = ChannelName("telegram"), ChannelName("slack")
 
 
@@ -117,9 +118,39 @@ def test_a_failed_try_is_repeated_when_its_time_has_come(open_store: OpenStore):
 def test_every_channel_that_owes_is_told_with_the_first_due_time(open_store: OpenStore):
     async def scenario():
         async with open_store() as store:
-            await owe(store, build_delivery(1), build_delivery(3, channel="slack"), now=NOW + 5)
+            await owe(store, build_delivery(1), build_delivery(3, channel="slack"))
             await SessionTalk(store, "agent:main:b").change(SessionChange(deliveries=(build_delivery(2),)), now=NOW)
-            assert await store.due_channels(NOW) == ((SLACK, NOW + 5), (TELEGRAM, NOW))
+            await settle(store, 3, "pending", channel=SLACK, next_at=Instant(NOW + 5))
+            assert await store.due_channels(NOW) == ((SLACK, NOW + 5), (TELEGRAM, 0))
+
+    asyncio.run(scenario())
+
+
+def test_a_reply_that_was_owed_by_a_clock_that_ran_ahead_is_due_at_once(open_store: OpenStore):
+    async def scenario():
+        async with open_store() as store:
+            await owe(store, build_delivery(1), now=NOW + 5 * DAY_MS)
+            assert await store.due_channels(NOW) == ((TELEGRAM, 0),)
+            assert await claim(store) == [("d1", 1)]
+            assert await claim(store, again=True) == [("d1", 2)]
+
+    asyncio.run(scenario())
+
+
+def test_a_reply_that_is_to_be_sent_again_is_due_at_once_whatever_the_clock_said(open_store: OpenStore):
+    async def scenario():
+        async with open_store() as store:
+            await owe(store, build_delivery(1), build_delivery(2))
+            await claim(store)
+            await settle(store, 1, "pending", next_at=Instant(NOW + 100))
+            await claim(store, now=NOW + 100)
+            assert await settle(store, 1, "pending", now=NOW + 5 * DAY_MS)
+            await store.redo_delivery(
+                DeliveryId("d2"),
+                now=Instant(NOW + 5 * DAY_MS),
+                decide=lambda _: ("pending", build_decision("send_again")),
+            )
+            assert await claim(store) == [("d1", 3), ("d2", 1)]
 
     asyncio.run(scenario())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from instar.errors import ChannelError, StoreFull
-from instar.ports.channel import Capabilities
+from instar.ports.channel import Capabilities, Receipt
 from instar.testing.gateway import GatewayInMemory
 from tests.builders.stories import DIRECT, Gate, build_config, read_decisions, sent_texts, story, until
 
@@ -234,8 +234,6 @@ def test_what_was_not_sent_before_the_end_is_sent_after_the_start(kill):
 
 @story
 async def test_a_bridge_fetches_its_replies_and_sees_them_until_it_has_told_what_became_of_them():
-    from instar.ports.channel import Receipt
-
     async with GatewayInMemory(build_config()) as world:
         channel = world.channel("telegram")
         channel._capabilities = Capabilities(pulls=True, tells_repeats=True)
@@ -269,3 +267,83 @@ async def test_whoever_fetches_is_woken_when_there_is_something():
         await until(lambda: world.clock.sleepers > 0)
         await world.run_for(31)
         assert waiting.done()
+
+
+# --- a clock that is set ----------------------------------------------------------------------------------------------
+
+DAY_MS = 86_400_000
+
+
+@story
+async def test_a_bridge_gets_a_reply_of_a_time_that_was_taken_back():
+    async with GatewayInMemory(build_config()) as world:
+        channel = world.channel("telegram")
+        channel._capabilities = Capabilities(pulls=True, tells_repeats=True)
+        await world.restart()
+        before = world.clock.now()
+        world.clock.jump(before + 5 * DAY_MS)
+        await channel.post("hello", sender="ann")
+        await until(lambda: world.fuse.steps.count("after change finish_turn") == 1)
+        world.clock.jump(before)
+        assert [one.text for one in await channel._context.claim(10)] == ["You said: hello"]
+        assert [one.attempt for one in await channel._context.claim(10)] == [2]
+
+
+@pytest.mark.parametrize("days", [-5, 5])
+def test_a_retry_waits_no_longer_when_the_clock_is_set(days):
+    @story
+    async def play():
+        async with GatewayInMemory(build_config()) as world:
+            channel = world.channel("telegram")
+            channel.failures = [ChannelError("down")]
+            await channel.post("hello", sender="ann")
+            await world.settle()
+            world.clock.jump(world.clock.now() + days * DAY_MS)
+            await world.run_for(1.1)
+            assert sent_texts(world) == ["You said: hello"]
+
+    play()
+
+
+@story
+async def test_a_retry_of_a_time_that_was_taken_back_waits_no_longer():
+    async with GatewayInMemory(build_config()) as world:
+        channel = world.channel("telegram")
+        channel.failures = [ChannelError("down")]
+        before = world.clock.now()
+        world.clock.jump(before + 5 * DAY_MS)
+        await channel.post("hello", sender="ann")
+        await world.settle()
+        world.clock.jump(before)
+        await world.run_for(1.1)
+        assert sent_texts(world) == ["You said: hello"]
+
+
+@story
+async def test_a_reply_that_is_sent_again_by_hand_leaves_at_once_when_the_clock_is_set_back():
+    async with GatewayInMemory(build_config()) as world:
+        channel = world.channel("telegram")
+        channel._capabilities = Capabilities(pulls=True, tells_repeats=True)
+        await world.restart()
+        await channel.post("hello", sender="ann")
+        await until(lambda: world.fuse.steps.count("after change finish_turn") == 1)
+        (reply,) = await channel._context.claim(10)
+        await channel._context.settle(reply.delivery_id, Receipt(status="failed"))
+        before = world.clock.now()
+        world.clock.jump(before + 5 * DAY_MS)
+        await world.gateway.keeping.redo(reply.delivery_id, "send", who="operator")
+        world.clock.jump(before)
+        assert len(await channel._context.claim(10)) == 1
+
+
+@story
+async def test_a_reply_of_unknown_fate_from_a_time_that_was_taken_back_is_held():
+    async with GatewayInMemory(build_config()) as world:
+        before = world.clock.now()
+        world.clock.jump(before + 5 * DAY_MS)
+        await crash_between_send_and_receipt(world)
+        world.clock.jump(before)
+        await world.restart(kill=True)
+        await world.settle()
+        assert len(sent_texts(world)) == 1
+        assert await deliveries(world) == [("unknown", 1, "held")]

@@ -37,8 +37,8 @@ log = structlog.get_logger(__name__)
 class _SteadyTime:
     """The wall clock as far as it goes forward; when it is set back, time goes on from where it was.
 
-    When a reply is due stands in its row as a moment of the wall clock. Without this, an hour set back would be an
-    hour in which nobody hears anything.
+    When a reply that was put off is due stands in its row as a moment of the wall clock. Without this, an hour set
+    back would be an hour in which nobody hears anything.
     """
 
     def __init__(self, clock: Clock) -> None:

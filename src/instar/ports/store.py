@@ -160,7 +160,10 @@ class Store(Protocol):
         next_at: Instant | None = None,
         decision: Decision | None = None,
     ) -> bool:
-        """Record what became of a reply; False when the channel owes no such one. Settling twice changes nothing."""
+        """Record what became of a reply; False when the channel owes no such one. Settling twice changes nothing.
+
+        `next_at` is when one that goes back to ``pending`` is due, None for at once.
+        """
         ...
 
     async def redo_delivery(
@@ -276,7 +279,7 @@ class Store(Protocol):
         ...
 
     async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:
-        """Channels that owe replies, with the moment the first of them is due."""
+        """Channels that owe replies, with the moment the first of them is due; 0 for at once."""
         ...
 
     async def sum_spending(self, query: SpendingQuery) -> float:

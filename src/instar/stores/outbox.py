@@ -3,6 +3,9 @@
 A reply is `pending` until its channel takes it, `sending` until the channel tells what became of it, then `sent`,
 `failed`, `suppressed` or `dropped` for good. `unknown` means that the process died in between; a reply may come back
 from there. Invariant: a reply that has ended never moves again.
+
+`next_at` is when a reply that was put off is due; one that was not has none, and is due at once. A moment would be
+that of a clock which may be set back before anybody asks.
 """
 
 from __future__ import annotations
@@ -47,7 +50,6 @@ def add_deliveries(tx: Transaction, deliveries: Sequence[NewDelivery], *, key: S
                 "state": delivery.state,
                 "reason": delivery.reason,
                 "at": now,
-                "next_at": now,
                 "ended_at": None if delivery.state in _OPEN else now,
             },
         )
@@ -127,7 +129,7 @@ def load_deliveries(
 
 
 def due_channels(tx: Transaction) -> tuple[tuple[ChannelName, Instant], ...]:
-    """Channels that owe replies, with the moment at which the first of them is due."""
+    """Channels that owe replies, with the moment at which the first of them is due; 0 for at once."""
     return tuple((ChannelName(channel), Instant(at)) for channel, at in tx.all("due_channels", {}))
 
 
@@ -152,7 +154,6 @@ def redo_delivery(
             "state": state,
             "reason": None if is_open else decision.outcome,
             "hand_outs": 0 if is_open else row.hand_outs,
-            "next_at": now if is_open else None,
             "ended_at": None if is_open else now,
         },
     )

@@ -26,7 +26,7 @@ def recover(tx: Transaction, *, now: Instant) -> Recovered:
     tx.known.forget_all()
     tx.run("save_meta", {"name": FENCE, "value": str(fence)})
     tx.run("doubt_deliveries", {})
-    tx.run("hasten_deliveries", {"now": now, "latest": now + PUT_OFF_MAX_MS})
+    tx.run("hasten_deliveries", {"latest": now + PUT_OFF_MAX_MS})
     unknown = tuple(DeliveryId(delivery_id) for (delivery_id,) in tx.all("list_unknown_deliveries", {}))
     return Recovered(
         fence=fence,

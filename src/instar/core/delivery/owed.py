@@ -34,7 +34,7 @@ class DeliverySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
-    """The state a reply moves to; `next_at` is when a ``pending`` one is due; `rule` says why."""
+    """The state a reply moves to; `next_at` is when a ``pending`` one is due, None for at once; `rule` says why."""
 
     state: DeliveryState
     next_at: Instant | None = None
@@ -57,7 +57,10 @@ def decide_after_failure(
 
 
 def decide_unknown(settings: DeliverySettings, *, tells_repeats: bool, created_at: Instant, now: Instant) -> NextStep:
-    """Decide what to do with a reply that may or may not have been sent: send it again, or hold it."""
-    if tells_repeats or now - created_at <= settings.resend_within_ms:
-        return NextStep(state="pending", next_at=now)
+    """Decide what to do with a reply that may or may not have been sent: send it again, or hold it.
+
+    One from the future was owed before the clock was set back. Nobody can say how old it is, so it is not young.
+    """
+    if tells_repeats or abs(now - created_at) <= settings.resend_within_ms:
+        return NextStep(state="pending")
     return NextStep(state="unknown")

@@ -7,13 +7,13 @@ delivery_id, session_key, target, text, turn_id, state, reason, hand_outs, creat
 INSERT INTO outbox (
     delivery_id, session_key, channel, target, text, turn_id, state, reason, hand_outs, created_at, next_at, ended_at
 ) VALUES (
-    :delivery_id, :session_key, :channel, :target, :text, :turn_id, :state, :reason, 0, :at, :next_at, :ended_at
+    :delivery_id, :session_key, :channel, :target, :text, :turn_id, :state, :reason, 0, :at, NULL, :ended_at
 ) ON CONFLICT (delivery_id) DO NOTHING;
 
 -- name: find_due_deliveries
 -- Replies of a channel in one state whose time has come, oldest first; none overtakes another one of its session.
 SELECT seq, {row} FROM outbox
-WHERE channel = :channel AND state = :state AND next_at <= :now AND ended_at IS NULL AND NOT EXISTS (
+WHERE channel = :channel AND state = :state AND COALESCE(next_at, 0) <= :now AND ended_at IS NULL AND NOT EXISTS (
     SELECT 1 FROM outbox AS ahead
     WHERE ahead.channel = :channel AND ahead.state = 'pending' AND ahead.next_at > :now AND ahead.ended_at IS NULL
     AND ahead.session_key = outbox.session_key AND ahead.seq < outbox.seq
@@ -32,7 +32,7 @@ SELECT state, session_key, turn_id, ended_at FROM outbox WHERE delivery_id = :de
 -- What became of a reply.
 UPDATE outbox SET
     state = :state, platform_id = COALESCE(:platform_id, platform_id), reason = :reason,
-    next_at = COALESCE(:next_at, next_at), ended_at = :ended_at
+    next_at = :next_at, ended_at = :ended_at
 WHERE delivery_id = :delivery_id;
 
 -- name: doubt_deliveries
@@ -41,7 +41,7 @@ UPDATE outbox SET state = 'unknown' WHERE state = 'sending' AND ended_at IS NULL
 
 -- name: hasten_deliveries
 -- Replies that were put off until far in the future are due now: the clock was set back since.
-UPDATE outbox SET next_at = :now WHERE ended_at IS NULL AND next_at > :latest;
+UPDATE outbox SET next_at = NULL WHERE ended_at IS NULL AND next_at > :latest;
 
 -- name: list_unknown_deliveries
 -- Replies whose fate is unknown, oldest first.
@@ -57,11 +57,11 @@ SELECT {row} FROM outbox
 WHERE session_key = :session_key AND (:state IS NULL OR state = :state) ORDER BY seq DESC LIMIT :limit;
 
 -- name: due_channels
--- Channels that owe replies, with the time of the first that waits for no other one of its session.
-SELECT channel, MIN(next_at) FROM outbox
+-- Channels that owe replies, with the time of the first that waits for no other one of its session; 0 is at once.
+SELECT channel, MIN(COALESCE(next_at, 0)) FROM outbox
 WHERE state = 'pending' AND ended_at IS NULL AND NOT EXISTS (
     SELECT 1 FROM outbox AS ahead
-    WHERE ahead.channel = outbox.channel AND ahead.state = 'pending' AND ahead.next_at > outbox.next_at
+    WHERE ahead.channel = outbox.channel AND ahead.state = 'pending' AND ahead.next_at > COALESCE(outbox.next_at, 0)
     AND ahead.ended_at IS NULL AND ahead.session_key = outbox.session_key AND ahead.seq < outbox.seq
 )
 GROUP BY channel ORDER BY 1;
@@ -82,5 +82,5 @@ SELECT {row} FROM outbox WHERE delivery_id = :delivery_id;
 -- name: redo_delivery
 -- What a person decided about a reply; its tries are counted anew.
 UPDATE outbox SET
-    state = :state, reason = :reason, hand_outs = :hand_outs, next_at = :next_at, ended_at = :ended_at
+    state = :state, reason = :reason, hand_outs = :hand_outs, next_at = NULL, ended_at = :ended_at
 WHERE delivery_id = :delivery_id;

@@ -107,7 +107,6 @@ class World:
     def heal(self) -> None:
         """Let nothing go wrong any more."""
         self.watched.refuses_until_s = 0.0
-        self.clock.catch_up()
         for platform in self.platforms.values():
             platform.faults.clear()
         self.life.fuse.at = None

@@ -33,13 +33,22 @@ def test_failed_sending_is_tried_again_within_limits(
 
 @pytest.mark.parametrize(
     ("tells_repeats", "age_ms", "state"),
-    [(True, 10**9, "pending"), (False, 600_000, "pending"), (False, 600_001, "unknown")],
+    [
+        (True, 10**9, "pending"),
+        (False, 600_000, "pending"),
+        (False, 600_001, "unknown"),
+        # From the future: the clock was set back since, and nobody can say how old it is.
+        (False, -600_000, "pending"),
+        (False, -600_001, "unknown"),
+        (True, -(10**9), "pending"),
+    ],
 )
 def test_unknown_reply_is_sent_again_only_where_that_is_safe_or_fresh(
     tells_repeats: bool, age_ms: int, state: str
 ) -> None:
     step = decide_unknown(SETTINGS, tells_repeats=tells_repeats, created_at=Instant(NOW - age_ms), now=NOW)
     assert step.state == state
+    assert step.next_at is None  # at once, or never
 
 
 @given(attempt=st.integers(1, 10_000), retry=st.none() | st.integers(0, 10**7))
