@@ -21,7 +21,7 @@ help:  ## this list
 
 # ------------------------------------------------------------------------------------------------ what people type
 
-.PHONY: run test check crash fuzz bench simulate mutations setup format lock clean
+.PHONY: run test check crash fuzz bench simulate leaks mutations setup format lock clean
 run: setup  ## start the gateway on 127.0.0.1:18789 (PORT=…, ARGS="--config my.json5")
 	@exec $(BIN)/instar gateway --port $(PORT) $(ARGS)
 
@@ -41,6 +41,10 @@ bench: setup  ## measure, side by side with the bare parts (docs/benchmarks.md)
 
 simulate: setup  ## play drawn stories on all cores, on from where the last run ended (SEEDS=n or SECONDS=n)
 	@exec $(BIN)/python -m instar.testing.simulate --state .simulate $(if $(SEEDS),--seeds $(SEEDS)) \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+leaks: setup  ## play drawn scripts on all cores and look for words that reached others (SEEDS=n or SECONDS=n)
+	@exec $(BIN)/python -m instar.testing.leaks --state .leaks $(if $(SEEDS),--seeds $(SEEDS)) \
 	  $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 mutations: setup  ## break the package in one line after the other, and let the simulation find each

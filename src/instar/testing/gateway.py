@@ -45,6 +45,9 @@ from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
 
 __all__ = ["GatewayInMemory", "OneModel", "PlainTexts"]
 
+NOWHERE = Path("/nowhere/state")
+"""A state directory that is not there: without `state_dir` and `arm` nothing is written."""
+
 PUMP_TURNS = 200
 """Turns of the event loop between two deadlines: more than any chain of awaits in a turn."""
 
@@ -136,7 +139,10 @@ class _NotedArchives:
 
 
 class GatewayInMemory:
-    """A gateway, its store and its channels. Enter it to start; leave it to stop."""
+    """A gateway, its store and its channels. Enter it to start; leave it to stop.
+
+    `arm` gives the parts of each life something in place of the twins, once the store is open.
+    """
 
     def __init__(
         self,
@@ -151,8 +157,12 @@ class GatewayInMemory:
         fallbacks: tuple[ModelSpec, ...] = (),
         fuse: Fuse | None = None,
         eraser: Eraser | None = None,
+        state_dir: Path = NOWHERE,
+        arm: Callable[[GatewayParts], GatewayParts] | None = None,
     ) -> None:
         self._eraser = eraser
+        self._state_dir = state_dir
+        self._arm = arm
         self.fuse = fuse or Fuse()
         self.clock: Clock = clock or ManualClock()
         self.ids: IdSource = ids or SequenceIds()
@@ -169,7 +179,7 @@ class GatewayInMemory:
         self._is_open = False
 
     def _parse(self, raw: Mapping[str, object]) -> Config:
-        return parse_config(raw, env={}, state_dir=Path("/nowhere/state"), home=Path("/nowhere"))
+        return parse_config(raw, env={}, state_dir=self._state_dir, home=self._state_dir.parent)
 
     def configure(self, raw: Mapping[str, object]) -> None:
         """Another configuration from the next message on (CFG-12). Channels stay those of the start."""
@@ -207,6 +217,8 @@ class GatewayInMemory:
         )
         if self._eraser is not None:
             parts = replace(parts, eraser=self._eraser)
+        if self._arm is not None:
+            parts = self._arm(parts)
         self._gateway = await Gateway(parts).__aenter__()
         return self
 

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import sys
+from pathlib import Path
 
 import click
 
-from instar.system.clock import SystemClock
-from instar.testing.leaks.play import Outcome, play
+from instar.testing.leaks.campaign import FILE_NAME, Progress, load_progress, run_campaign
+from instar.testing.leaks.play import play
+
+SECONDS_DEFAULT = 60.0
 
 
 @click.command()
-@click.option("--seeds", type=int, default=200, show_default=True, help="So many scripts.")
-@click.option("--first", type=int, default=1, show_default=True, help="The seed of the first.")
-@click.option("--seconds", type=float, help="Scripts for so long, instead.")
-def main(*, seeds: int, first: int, seconds: float | None) -> None:
-    """Play scripts from one seed on, until a word leaks."""
-    clock, outcomes = SystemClock(), list[Outcome]()
-    began = clock.monotonic()
-    seed = first
-    while True:
-        outcome = asyncio.run(play(seed))
-        outcomes.append(outcome)
-        if outcome.findings:
-            for finding in outcome.findings:
-                click.echo(f"seed {seed}: {finding}")
-            sys.exit(1)
-        seed += 1
-        if (clock.monotonic() - began >= seconds) if seconds is not None else (len(outcomes) >= seeds):
-            break
-    people, messages = sum(one.people for one in outcomes), sum(one.messages for one in outcomes)
-    asked = sum(one.requests for one in outcomes)
-    click.echo(f"{len(outcomes)} scripts, {people} people, {messages} messages, {asked} requests: no word leaked.")
+@click.option("--seed", type=int, help="Play this one, and say what leaked.")
+@click.option("--seeds", type=int, help="Play so many.")
+@click.option("--seconds", type=float, help=f"Play for so long (without --seeds: {SECONDS_DEFAULT:.0f}).")
+@click.option("--first", type=int, help="The seed of the first (without: where the last run ended, or 1).")
+@click.option("--state", type=click.Path(path_type=Path), help="A folder that keeps the progress, to go on from.")
+@click.option("--workers", type=int, default=os.cpu_count() or 1, show_default=True, help="Processes.")
+def main(
+    *, seed: int | None, seeds: int | None, seconds: float | None, first: int | None, state: Path | None, workers: int
+) -> None:
+    """Play scripts on all cores, until a word leaks."""
+    if seed is not None:
+        findings = play(seed).findings
+        click.echo("\n".join(f"seed {seed}: {finding}" for finding in findings) or f"seed {seed}: no word leaked.")
+        sys.exit(1 if findings else 0)
+    if seeds is None and seconds is None:
+        seconds = SECONDS_DEFAULT
+    path = state / FILE_NAME if state is not None else None
+    progress = load_progress(path) if path is not None else Progress()
+    if first is not None:
+        progress.next_seed = first
+    # What leaked before may be mended by now: it is for this run to say what leaks.
+    progress.leaked.clear()
+    is_tight = run_campaign(progress, workers=workers, seeds=seeds, seconds=seconds, tell=click.echo, path=path)
+    click.echo(progress.tell())
+    sys.exit(0 if is_tight else 1)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ CHANNELS: Final = ("telegram", "discord", "slack")
 Circle = tuple[str, str]
 """``("mine", person)``, ``("among", group)`` or ``("shared", agent)``."""
 
-_WORD: Final = re.compile(r"zq[0-9a-f]{10}")
+_WORD: Final = re.compile(r"z[qni][0-9a-f]{10}")
+"""``zq…`` is a secret, ``zn…`` a name, ``zi…`` an id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,11 @@ class Person:
     name: str
     addresses: tuple[tuple[str, str], ...]
     is_linked: bool
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What tells that it is them: their name and their ids."""
+        return (self.name, *(word for _, peer in self.addresses for word in _WORD.findall(peer)))
 
     @property
     def principal(self) -> str:
@@ -58,29 +64,46 @@ class Cast:
 
 @dataclass(slots=True)
 class Words:
-    """The secret words: one for each person and circle, drawn when first said."""
+    """Everything that is watched for, each with the circles in which it may be known.
+
+    Of secrets there is one for each person and circle, drawn when first said. A name or an id of a person is known
+    wherever they have written.
+    """
 
     dice: Dice
     said: dict[tuple[str, Circle], str] = field(default_factory=dict)
-    circles: dict[str, Circle] = field(default_factory=dict)
+    circles: dict[str, set[Circle]] = field(default_factory=dict)
 
     def of(self, person: Person, circle: Circle) -> str:
-        """The word of a person in a circle."""
+        """The secret of a person in a circle."""
         key = (person.name, circle)
         if key not in self.said:
-            word = f"zq{self.dice.below(1 << 40):010x}"
+            word = _draw_word(self.dice, "q")
             self.said[key] = word
-            self.circles[word] = circle
+            self.circles[word] = {circle}
         return self.said[key]
 
-    def found_in(self, text: str) -> dict[Circle, str]:
-        """The circles whose words are in a text, each with one of them."""
-        return {self.circles[word]: word for word in _WORD.findall(text) if word in self.circles}
+    def introduce(self, person: Person, circle: Circle) -> None:
+        """The person writes in a circle: who is in it may know their names and ids."""
+        for word in person.marks:
+            self.circles.setdefault(word, {("mine", person.name)}).add(circle)
+
+    def found_in(self, text: str) -> dict[str, set[Circle]]:
+        """What is watched for in a text, each with its circles."""
+        return {word: self.circles[word] for word in _WORD.findall(text) if word in self.circles}
+
+    def secrets_in(self, text: str) -> dict[str, Circle]:
+        """The secrets in a text, each with its circle."""
+        return {word: next(iter(known)) for word, known in self.found_in(text).items() if word.startswith("zq")}
+
+
+def _draw_word(dice: Dice, kind: str) -> str:
+    return f"z{kind}{dice.below(1 << 40):010x}"
 
 
 def draw_cast(dice: Dice) -> Cast:
     """People, groups and a configuration."""
-    people = tuple(_draw_person(dice, number) for number in range(dice.between(4, 10)))
+    people = tuple(_draw_person(dice) for _ in range(dice.between(4, 10)))
     groups = tuple((dice.pick(CHANNELS), f"-10{number}") for number in range(dice.between(1, 3)))
     dm_scope = dice.pick(["main", "per-peer", "per-channel-peer", "per-channel-peer", "per-account-channel-peer"])
     work = dice.pick([None, *CHANNELS])
@@ -93,15 +116,15 @@ def draw_cast(dice: Dice) -> Cast:
     )
 
 
-def _draw_person(dice: Dice, number: int) -> Person:
+def _draw_person(dice: Dice) -> Person:
     is_linked = dice.chance(40)
     first = dice.below(len(CHANNELS))
     channels = [CHANNELS[(first + at) % len(CHANNELS)] for at in range(dice.between(1, 2) if is_linked else 1)]
-    # Ids of one person are alike those of others, and hold signs that mean something in keys.
+    # Ids hold signs that mean something in keys.
     marks = dice.pick(["", ":1", "-", "@x", ".main"])
     return Person(
-        name=f"p{number}",
-        addresses=tuple((channel, f"{number}{marks}{at}") for at, channel in enumerate(channels)),
+        name=_draw_word(dice, "n"),
+        addresses=tuple((channel, f"{_draw_word(dice, 'i')}{marks}{at}") for at, channel in enumerate(channels)),
         is_linked=is_linked,
     )
 

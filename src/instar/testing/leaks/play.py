@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from structlog.testing import capture_logs
 
 from instar.errors import InstarError
+from instar.protocol.methods import METHODS
+from instar.system.log import FileSink
+from instar.testing.inline import InlineLoop
+from instar.testing.leaks.asking import Asker
+from instar.testing.leaks.disk import LOG
 from instar.testing.leaks.people import Circle, Person, draw_cast
 from instar.testing.leaks.world import Client, LeakWorld
 from instar.testing.simulate.dice import Dice
@@ -33,68 +40,113 @@ COMMANDS: Final = (
 """Commands that anybody may try; whether they are obeyed is not the question here."""
 
 
+LISTED_MAX: Final = 1000
+"""No script has so many sessions, nor hits."""
+
+
+WHOSE: Final = "so many of (anybody) there are"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a script came to. `findings` is empty when nothing leaked."""
+    """What a script came to. `findings` is empty when nothing leaked; `asked` and `answered` count people's requests
+    by method, and those that were not refused.
+    """
 
     seed: int
     people: int
     messages: int
     requests: int
     findings: tuple[str, ...]
+    asked: Counter[str]
+    answered: Counter[str]
+    called: Counter[str]
 
 
-async def play(seed: int) -> Outcome:
+def play(seed: int) -> Outcome:
     """Draw the script of a seed, play it, and say what leaked."""
+    with asyncio.Runner(loop_factory=InlineLoop) as runner:
+        return runner.run(_play(seed))
+
+
+async def _play(seed: int) -> Outcome:
     dice = Dice(seed)
     cast = draw_cast(dice)
-    leaks = LeakWorld(cast, dice)
-    with capture_logs() as lines:
-        async with leaks.world:
-            leaks.open()
-            script = _Script(leaks, dice)
-            for _ in range(STEPS):
-                await script.step()
-                if leaks.findings:
-                    break
-            await leaks.settle()
-            leaks.look()
-            await leaks.look_at_rows()
-            leaks.close()
-    for line in lines:
-        found = leaks.words.found_in(str(line))
-        leaks.findings += [f"{word} of {circle} is in the log: {str(line)[:300]}" for circle, word in found.items()]
+    leaks = LeakWorld(cast, dice, seed=seed)
+    try:
+        with capture_logs() as lines:
+            async with leaks.world:
+                leaks.open()
+                script = _Script(leaks, dice, lines)
+                await script.run()
+                leaks.close()
+                await leaks.disk.stop()
+        leaks.findings += _look_at_log(leaks, lines)
+    finally:
+        leaks.disk.close()
     return Outcome(
         seed=seed,
         people=len(cast.people),
         messages=script.messages,
         requests=leaks.requests,
         findings=tuple(dict.fromkeys(leaks.findings)),
+        asked=script.asked,
+        answered=script.answered,
+        called=leaks.called,
     )
+
+
+def _look_at_log(leaks: LeakWorld, lines: Sequence[object]) -> Iterator[str]:
+    for line in lines:
+        for word, circle in leaks.words.secrets_in(str(line)).items():
+            yield f"{word} of {circle} is in the log: {str(line)[:300]}"
 
 
 class _Script:
     """Draws one step after another."""
 
-    def __init__(self, leaks: LeakWorld, dice: Dice) -> None:
+    def __init__(self, leaks: LeakWorld, dice: Dice, lines: Sequence[Mapping[str, object]]) -> None:
         self._leaks = leaks
         self._dice = dice
+        self._lines = lines
+        self._log = FileSink(leaks.disk.state / LOG, max_bytes=1 << 30, keep_files=1)
+        self._logged = 0
+        self._asker = Asker(dice=dice, cast=leaks.cast, draw_key=self._key, turn=leaks.seed)
+        self._asking: Person | None = None
         self.messages = 0
+        self.asked: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
         self._steps: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (9, self._write_alone),
             (6, self._write_in_group),
             (3, self._command),
             (14, self._ask_as_person),
-            (2, self._ask_as_owner),
+            (2, self._ask_for_pages),
+            (3, self._ask_as_owner),
+            (1, self._export),
             (2, self._wait),
             (1, self._restart),
         ]
 
-    async def step(self) -> None:
+    async def run(self) -> None:
+        """Every step, then a look at what stays."""
+        for _ in range(STEPS):
+            await self._step()
+            if self._leaks.findings:
+                break
+        await self._leaks.settle()
+        self._leaks.look()
+        await self._leaks.look_at_rest()
+        self._log.close()
+
+    async def _step(self) -> None:
         """One step, and a look at all that left the gateway."""
         await self._dice.weighted(self._steps)()
         await self._leaks.settle()
         self._leaks.look()
+        for line in self._lines[self._logged :]:
+            self._log.write(line)
+        self._logged = len(self._lines)
 
     # --- on channels --------------------------------------------------------------------------------------------------
 
@@ -143,6 +195,7 @@ class _Script:
         **where: Any,  # noqa: ANN401 - what a channel may add
     ) -> None:
         self.messages += 1
+        self._leaks.words.introduce(person, circle)
         said = text or f"hello m{self.messages} {self._leaks.words.of(person, circle)}"
         with contextlib.suppress(InstarError):
             await self._leaks.world.channel(channel).post(said, sender=peer, name=person.name, **where)
@@ -152,57 +205,74 @@ class _Script:
     async def _ask_as_person(self) -> None:
         client = self._dice.pick(self._leaks.clients[1:])
         assert client.person is not None  # noqa: S101 - the first client is the owner's
+        self._asking = client.person
         for _ in range(self._dice.between(1, 3)):
             await self._ask(client, client.person)
+        self._asking = None
 
     async def _ask(self, client: Client, person: Person) -> None:
-        key, other = self._key(), self._key()
-        choices: list[tuple[str, dict[str, Any]]] = [
-            ("sessions.list", {"includeLastMessage": True, "includeDerivedTitles": True, "includeGlobal": True}),
-            ("sessions.preview", {"keys": [key, other]}),
-            ("sessions.describe", {"key": key}),
-            ("sessions.get", {"key": key}),
-            ("sessions.resolve", {"key": key}),
-            ("sessions.search", {"query": "hello"}),
-            ("sessions.search", {"query": "hello", "limit": 50}),
-            ("sessions.explain", {"key": key}),
-            ("sessions.export", {"key": key, "format": self._dice.pick(["json", "jsonl", "markdown", "html"])}),
-            ("sessions.transcripts", {"key": key}),
-            ("sessions.status", {"key": key}),
-            ("sessions.usage", {}),
-            ("sessions.subscribe", {}),
-            ("sessions.messages.subscribe", {"key": key}),
-            ("sessions.patch", {"key": key, "label": f"of {person.name}"}),
-            ("sessions.reset", {"key": key}),
-            ("sessions.compact", {"key": key}),
-            ("chat.history", {"sessionKey": key}),
-            ("chat.startup", {"sessionKey": key}),
-            ("chat.metadata", {"sessionKey": key}),
-            ("chat.abort", {"sessionKey": key}),
-            ("logs.tail", {}),
-            ("status", {}),
-            ("outbox.list", {"state": "all"}),
-        ]
-        if self._dice.chance(30):
-            await self._send(client, person, key)
-            return
-        method, params = self._dice.pick(choices)
-        await self._leaks.ask(client, method, params)
+        method, params = self._asker.draw(as_owner=False)
+        if "message" in params:
+            self._put_words(person, method, params)
+        self.asked[method] += 1
+        frame = await self._leaks.ask(client, method, params)
+        self.answered[method] += frame["ok"]
+        self._asker.note(frame.get("payload"))
 
-    async def _send(self, client: Client, person: Person, key: str) -> None:
-        """A message of a client: into a session that is theirs it carries that session's word, else their own."""
-        circle = self._leaks.circles.get(key, ("mine", person.name))
+    def _put_words(self, person: Person, method: str, params: dict[str, object]) -> None:
+        """What a client says: into a session that is theirs that session's word, else their own."""
         mine: Circle = ("mine", person.name)
-        said = self._leaks.words.of(person, circle if circle in self._leaks.may_see(person) else mine)
+        circle = self._leaks.circles.get(str(params.get("key") or params.get("sessionKey")), mine)
+        if circle not in self._leaks.may_see(person):
+            circle = mine
         self.messages += 1
-        method, name = self._dice.pick([("chat.send", "sessionKey"), ("sessions.send", "key")])
-        params = {name: key, "message": f"hello {said}", "idempotencyKey": f"k{self.messages}"}
-        await self._leaks.ask(client, method, params)
+        if circle != mine:
+            self._leaks.words.introduce(person, circle)
+        params["message"] = f"hello {self._leaks.words.of(person, circle)}"
+        if any(one.name == "idempotencyKey" and one.required for one in METHODS[method].fields):
+            params["idempotencyKey"] = f"k{self.messages}"
+
+    async def _ask_for_pages(self) -> None:
+        """What a person lists and finds is chosen before limits and counts (LEAK-6): a page of one holds one."""
+        client = self._dice.pick(self._leaks.clients[1:])
+        everything = {"includeGlobal": True, "includeUnknown": True, "archived": "all"}
+        many = await self._leaks.ask(client, "sessions.list", {**everything, "limit": LISTED_MAX})
+        one = await self._leaks.ask(client, "sessions.list", {**everything, "limit": 1})
+        status = await self._leaks.ask(client, "status", {})
+        if not (many["ok"] and one["ok"] and status["ok"]):
+            return
+        listed = len(many["payload"]["sessions"])
+        told = [many["payload"]["totalCount"], one["payload"]["totalCount"]]
+        if told != [listed, listed] or len(one["payload"]["sessions"]) != min(1, listed):
+            self._leaks.findings.append(f"sessions.list counts {told} of others to somebody who sees {listed}: {WHOSE}")
+        if status["payload"]["sessions"]["count"] > listed:
+            self._leaks.findings.append(f"status counts more than the {listed} that somebody sees: {WHOSE}")
+        found = [
+            await self._leaks.ask(client, "sessions.search", {"query": "hello", "limit": limit}) for limit in (1, 100)
+        ]
+        few, all_hits = ((frame["payload"] if frame["ok"] else {"indexing": True}) for frame in found)
+        if "indexing" in few or "indexing" in all_hits:
+            return
+        if len(few["results"]) != min(1, len(all_hits["results"])):
+            self._leaks.findings.append(f"sessions.search looks at limits before owners: {WHOSE}")
 
     async def _ask_as_owner(self) -> None:
-        owner, key = self._leaks.clients[0], self._key()
-        method = self._dice.pick(["sessions.reset", "sessions.compact", "sessions.describe", "sessions.list"])
-        await self._leaks.ask(owner, method, {} if method == "sessions.list" else {"key": key})
+        owner = self._leaks.clients[0]
+        method, params = self._asker.draw(as_owner=True)
+        if "message" in params:
+            key = str(params.get("key") or params.get("sessionKey"))
+            said = [word for word, known in self._leaks.words.circles.items() if self._leaks.circles.get(key) in known]
+            params["message"] = f"hello {self._dice.pick(said) if said else ''}"
+            params["idempotencyKey"] = f"o{self._leaks.requests}"
+        frame = await self._leaks.ask(owner, method, params)
+        self._asker.note(frame.get("payload"))
+
+    async def _export(self) -> None:
+        """The owner exports somebody, into a folder that says whom."""
+        person = self._person()
+        await self._leaks.ask(
+            self._leaks.clients[0], "people.export", {"id": person.principal, "name": f"{person.name}.{self.messages}"}
+        )
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -220,6 +290,9 @@ class _Script:
 
     def _key(self) -> str:
         """A session that is there, a short form, or one that somebody might have."""
+        if self._asking is not None and self._dice.chance(40):
+            allowed = self._leaks.may_see(self._asking)
+            return self._dice.pick(["main", *(key for key, one in self._leaks.circles.items() if one in allowed)])
         person = self._person()
         channel, peer = self._dice.pick(person.addresses)
         return self._dice.pick(
@@ -231,6 +304,7 @@ class _Script:
                 "agent:work:main",
                 f"agent:main:{channel}:direct:{peer}",
                 f"agent:main:direct:{person.name}",
+                f"{channel}:{peer}",
                 f"agent:work:direct:{peer}",
                 f"AGENT:MAIN:{channel.upper()}:DIRECT:{peer}",
             ]

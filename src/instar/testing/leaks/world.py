@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from instar.api.attempts import Attempts
 from instar.api.call import Services
@@ -17,21 +18,29 @@ from instar.api.settings import Limits
 from instar.core.model.caller import Caller
 from instar.core.model.entry import ToolCall
 from instar.core.model.message import Outbound
-from instar.core.model.query import DecisionQuery
 from instar.core.policy.scopes import OWNER_SCOPES, READ, WRITE
 from instar.protocol.frames import Request
-from instar.protocol.version import NEWEST
+from instar.protocol.version import NEWEST, OLDEST
+from instar.stores.sqlite import MemoryEngine
+from instar.stores.store import SessionStore
+from instar.system.log_tail import FileLog
 from instar.testing.clock import ManualClock
 from instar.testing.gateway import GatewayInMemory
+from instar.testing.leaks.disk import LOG, Disk
 from instar.testing.leaks.people import Cast, Circle, Person, Words
+from instar.testing.leaks.rows import look_at_rows
+from instar.testing.leaks.tools import Tools, draw_arguments
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Asked, Reply
 from instar.testing.simulate.dice import Dice
-from instar.tools.session_status import SessionStatusTool
 
 __all__ = ["Client", "LeakWorld"]
 
-DECISIONS_MAX = 5_000
+NEVER_S: Final = 1e12
+"""No tick within any script: a tick holds no words, and there would be thousands."""
+
+ANSWER_S: Final = 20.0
+"""Real seconds for one answer; the clock of a script stands still, so one that waits for it would hang."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -41,14 +50,18 @@ class Client:
     person: Person | None
     connection: Connection
     frames: list[bytes] = field(default_factory=list)
+    may_write: bool = True
 
 
 class LeakWorld:
     """The gateway, its clients, and the findings: one sentence for each word where it must not be."""
 
-    def __init__(self, cast: Cast, dice: Dice) -> None:
+    def __init__(self, cast: Cast, dice: Dice, *, seed: int) -> None:
+        self.seed = seed
         self.cast = cast
         self.words = Words(dice)
+        for person in cast.people:
+            self.words.introduce(person, ("mine", person.name))
         self.findings: list[str] = []
         self.circles: dict[str, Circle] = {}
         """The circle of each session key, as the first words in it said."""
@@ -56,14 +69,27 @@ class LeakWorld:
         """The people who have written in each group."""
         self._dice = dice
         self._runner = ScriptedRunner(self._answer)
-        self._status = SessionStatusTool()
-        clock = ManualClock()
+        self._tools = Tools()
+        self.disk = Disk()
+        engine = MemoryEngine()
+        self._rows = engine
+        self._store = SessionStore(engine)
         self.world = GatewayInMemory(
-            cast.config, runner=self._runner, clock=clock, tools={self._status.spec.name: self._status}
+            cast.config,
+            runner=self._runner,
+            clock=ManualClock(),
+            tools=self._tools.by_name,
+            store=self._store,
+            state_dir=self.disk.state,
+            arm=lambda parts: self.disk.arm(parts, self.world.config, self._store),
         )
         self.clients: list[Client] = []
         self.requests = 0
+        self.called: Counter[str] = Counter()
+        """How often the model has called each tool."""
         self._sent: dict[str, int] = {}
+        self._guessed: set[str] = set()
+        """Ids that the model made up an argument of: nobody but it has told them."""
         self._hub: Hub
         self._telling: asyncio.Task[None] | None = None
         self._dispatcher: Dispatcher
@@ -74,12 +100,12 @@ class LeakWorld:
         """Connect the clients: the owner's, and one for each person. The gateway runs, for the first time or again."""
         self.close()
         gateway = self.world.gateway
-        self._status.connect(
-            gateway.status_facts, lambda asker, key, since: gateway.sessions.changes(asker, key, since=since)
-        )
-        services = Services(gateway=gateway, clock=self.world.clock, ids=self.world.ids)
-        self._hub = Hub(self.world.clock, Limits(), gateway.owners)
-        self._dispatcher = Dispatcher(services, Attempts(Limits(), clock=self.world.clock))
+        self._tools.connect(gateway)
+        logs = FileLog(self.disk.state / LOG)
+        services = Services(gateway=gateway, clock=self.world.clock, ids=self.world.ids, logs=logs)
+        limits = Limits(tick_interval_s=NEVER_S)
+        self._hub = Hub(self.world.clock, limits, gateway.owners)
+        self._dispatcher = Dispatcher(services, Attempts(limits, clock=self.world.clock))
         gateway.events.subscribe(self._hub.listen)
         self._telling = asyncio.get_running_loop().create_task(self._hub.run())
         self.clients = [self._connect(None), *(self._connect(person) for person in self.cast.people)]
@@ -96,18 +122,19 @@ class LeakWorld:
         await self._hub.flush()
 
     def _connect(self, person: Person | None) -> Client:
-        scopes = OWNER_SCOPES if person is None else frozenset({READ, WRITE})
+        may_write = self._dice.chance(80)
+        scopes = OWNER_SCOPES if person is None else frozenset({READ, WRITE} if may_write else {READ})
         principal = None if person is None else person.principal
         connection = Connection(
             f"client-{principal}",
             caller=Caller(scopes=scopes, principal=principal, token_id=principal, client="canary"),
-            protocol=NEWEST,
+            protocol=self._dice.pick([OLDEST, NEWEST]),
             caps=frozenset({"tool-events"}),
             buffer_max_bytes=1 << 30,
             write=_write_nothing,
             abort=lambda: None,
         )
-        client = Client(person=person, connection=connection)
+        client = Client(person=person, connection=connection, may_write=may_write)
         connection.send = client.frames.append  # type: ignore[assignment, method-assign]  # what would go to the socket
         self._hub.add(connection)
         return client
@@ -118,9 +145,14 @@ class LeakWorld:
         """A request of a client; its answer is watched like every frame."""
         self.requests += 1
         request = Request(type="req", id=str(self.requests), method=method, params=dict(params))
-        answer = await self._dispatcher.answer(client.connection, request)
-        client.frames.append(answer)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                answer = await self._dispatcher.answer(client.connection, request)
+        except TimeoutError:
+            self.findings.append(f"no answer to {method} {json.dumps(params)[:300]}")
+            return {"ok": False}
         frame: dict[str, Any] = json.loads(answer)
+        self._look_at_frame(client, answer, asked=json.dumps(params))
         if not frame["ok"] and "internal error" in frame["error"]["message"]:
             self.findings.append(f"a defect: {method} {json.dumps(params)[:300]}")
         return frame
@@ -129,12 +161,16 @@ class LeakWorld:
         """A model that repeats all it was told, and asks tools about sessions that are not its own."""
         heard = "\n".join(one.text for one in asked.spoken if one.role != "assistant")
         if asked.tools and self._dice.chance(25) and asked.spoken[-1].role != "tool":
-            key = self._dice.pick([*self.circles, "agent:main:main", "main"])
-            arguments: dict[str, object] = {"sessionKey": key} | ({"changesSince": 0} if self._dice.chance(50) else {})
-            return Reply(
-                calls=(ToolCall(id=f"c{self._dice.below(1 << 30)}", name="session_status", arguments=arguments),)
-            )
+            name = self._dice.pick(asked.tools)
+            self.called[name] += 1
+            schema = self._tools.by_name[name].spec.parameters
+            arguments = draw_arguments(schema, self._dice, self._draw_place)
+            self._guessed.update(self.words.found_in(json.dumps(arguments)))
+            return Reply(calls=(ToolCall(id=f"c{self._dice.below(1 << 30)}", name=name, arguments=arguments),))
         return Reply(text=f"I heard: {heard[-4000:]}", chunks=1)
+
+    def _draw_place(self) -> str:
+        return self._dice.pick([*self.circles, "agent:main:main", "main"])
 
     # --- watching -----------------------------------------------------------------------------------------------------
 
@@ -143,11 +179,18 @@ class LeakWorld:
         mine: set[Circle] = {("mine", person.name)}
         return mine | {("among", group) for group, people in self.members.items() if person.name in people}
 
+    def may_hold(self, home: Circle, other: Circle) -> bool:
+        """Whether a session of one circle may hold words of another: a person's own session what they may see."""
+        if home == other:
+            return True
+        owner = next((one for one in self.cast.people if home == ("mine", one.name)), None)
+        return owner is not None and other in self.may_see(owner)
+
     def look(self) -> None:
         """Look at all that has left since the last look."""
         for request in self._runner.requests:
             text = request.system + "\n".join(map(str, request.messages))
-            self._one_circle(request.session_key, text, where="a model request")
+            self._look_at_request(request.session_key, text)
         self._runner.requests.clear()
         for name in self.world.config.channels:
             sent = self.world.channel(name).sent
@@ -155,15 +198,22 @@ class LeakWorld:
                 self._look_at_reply(outbound)
             self._sent[name] = len(sent)
         for client in self.clients:
-            if client.person is not None:
-                self._look_at_frames(client, client.person)
+            for frame in client.frames:
+                self._look_at_frame(client, frame)
             client.frames.clear()
 
-    def _one_circle(self, key: str, text: str, *, where: str) -> None:
-        for circle, word in self.words.found_in(text).items():
-            known = self.circles.setdefault(key, circle)
-            if known != circle:
-                self.findings.append(f"{word} of {circle} is in {where} of {key}, which is of {known}")
+    def _look_at_request(self, key: str, text: str) -> None:
+        found = self.words.found_in(text)
+        for circle in self.words.secrets_in(text).values():
+            self.circles.setdefault(key, circle)
+        home = self.circles.get(key)
+        for word, known in found.items():
+            if (
+                word not in self._guessed
+                and home is not None
+                and not any(self.may_hold(home, circle) for circle in known)
+            ):
+                self.findings.append(f"{word} of {_told(known)} is in a model request of {key}, which is of {home}")
 
     def _look_at_reply(self, outbound: Outbound) -> None:
         target = outbound.target
@@ -176,26 +226,32 @@ class LeakWorld:
             allowed.add(("mine", person.name))
         else:
             allowed = {("among", f"{target.channel} {target.to}")}
-        for circle, word in self.words.found_in(outbound.text).items():
-            if circle not in allowed:
-                self.findings.append(f"{word} of {circle} was sent to {target.channel} {target.to}")
+        for word, known in self.words.found_in(outbound.text).items():
+            if not known & allowed and word not in self._guessed:
+                self.findings.append(f"{word} of {_told(known)} was sent to {target.channel} {target.to}")
 
-    def _look_at_frames(self, client: Client, person: Person) -> None:
-        allowed = self.may_see(person)
-        for frame in client.frames:
-            for circle, word in self.words.found_in(frame.decode()).items():
-                if circle not in allowed:
-                    self.findings.append(f"{word} of {circle} was told to the client of {person.name}: {frame[:300]!r}")
+    def _look_at_frame(self, client: Client, frame: bytes, *, asked: str = "") -> None:
+        """A frame holds what its client may know, and what they have just said themselves."""
+        if client.person is None:
+            return
+        allowed = self.may_see(client.person)
+        for word, known in self.words.found_in(frame.decode()).items():
+            if not known & allowed and word not in asked and word not in self._guessed:
+                self.findings.append(
+                    f"{word} of {_told(known)} was told to the client of {client.person.name}: {frame[:300]!r}"
+                )
 
-    async def look_at_rows(self) -> None:
-        """Look at what was recorded: decisions hold no words but those of the session that they are about."""
-        for row in await self.world.store.load_decisions(DecisionQuery(limit=DECISIONS_MAX)):
-            key, text = row.session_key or "", str(row.decision)
-            for circle, word in self.words.found_in(text).items():
-                if self.circles.get(key) != circle:
-                    self.findings.append(
-                        f"{word} of {circle} is in a decision about {key or 'no session'}: {text[:200]}"
-                    )
+    async def look_at_rest(self) -> None:
+        """Look at what stays: every row and every file."""
+        await self.disk.flush()
+        connection = self._rows.connection
+        assert connection is not None  # noqa: S101 - the store is open
+        self.findings += look_at_rows(connection, self.words, may_hold=self.may_hold, keys=self.circles)
+        self.findings += self.disk.look(self.cast, self.words, may_hold=self.may_hold, keys=self.circles)
+
+
+def _told(known: set[Circle]) -> str:
+    return str(min(known))
 
 
 async def _write_nothing(frame: bytes) -> None:

@@ -12,19 +12,16 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
-from typing import TypeVar
 
 from instar.core.model.ids import Instant
 from instar.errors import InvariantBroken
 from instar.testing.clock import START
+from instar.testing.inline import InlineLoop
 
 __all__ = ["Stuck", "VirtualClock", "VirtualLoop"]
 
-
-T = TypeVar("T")
 
 BUSY_MAX = 100_000
 """Turns of the loop without a rest, after which something runs in circles; a busy second takes some hundreds."""
@@ -69,8 +66,8 @@ class _Nothing(selectors.BaseSelector):
         return []
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop with a time of its own, which begins at 0 and counts seconds."""
+class VirtualLoop(InlineLoop):
+    """An event loop with a time of its own, which begins at 0 and counts seconds; it has no threads."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -90,16 +87,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """The same, by the name that the standard library asks for."""
         return self._now
-
-    def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: object) -> asyncio.Future[T]:
-        """Do at once, in this thread, what would go to another: threads end in an order that nobody can repeat."""
-        del executor
-        future: asyncio.Future[T] = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 - whatever the work raises belongs to its caller, who gets it
-            future.set_exception(error)
-        return future
 
     async def pass_time(self, seconds: float) -> None:
         """Let so much time pass; with 0 only what can happen now happens."""

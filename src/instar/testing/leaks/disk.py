@@ -1,0 +1,151 @@
+"""The state directory of a script: what the gateway writes there, and a look at every file of it.
+
+Each file is looked at by existing: one whose kind nobody knows here may hold no word at all.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from instar.config.config import Config
+from instar.core.model.ids import AgentId
+from instar.gateway.parts import GatewayParts
+from instar.gateway.settings import group_intro
+from instar.stores.archive import TranscriptArchiver, read_archive
+from instar.stores.disk import SessionFiles
+from instar.stores.erasing.eraser import StoreEraser
+from instar.stores.erasing.files import EXPORTS
+from instar.stores.erasing.places import build_places
+from instar.stores.intake import TranscriptIntake
+from instar.stores.mirror import Mirror
+from instar.stores.mirror_places import MirrorPlaces
+from instar.stores.store import SessionStore
+from instar.system.workspace import WorkspaceExports, WorkspaceTexts
+from instar.testing.leaks.people import Cast, Circle, Person, Words
+
+__all__ = ["LOG", "Disk"]
+
+LOG: Final = Path("logs", "gateway.log")
+
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+
+
+class Disk:
+    """A state directory with a mirror, archives, exports and workspaces. `close` removes it."""
+
+    def __init__(self) -> None:
+        place = _SHARED_MEMORY if _SHARED_MEMORY.is_dir() else None
+        self.root = Path(tempfile.mkdtemp(prefix="instar-leaks-", dir=place))
+        self.state = self.root / "state"
+        self._mirror: Mirror | None = None
+
+    def arm(self, parts: GatewayParts, config: Config, store: SessionStore) -> GatewayParts:
+        """The parts of a life with the real files in place of the twins."""
+        if self._mirror is None:
+            self._mirror = Mirror(store, MirrorPlaces.of(config), clock=parts.clock)
+            self._mirror.start()
+
+        def folder_of(agent_id: AgentId) -> Path:
+            return Path(config.workspace(agent_id))
+
+        texts = WorkspaceTexts(
+            workspace_of=folder_of, prompt_of=lambda _: None, intro_of=lambda session: group_intro(config, session)
+        )
+        eraser = StoreEraser(
+            store,
+            build_places(config, None),
+            links=lambda: config.routing.keys.links,
+            ids=parts.ids,
+            flush_mirror=self._mirror.flush,
+        )
+        return replace(
+            parts,
+            state_dir=str(self.state),
+            texts=texts,
+            exports=WorkspaceExports(workspace_of=folder_of),
+            archiver=TranscriptArchiver(store, config, clock=parts.clock),
+            disk=SessionFiles(store, config),
+            intake=TranscriptIntake(store),
+            eraser=eraser,
+            flush_mirror=self._mirror.flush,
+        )
+
+    async def flush(self) -> None:
+        """Bring the mirror level."""
+        if self._mirror is not None:
+            await self._mirror.flush()
+
+    async def stop(self) -> None:
+        """Stop following the store."""
+        if self._mirror is not None:
+            await self._mirror.close()
+            self._mirror = None
+
+    def close(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    # --- watching -----------------------------------------------------------------------------------------------------
+
+    def look(
+        self, cast: Cast, words: Words, *, may_hold: Callable[[Circle, Circle], bool], keys: dict[str, Circle]
+    ) -> Iterator[str]:
+        """A sentence for each word in a file where it must not be. `may_hold` says whether a session of the first
+        circle may hold words of the second; `keys` are the circles of session keys.
+        """
+        owners = {person.name: person for person in cast.people}
+        for path in sorted(self.state.rglob("*")):
+            if not path.is_file():
+                continue
+            parts = path.relative_to(self.state).parts
+            if path.name == "sessions.json" and "sessions" in parts:
+                yield from _look_at_index(path, words, may_hold, keys)
+            elif parts[0] == EXPORTS:
+                yield from _look_at_export(path, words, owners[parts[1].partition(".")[0]], cast)
+            elif "sessions" in parts or EXPORTS in parts:
+                yield from _look_at_session(path, words, may_hold)
+            else:
+                yield from (f"{word} of {known} is in {path}" for word, known in words.secrets_in(_read(path)).items())
+
+
+def _read(path: Path) -> str:
+    return "\n".join(read_archive(path)) if path.suffix == ".zst" else path.read_text("utf-8", "replace")
+
+
+def _look_at_index(
+    path: Path, words: Words, may_hold: Callable[[Circle, Circle], bool], keys: dict[str, Circle]
+) -> Iterator[str]:
+    for key, row in json.loads(path.read_bytes()).items():
+        for word, circle in words.secrets_in(json.dumps(row)).items():
+            home = keys.get(key)
+            if home is None or not may_hold(home, circle):
+                yield f"{word} of {circle} is in {path} under {key}, which is of {home}"
+
+
+def _look_at_session(path: Path, words: Words, may_hold: Callable[[Circle, Circle], bool]) -> Iterator[str]:
+    """A file of one session holds words of one circle, and of those that it may hold."""
+    circles = set(words.secrets_in(_read(path)).values())
+    if circles and not any(all(may_hold(home, other) for other in circles) for home in circles):
+        yield f"{path} holds words of {sorted(circles)}"
+
+
+def _look_at_export(path: Path, words: Words, person: Person, cast: Cast) -> Iterator[str]:
+    """What was exported of a person holds their own words, and those that stand in one line with them: an answer that
+    they were given, or what a group had said before they spoke.
+    """
+    places = {("mine", person.name), *(cast.direct_circle(person, channel) for channel, _ in person.addresses)}
+    own = {word: circle for (name, circle), word in words.said.items() if name == person.name}
+    for line in _read(path).splitlines():
+        found = words.secrets_in(line)
+        told = {own[word] for word in found if word in own}
+        for word, circle in found.items():
+            if circle not in told and circle not in places:
+                yield f"{word} of {circle} is in an export of {person.name}: {path.name}"
+            elif word not in own and circle not in told:
+                yield f"{word} of {circle}, which somebody else said, is in an export of {person.name}: {path.name}"
