@@ -15,6 +15,7 @@ from instar.stores.backup import create_backup, format_backup_name
 from instar.stores.backup_source import build_source
 from instar.stores.importer import ImportLimits, read_transcript_file
 from instar.stores.mirror_places import MirrorPlaces
+from instar.stores.transaction import FileSeals
 
 __all__ = ["StoreKeeper", "read_archived"]
 
@@ -22,8 +23,11 @@ __all__ = ["StoreKeeper", "read_archived"]
 class StoreKeeper:
     """Keeps `instar.gateway.parts.Keeper` over the files of a state directory."""
 
-    def __init__(self, config: Config, config_file: Path | None, *, version: str) -> None:
+    def __init__(
+        self, config: Config, config_file: Path | None, *, version: str, seals: FileSeals | None = None
+    ) -> None:
         self._config = config
+        self._seals = seals
         self._config_file = config_file
         self._places = MirrorPlaces.of(config)
         self._version = version
@@ -56,7 +60,7 @@ class StoreKeeper:
         found = []
         for path in folder.glob("*.deleted.*.zst") if folder.is_dir() else ():
             name = parse_archive_name(path.name)
-            session = read_archive_label(path) if name is not None else None
+            session = read_archive_label(path, seals=self._seals) if name is not None else None
             if name is not None and session is not None and session.key == key:
                 found.append((name.at, str(path)))
         return tuple(path for _, path in sorted(found))
@@ -77,16 +81,16 @@ class StoreKeeper:
                 fix=f"Copy it into {inside[1]} and name it there.",
                 field="path",
             )
-        return read_archived(place)
+        return read_archived(place, seals=self._seals)
 
 
-def read_archived(path: Path) -> ArchivedTranscript:
+def read_archived(path: Path, *, seals: FileSeals | None = None) -> ArchivedTranscript:
     """An archive with what it tells of its session. Raises `TranscriptError`, OSError. Blocking."""
-    file = read_transcript_file(path, ImportLimits())
+    file = read_transcript_file(path, ImportLimits(), seals=seals)
     return ArchivedTranscript(
         path=str(path),
         header=file.header,
         entries=file.entries,
-        session=read_archive_label(path) if path.suffix == ".zst" else None,
+        session=read_archive_label(path, seals=seals) if path.suffix == ".zst" else None,
         unreadable_lines=len(file.findings),
     )

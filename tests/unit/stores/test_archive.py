@@ -65,7 +65,7 @@ def test_a_second_archive_of_the_same_moment_does_not_take_the_first_ones_place(
 
 
 def test_an_archive_that_cannot_be_read_back_is_an_error_and_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive_module, "read_archive", lambda _: iter(["something else"]))
+    monkeypatch.setattr(archive_module, "read_archive", lambda _, **__: iter(["something else"]))
 
     async def scenario():
         async with memory_store()() as store:

@@ -155,9 +155,9 @@ class _Writer:
         """The archives and the mirror's files of their own sessions. Blocking."""
         for folder in places.sessions:
             for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                label = read_archive_label(path) if path.suffix == ".zst" else None
+                label = read_archive_label(path, seals=places.seals) if path.suffix == ".zst" else None
                 if label is not None and label.key in found.keys:
-                    self._save(f"archives/{path.stem}.jsonl", _decode(read_archive(path)))
+                    self._save(f"archives/{path.stem}.jsonl", _decode(read_archive(path, seals=places.seals)))
                     self.counts["archives"] += 1
                 elif path.suffix != ".zst" and any(path.name.startswith(each) for each in found.session_ids):
                     self._save(f"files/{path.name}", _decode(path.read_text("utf-8", "replace").splitlines()))

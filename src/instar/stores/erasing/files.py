@@ -34,6 +34,8 @@ from instar.core.routing.person import PersonTest
 from instar.core.transcript.codec import format_entry, parse_entry
 from instar.stores.archive import read_archive, read_archive_label, rewrite_archive
 from instar.stores.erasing.find import Holdings
+from instar.stores.sealing.seals import Seals
+from instar.stores.transaction import FileSeals
 from instar.system.files import replace_file
 
 __all__ = ["EXPORTS", "MARK", "Places", "erase_files", "find_common_in_archives", "walk_files"]
@@ -55,7 +57,7 @@ _PLAIN_MAX_BYTES: Final = 256 * 1024 * 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """Where things lie. `sessions` are the folders of transcripts, `config` the file that only its owner changes,
-    `workspaces` the folders of agents, which may lie elsewhere.
+    `workspaces` the folders of agents, which may lie elsewhere; `seals` opens what is stored encrypted.
     """
 
     state_dir: Path
@@ -63,6 +65,7 @@ class Places:
     sessions: tuple[Path, ...]
     workspaces: tuple[Path, ...] = ()
     config: Path | None = None
+    seals: Seals | None = None
 
     @property
     def backups(self) -> Path:
@@ -125,7 +128,7 @@ def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[st
             path.unlink(missing_ok=True)
             done["exports"] += 1
         elif places.is_transcripts(path.parent) and path.name.partition(".")[2].startswith("jsonl"):
-            done[_erase_transcript(path, found, test, traces)] += 1
+            done[_erase_transcript(path, found, test, traces, seals=places.seals)] += 1
         elif needle is not None and path.suffix == ".md" and any(path.is_relative_to(one) for one in places.workspaces):
             done["notes"] += _drop_lines(path, needle)
         elif needle is not None:
@@ -140,10 +143,10 @@ def find_common_in_archives(places: Places, found: Holdings, test: PersonTest) -
     cleaner = found.cleaner()
     common: set[str] = set()
     for path in (path for folder in places.sessions if folder.is_dir() for path in sorted(folder.glob("*.zst"))):
-        label = read_archive_label(path)
+        label = read_archive_label(path, seals=places.seals)
         if label is None or label.key in found.keys | found.shared or test.owns(label.key, label.owner):
             continue
-        for line in read_archive(path):
+        for line in read_archive(path, seals=places.seals):
             if '"role":"user"' in line:
                 common.update(cleaner.find_all(line))
     return {word for word in common if ":" not in word}
@@ -152,10 +155,10 @@ def find_common_in_archives(places: Places, found: Holdings, test: PersonTest) -
 # --- files of transcripts ---------------------------------------------------------------------------------------------
 
 
-def _erase_transcript(path: Path, found: Holdings, test: PersonTest, traces: Traces) -> str:
+def _erase_transcript(path: Path, found: Holdings, test: PersonTest, traces: Traces, *, seals: FileSeals | None) -> str:
     """Delete or rewrite one file of a transcript; what was done, empty for a file that has nothing of the person."""
     is_packed = path.suffix == ".zst"
-    label = read_archive_label(path) if is_packed else None
+    label = read_archive_label(path, seals=seals) if is_packed else None
     match = _SESSION_FILE.match(path.name)
     is_own = match is not None and match["id"] in found.session_ids
     if label is not None:
@@ -163,12 +166,14 @@ def _erase_transcript(path: Path, found: Holdings, test: PersonTest, traces: Tra
     if is_own:
         path.unlink(missing_ok=True)
         return "archives" if is_packed else "files"
-    lines = list(read_archive(path)) if is_packed else path.read_text("utf-8", "surrogateescape").splitlines()
+    lines = (
+        list(read_archive(path, seals=seals)) if is_packed else path.read_text("utf-8", "surrogateescape").splitlines()
+    )
     changed = _rewrite_lines(lines, traces)
     if changed == lines:
         return ""
     if is_packed:
-        rewrite_archive(path, changed, clean=lambda label: clean_value(label, traces.cleaner))
+        rewrite_archive(path, changed, clean=lambda label: clean_value(label, traces.cleaner), seals=seals)
     elif parse_archive_name(path.name) is None and ".conflict." not in path.name:
         # The mirror's own file of a transcript that is stored: it is made anew from the rows.
         path.unlink()

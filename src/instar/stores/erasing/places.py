@@ -8,12 +8,13 @@ from instar.config.config import Config
 from instar.errors import NotFound
 from instar.stores.erasing.files import Places
 from instar.stores.mirror_places import MirrorPlaces
+from instar.stores.sealing.seals import Seals
 
 __all__ = ["build_places"]
 
 
-def build_places(config: Config, config_file: Path | None) -> Places:
-    """The places of a state directory. Raises `NotFound` where sessions are in no file."""
+def build_places(config: Config, config_file: Path | None, *, seals: Seals | None = None) -> Places:
+    """The places of a state directory; `seals` are those of its store. Raises `NotFound` without a database file."""
     database = config.store.path
     if database is None:
         raise NotFound("There is no database file", why="sessions are kept in PostgreSQL", fix="Use its own tools.")
@@ -25,6 +26,7 @@ def build_places(config: Config, config_file: Path | None) -> Places:
         sessions=tuple(sorted({*(mirror.index(agent).parent for agent in agents), *_stored(config.state_dir)})),
         workspaces=tuple(sorted({Path(config.workspace(agent)) for agent in agents})),
         config=config_file,
+        seals=seals,
     )
 
 

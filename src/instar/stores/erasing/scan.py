@@ -73,7 +73,7 @@ def search_everything(places: Places, needles: Iterable[str]) -> Scan:
         else:
             # A receipt is kept: the name of a file must not say in it whom it was about.
             found.hits[re.sub(pattern, BLANK, _name(path, places))] += count
-    found.hits.update(_search_rows(places.database, pattern))
+    found.hits.update(_search_rows(places, pattern))
     found.hits += Counter()
     return found
 
@@ -120,12 +120,14 @@ def _chunks(path: Path) -> Iterator[bytes]:
                 yield chunk
 
 
-def _search_rows(database: Path, pattern: str) -> Counter[str]:
-    """How often the words stand in the rows of each table."""
+def _search_rows(places: Places, pattern: str) -> Counter[str]:
+    """How often the words stand in the rows of each table, sealed ones opened."""
     needle = re.compile(pattern)
     found: Counter[str] = Counter()
-    connection = open_reader(str(database))
+    connection = open_reader(str(places.database))
     try:
+        if places.seals is not None:
+            places.seals.install(connection)
         for table, columns in _texts(connection):
             for row in connection.execute(f"SELECT {columns} FROM {table}"):  # noqa: S608 - names of our own schema
                 for text in row:
