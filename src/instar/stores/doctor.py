@@ -25,7 +25,7 @@ from instar.stores.migrate import load_steps, plan_steps
 from instar.stores.mirror_files import Comparison
 from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.mirror_rows import Listed, list_mirrored, load_slice
-from instar.stores.mirror_strays import STRAYS_FIX, is_archived, list_transcript_files, pick_strays
+from instar.stores.mirror_strays import STRAYS_FIX, is_archived, pick_strays, walk_transcript_files
 from instar.stores.rows import parse_session
 from instar.stores.sqlite.connection import SqliteTransaction, read_schema, translate_error
 from instar.stores.sqlite.log_damage import ASIDE, find_log_damage
@@ -282,7 +282,7 @@ def _check_mirror(connection: apsw.Connection, config: Config, *, is_running: bo
             path = one.mark.path if one.mark is not None else place
             found[_compare(tx, one, path, is_running=is_running)].append(str(path))
     yield from _tell_mirror(found, is_running=is_running)
-    lost = pick_strays(tx, list_transcript_files(places)).files
+    lost = sorted(path for files in walk_transcript_files(places) for path in pick_strays(tx, files).files)
     strays = [str(stray) for stray in lost if not is_archived(stray)]
     if strays:
         yield DoctorFinding(

@@ -32,7 +32,7 @@ from instar.stores.mirror_level import Leveller
 from instar.stores.mirror_names import list_namesakes
 from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.mirror_rows import Listed, list_agents, list_mirrored, list_written_indices, load_lost, save_marks
-from instar.stores.mirror_strays import STRAYS_FIX, is_archived, list_transcript_files, pick_strays
+from instar.stores.mirror_strays import STRAYS_FIX, is_archived, pick_strays, walk_transcript_files
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Touched
 from instar.system.log_events import MIRROR_CONFLICT, MIRROR_FAILED, MIRROR_STRAYS
@@ -194,12 +194,14 @@ class Mirror:
 
     async def _look_for_strays(self) -> None:
         """Say which files hold words that no row holds any more, and note those of lives that have ended."""
-        files = await asyncio.to_thread(list_transcript_files, self._places)
-        found = await self._store.engine.read(partial(pick_strays, files=files))
-        for session_id, path in found.closed.items():
-            self._transcripts.add(session_id)
-            self._files.setdefault(session_id, []).append(path)
-        strays = await asyncio.to_thread(_let_archived_go, found.files)
+        walk, lost = walk_transcript_files(self._places), list[Path]()
+        while files := await asyncio.to_thread(next, walk, ()):
+            found = await self._store.engine.read(partial(pick_strays, files=files))
+            lost += found.files
+            for session_id, path in found.closed.items():
+                self._transcripts.add(session_id)
+                self._files.setdefault(session_id, []).append(path)
+        strays = await asyncio.to_thread(_let_archived_go, sorted(lost))
         if strays:
             log.critical(MIRROR_STRAYS, count=len(strays), first=str(strays[0]), fix=STRAYS_FIX)
 

@@ -8,7 +8,8 @@ of a deleted session; it is told by the verified archive beside it, which holds 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,7 +24,7 @@ from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.transaction import Transaction
 from instar.stores.transcripts import find_transcript
 
-__all__ = ["STRAYS_FIX", "Strays", "is_archived", "list_transcript_files", "pick_strays"]
+__all__ = ["STRAYS_FIX", "Strays", "is_archived", "pick_strays", "walk_transcript_files"]
 
 STRAYS_FIX: Final = (
     "If the database was replaced by mistake, stop the gateway and put the right one, or a backup, in its place. Else "
@@ -32,15 +33,29 @@ STRAYS_FIX: Final = (
 _SUFFIX: Final = ".jsonl"
 _NAME_MAX_CHARS: Final = 120
 
+_FILES: Final = 500
+"""Files looked up at once."""
+
 _LINES: Final = 500
 """Lines of an archive compared at once."""
 
 
-def list_transcript_files(places: MirrorPlaces) -> list[tuple[SessionId, Path]]:
-    """Every transcript that lies where the mirror writes, by the session id in its name. Blocking."""
+def walk_transcript_files(places: MirrorPlaces) -> Iterator[Sequence[tuple[SessionId, Path]]]:
+    """Every transcript that lies where the mirror writes, by the session id in its name, some at a time. Blocking.
+
+    In no order, and never all at once: there may be a hundred thousand, and a path is a large object.
+    """
     folders = {*places.state_dir.glob("agents/*/sessions"), places.index(places.default_agent_id).parent}
-    files = sorted(path for folder in folders if folder.is_dir() for path in folder.glob(f"*{_SUFFIX}"))
-    return [(_read_id(path), path) for path in files if path.is_file() and _tells_id(path.name)]
+    found = (Path(entry.path) for folder in sorted(folders) if folder.is_dir() for entry in _list_files(folder))
+    while some := [*islice(found, _FILES)]:
+        yield [(_read_id(path), path) for path in some]
+
+
+def _list_files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(_SUFFIX) and _tells_id(entry.name) and entry.is_file():
+                yield entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,7 +149,9 @@ def session_columns(session: Session) -> dict[str, str | int | None]:
 # --- transcripts and entries ------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(
+    maxsize=256
+)  # those of the sessions that are in use; a walk over all would fill a larger one and leave it so
 def _parse_header(text: str) -> Header:
     header = parse_header(_decode(_objects, text, "transcript header"))
     if header is None:

@@ -53,14 +53,23 @@ class Worker(Generic[W]):
         self._thread.join()
 
     def _main(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            batch, ended = self._take(first)
-            live = [job for job in batch if not job.future.cancelled()]
-            if live:
-                _settle(zip((job.future for job in live), self._attempt(live), strict=True))
-                self._rest()
-            if ended:
-                break
+        while self._work_off():
+            pass
+
+    def _work_off(self) -> bool:
+        """Wait for jobs and do them; whether there is more to wait for.
+
+        A call of its own, so that what a job carried and gave is let go of before the next one comes.
+        """
+        first = self._jobs.get()
+        if first is None:
+            return False
+        batch, ended = self._take(first)
+        live = [job for job in batch if not job.future.cancelled()]
+        if live:
+            _settle(zip((job.future for job in live), self._attempt(live), strict=True))
+            self._rest()
+        return not ended
 
     def _attempt(self, jobs: list[Job[W]]) -> list[Outcome]:
         """The outcomes of jobs. Whatever goes wrong, everybody who waits is told and the thread lives on."""
