@@ -27,7 +27,7 @@ def look_at_rows(
     keys: dict[str, Circle],
 ) -> Iterator[str]:
     """A sentence for each word in a row of a session that it must not be in, or of none."""
-    transcripts = dict(connection.execute("SELECT id, key FROM transcripts").fetchall())
+    transcripts = {row[0]: row[1] for row in connection.execute("SELECT id, key FROM transcripts")}
     for table in _tables(connection):
         columns = [str(one[1]) for one in connection.execute(f"PRAGMA table_info({table})")]
         for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608 - names of our own schema
