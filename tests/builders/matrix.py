@@ -51,40 +51,59 @@ Asked = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One method: the scope it needs, what it is about, and requests for it, each naming the target in its own way."""
+    """One method: the scope it needs, what it is about, and requests for it, each naming the target in its own way.
+
+    `commands` says that it does what only those may say by a command who are named for it: no guest of a group.
+    """
 
     scope: str
     about: About
     ask: Callable[[Target], Sequence[Asked]]
+    commands: bool = False
 
 
 CALLERS = [
     Caller(person=person, scopes=frozenset(scopes))
     for person in (None, "alice")
-    for scopes in ((), ("read",), ("write",), ("admin",))
+    for scopes in (
+        (),
+        ("read",),
+        ("write",),
+        ("admin",),
+        ("operator.approvals", "operator.pairing", "operator.questions"),
+    )
 ]
+"""The last kind holds every scope that no method asks for: they add nothing to one another, and open nothing."""
 
 
 def expect(rule: Rule, caller: Caller, relation: Relation) -> Expected:
     """What a caller gets who asks about a session that stands so to them.
 
     Admin may what write may, write may what read may. The owner sees every session, and so does an admin. A person sees
-    their own sessions and those of the groups they are in; what is the gateway's as a whole they never see.
+    their own sessions and those of the groups they are in; what is the gateway's as a whole they never see. In a group
+    that names them nowhere they read and write, and command nothing.
     """
     ranks = {"read": 1, "write": 2, "admin": 3}
-    held = max((ranks[scope] for scope in caller.scopes), default=0)
+    held = max((ranks.get(scope, 0) for scope in caller.scopes), default=0)
     sees_all = caller.person is None or "admin" in caller.scopes
     if held < ranks[rule.scope] or (rule.about == "everybody" and not sees_all):
         return "forbidden"
     if rule.about == "one session" and not sees_all and relation in {"stranger", "main"}:
         return "hidden"
+    if rule.commands and not sees_all and relation == "member":
+        return "forbidden"
     return "served"
 
 
-def _key(method_scope: str, *more: Asked, name: str = "key") -> Rule:
+def _key(method_scope: str, *more: Asked, name: str = "key", commands: bool = False) -> Rule:
     """A method that names its session by a field."""
     extra = more or ({},)
-    return Rule(scope=method_scope, about="one session", ask=lambda one: [{name: one.key, **each} for each in extra])
+    return Rule(
+        scope=method_scope,
+        about="one session",
+        ask=lambda one: [{name: one.key, **each} for each in extra],
+        commands=commands,
+    )
 
 
 def _plain(scope: str, about: About, *asked: Asked) -> Rule:
@@ -128,12 +147,15 @@ RULES: Mapping[str, Rule] = {
     # what is done to one session
     "chat.send": _key("write", _SAY, name="sessionKey"),
     "sessions.send": _key("write", {"message": "hello"}),
-    "sessions.steer": _key("write", {"message": "hello"}),
+    "sessions.steer": _key("write", {"message": "hello"}, commands=True),
     "agent": _key("write", _SAY, name="sessionKey"),
     "agent.wait": Rule(scope="write", about="one session", ask=lambda one: [{"runId": one.run_id, "timeoutMs": 1}]),
-    "chat.abort": _key("write", name="sessionKey"),
+    "chat.abort": _key("write", name="sessionKey", commands=True),
     "sessions.abort": Rule(
-        scope="write", about="one session", ask=lambda one: [{"key": one.key}, {"runId": one.run_id}]
+        scope="write",
+        about="one session",
+        ask=lambda one: [{"key": one.key}, {"runId": one.run_id}],
+        commands=True,
     ),
     "sessions.create": Rule(
         scope="write",

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from instar.api.attempts import SENDING
 from instar.core.model.ids import Instant
 from instar.protocol.methods import METHODS
 from tests.builders.matrix import CALLERS, RULES, Target, expect
@@ -42,6 +43,8 @@ GONE = ("There is no session", "no session found")
 
 def test_every_method_has_a_row_and_asks_for_the_scope_that_the_rule_names():
     assert not [name for name in METHODS if name not in RULES], "give them a row in tests/builders/matrix.py"
+    assert RULES.keys() == METHODS.keys(), "a row without a method holds nothing"
+    assert METHODS.keys() > SENDING
     wrong = {name for name, method in METHODS.items() if method.scope != f"operator.{RULES[name].scope}"}
     assert wrong == set()
 
@@ -210,7 +213,7 @@ def test_the_owner_sees_what_persons_do_not(method):
             params = {"query": "canary"} if method == "sessions.search" else {}
             seen = {}
             for caller in CALLERS:
-                if caller.scopes:
+                if caller.scopes & {"read", "write", "admin"}:
                     text = json.dumps(await desk.ask("ws", caller, method, params))
                     seen[caller] = {relation for relation in RELATIONS if desk.targets[relation].key in text}
             for caller, relations in seen.items():

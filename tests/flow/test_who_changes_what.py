@@ -8,7 +8,8 @@ import pytest
 
 from instar.core.model.ids import SessionKey
 from instar.core.policy.scopes import ADMIN
-from tests.builders.stories import sent_texts
+from instar.testing.script import Reply
+from tests.builders.stories import Gate, sent_texts
 from tests.builders.town import ALICE, CLUB, PEOPLE, open_town
 from tests.builders.wire import run_story
 
@@ -64,6 +65,43 @@ def test_a_guest_of_a_group_chooses_nothing_for_a_turn(field):
             assert (await bob.ask("chat.send", message))["status"] == "started"
             own = {"sessionKey": ALICE, "message": "hi", "idempotencyKey": "o"}
             assert (await alice.ask("chat.send", own | chosen))["status"] == "started"
+
+    run_story(story)
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("chat.abort", {"sessionKey": CLUB}),
+        ("chat.abort", {"sessionKey": CLUB, "runId": "slow"}),
+        ("sessions.abort", {"key": CLUB}),
+        ("sessions.abort", {"runId": "slow"}),
+        ("sessions.steer", {"key": CLUB, "message": "listen to me instead"}),
+    ],
+)
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_guest_of_a_group_stops_and_steers_nothing_by_rpc_that_they_may_not_in_chat(method, params, is_listed):
+    config = json.loads(json.dumps(PEOPLE))
+    if is_listed:
+        config["channels"]["telegram"]["groupAllowFrom"] = ["bob"]
+
+    async def story():
+        gate = Gate()
+        async with open_town(config) as town, town.client("telegram:bob") as bob, town.client() as owner:
+            await town.populate()
+            town.world.runner.script = lambda asked: Reply(text="at length", before_chunk=gate)
+            slow = {"sessionKey": CLUB, "message": "a long task", "idempotencyKey": "slow"}
+            await owner.ask("chat.send", slow)
+            await gate.reached.wait()
+            if is_listed:
+                assert (await bob.ask(method, params)).get("aborted", True)
+            else:
+                error = await bob.refusal(method, params)
+                assert (error["code"], error["details"]["missingScope"]) == ("FORBIDDEN", ADMIN)
+            gate.open()
+            await town.world.settle()
+            told = await owner.ask("agent.wait", {"runId": "slow", "timeoutMs": 1})
+            assert (told["status"] == "ok") is (not is_listed or method == "sessions.steer")
 
     run_story(story)
 

@@ -25,7 +25,7 @@ from instar.system.limiter import FailureGuard, RateLimiter, address_key
 
 __all__ = ["SENDING", "AttemptGuard", "Attempts"]
 
-SENDING: Final = frozenset({"agent", "chat.inject", "chat.send", "sessions.send", "sessions.steer", "wake"})
+SENDING: Final = frozenset({"agent", "chat.inject", "chat.send", "sessions.send", "sessions.steer"})
 """Methods that put words before an agent: each may cost a model call."""
 
 BAD: Final = 400

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from instar.api.connection import Connection
 from instar.api.gate import EVERYTHING, Sight
@@ -102,8 +102,20 @@ class Call:
         a guest of a group cannot say by a command they cannot say by a field.
         """
         given = next((name for name in names if self.params.text(name)), None)
-        if given is not None and not self.may_command(key):
-            why = f"{given} is for those who may give commands in this group"
+        if given is not None:
+            self.check_may_command(key, given)
+
+    async def looked_up(self, key: SessionKey) -> Call:
+        """The call with what its caller may touch of a session that was found otherwise than by a field."""
+        if self.sight.sees_all:
+            return self
+        found = await self.gateway.owners.touches((self.caller,), (key,))
+        return replace(self, sight=Sight(touches={**self.sight.touches, key: found[key][0]}))
+
+    def check_may_command(self, key: SessionKey, what: str) -> None:
+        """Raises `Forbidden` when `what` is asked for by somebody who may only write in a session (CMD-4)."""
+        if not self.may_command(key):
+            why = f"{what} is for those who may give commands in this group"
             raise Forbidden(f"missing scope: {ADMIN}", why=why, missing_scope=ADMIN)
 
     async def see(self, keys: Iterable[SessionKey]) -> tuple[SessionKey, ...]:

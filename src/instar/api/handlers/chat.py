@@ -41,9 +41,14 @@ async def send_to_session(call: Call) -> object:
 
 
 async def steer_session(call: Call) -> object:
-    """`sessions.steer`: as `sessions.send`, into the running turn whatever the session's queue mode (QUEUE-3)."""
+    """`sessions.steer`: as `sessions.send`, into the running turn whatever the session's queue mode (QUEUE-3).
+
+    It chooses the mode for a message, as `/queue` does: not for a guest of a group (CMD-25, CMD-4).
+    """
+    key = call.key("key")
+    call.check_may_command(key, "steering a turn")
     idempotency_key = call.params.text("idempotencyKey") or call.services.ids.turn_id()
-    return await send_message(call, call.key("key"), idempotency_key=idempotency_key, queue_mode="steer")
+    return await send_message(call, key, idempotency_key=idempotency_key, queue_mode="steer")
 
 
 async def send_message(
@@ -189,7 +194,8 @@ async def abort_session(call: Call) -> object:
     if key is None and run_id:
         state = await call.gateway.run_state(TurnId(run_id))
         key = state.session_key if state is not None else None
-        if key is None or not await call.see((key,)):
+        call = call if key is None else await call.looked_up(key)
+        if key is None or not call.sight.sees(key):
             return {"ok": True, "aborted": False, "runIds": []}
     if key is None:
         raise InvalidRequest("invalid sessions.abort params: must have required property 'key'", field="key")
@@ -197,6 +203,8 @@ async def abort_session(call: Call) -> object:
 
 
 async def _abort(call: Call, key: SessionKey, run_id: str | None) -> object:
+    """Stop a turn, for whoever may say ``/stop`` in that session (CMD-26, CMD-4)."""
+    call.check_may_command(key, "stopping a turn")
     ids = await call.gateway.sessions.abort(key, TurnId(run_id) if run_id else None, who=call.caller.who)
     return {"ok": True, "aborted": bool(ids), "runIds": list(ids)}
 

@@ -45,6 +45,7 @@ def test_a_person_touches_what_is_theirs_and_the_groups_they_are_in(caller, sess
 
 def test_every_method_of_the_wire_says_what_it_acts_on():
     assert not [name for name in METHODS if name not in METHOD_OBJECTS], "give them a row in METHOD_OBJECTS"
+    assert METHOD_OBJECTS.keys() - METHODS.keys() == {"connect"}, "these are no methods"
 
 
 def test_a_method_that_names_a_session_acts_on_one():
