@@ -149,7 +149,15 @@ def foresee(gateway, monkeypatch, capsys, *args):
 def test_a_message_is_foreseen_with_every_decision_and_changes_nothing(gateway, monkeypatch, capsys):
     found = foresee(gateway, monkeypatch, capsys, "--channel", "telegram", "--chat", "direct", "--peer", "ann")
     assert (found["status"], found["sessionKey"], found["agentId"]) == ("accepted", DIRECT, "main")
-    assert [row["kind"] for row in found["rows"]] == ["route", "access", "activation", "freshness", "queue", "send"]
+    assert [row["kind"] for row in found["rows"]] == [
+        "route",
+        "access",
+        "activation",
+        "freshness",
+        "queue",
+        "tool",
+        "send",
+    ]
     assert all(row["sentence"].endswith(row["rule"]) for row in found["rows"])
     assert found["nextExpiryAt"] > found["rows"][0]["at"]
     new = foresee(gateway, monkeypatch, capsys, "--channel", "telegram", "--peer", "zoe")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from instar.core.explain.status import build_status_lines
 from instar.core.model.entry import TextBlock
 from instar.core.model.ids import SessionKey
 from instar.ports.tool import ToolOutput, ToolSpec
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply, call
-from tests.builders.stories import DIRECT, build_config, read_lines, story
+from tests.builders.stories import DIRECT, build_config, read_decisions, read_lines, story
 
 MAIN = SessionKey("agent:main:main")
 
@@ -106,6 +109,91 @@ async def test_a_stranger_in_the_main_session_has_not_the_rights_of_its_owner():
         await post(world, sender="eve", name="Eve")
         assert world.runner.requests[-1].session_key == MAIN
         assert offered(world) == ["look"]
+
+
+def refusals(world):
+    return read_decisions(world, kind="tool")
+
+
+@pytest.mark.parametrize("mode", ["all", "non-main"])
+def test_a_tool_that_touches_the_host_fails_where_no_sandbox_can_start(mode):
+    @story
+    async def play():
+        world, tools = build_world(agents={"defaults": {"sandbox": {"mode": mode}}})
+        tools["look"].spec = replace(tools["look"].spec, touches_host=False)
+        async with world:
+            await post(world)
+            assert offered(world) == ["exec", "look"]
+            (result,) = [line for line in await read_lines(world) if line.startswith("exec →")]
+            assert "Nothing was run on the host" in result
+            assert tools["exec"].ran == 0
+            (row,) = await refusals(world)
+            assert (row.decision.outcome, row.decision.rule, row.decision.inputs["tool"]) == (
+                "refuse",
+                "TYPE-8",
+                "exec",
+            )
+            assert row.turn_id is not None
+
+    play()
+
+
+@story
+async def test_a_tool_that_touches_no_host_runs_in_a_sandboxed_session():
+    world, tools = build_world(agents={"defaults": {"sandbox": {"mode": "all"}}})
+    tools["exec"].spec = replace(tools["exec"].spec, touches_host=False)
+    async with world:
+        await post(world)
+        assert tools["exec"].ran == 1
+        assert await refusals(world) == []
+
+
+@story
+async def test_an_owner_may_leave_the_sandbox_for_one_message_and_a_guest_may_not():
+    world, tools = build_world(
+        agents={"defaults": {"sandbox": {"mode": "all"}}}, commands={"ownerAllowFrom": ["ann"], "allowFrom": ["*"]}
+    )
+    async with world:
+        await world.channel("telegram").post("go /elevated on", sender="ann")
+        await world.settle()
+        assert tools["exec"].ran == 1
+        assert "go" in (await read_lines(world))[0]
+        assert "/elevated" not in (await read_lines(world))[0]
+        await post(world)
+        assert tools["exec"].ran == 1, "the directive holds for its own message only"
+        await world.channel("telegram").post("go /elevated on", sender="eve")
+        await world.settle()
+        assert tools["exec"].ran == 1
+
+
+@story
+async def test_what_an_owner_allowed_in_a_shared_session_is_allowed_to_owners_only():
+    world, tools = build_world(
+        session={"dmScope": "main"},
+        agents={"defaults": {"sandbox": {"mode": "all"}}},
+        commands={"ownerAllowFrom": ["ann"]},
+    )
+    async with world:
+        await world.channel("telegram").post("/elevated full", sender="ann")
+        await post(world)
+        assert tools["exec"].ran == 1
+        await post(world, sender="eve", name="Eve")
+        assert world.runner.requests[-1].session_key == MAIN
+        assert tools["exec"].ran == 1
+
+
+@story
+async def test_settings_for_every_group_are_not_those_of_a_direct_chat():
+    world, tools = build_world(channel={"groups": {"*": {"sandbox": {"mode": "all"}, "activation": "always"}}})
+    async with world:
+        await post(world)
+        assert tools["exec"].ran == 1
+        status = build_status_lines(await world.gateway.status_facts(DIRECT))
+        assert "Runtime: direct (sandbox off)" in status
+        await post(world, chat_type="group", chat_id="club")
+        assert tools["exec"].ran == 1
+        status = build_status_lines(await world.gateway.status_facts(SessionKey("agent:main:telegram:group:club")))
+        assert "Runtime: bubblewrap (sandbox all; it cannot start here" in status
 
 
 @story

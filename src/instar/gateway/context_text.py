@@ -24,7 +24,7 @@ from instar.core.model.session import Session
 from instar.core.policy.command_kinds import ContextReport
 from instar.core.routing.key import parse_key
 from instar.errors import NotFound
-from instar.gateway.settings import sandbox_mode
+from instar.gateway.sandboxing import describe_tools_place
 from instar.gateway.tool_policy import choose_tools
 from instar.gateway.turn_services import TurnServices
 
@@ -65,7 +65,7 @@ def with_report(services: TurnServices, change: SessionChange) -> SessionChange:
         source="run",
         at=services.clock.now(),
         workspace=parts.config().workspace(session.agent_id),
-        sandbox=sandbox_mode(parts.config(), session.agent_id, session.key, session),
+        sandbox=describe_tools_place(parts.config(), session.agent_id, session.key, session),
     )
     fresh, old = format_window_report(report), session.extra.get(REPORT_FIELD)
     if isinstance(old, dict) and {**old, "generatedAt": None} == {**fresh, "generatedAt": None}:
@@ -83,7 +83,7 @@ async def _estimate(
         source="estimate",
         at=services.clock.now(),
         workspace=parts.config().workspace(agent_id),
-        sandbox=sandbox_mode(parts.config(), agent_id, key, session),
+        sandbox=describe_tools_place(parts.config(), agent_id, key, session),
     )
 
 

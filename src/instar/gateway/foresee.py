@@ -6,19 +6,21 @@ from instar.core.explain.story import ask, tell
 from instar.core.lifecycle.freshness import decide_freshness
 from instar.core.model.change import Acceptance, AcceptFacts, SessionFacts, Submission
 from instar.core.model.decision import RecordedDecision
-from instar.core.model.ids import ChannelName, InboundId
+from instar.core.model.ids import InboundId
 from instar.core.model.message import Inbound
 from instar.core.model.pairing import PairingFacts
 from instar.core.model.session import Overrides
 from instar.core.model.view import ForeseenMessage, ToldDecision
 from instar.core.policy.pairing import build_facts
 from instar.core.policy.send import SendFacts, decide_send
+from instar.core.policy.tools import Speaker
 from instar.core.queue.settings import resolve_queue_settings
 from instar.core.turn.door import decide_acceptance, resolve_address
 from instar.core.turn.foresee import Foreseen, foresee_decisions
 from instar.errors import NotFound
 from instar.gateway.parts import GatewayParts
 from instar.gateway.settings import door_settings, reset_policy
+from instar.gateway.tool_policy import foresee_tools
 
 __all__ = ["foresee_message"]
 
@@ -43,7 +45,7 @@ async def foresee_message(parts: GatewayParts, inbound: Inbound) -> ForeseenMess
     known = waiting.get((inbound.channel, inbound.account_id), PairingFacts())
     accept = AcceptFacts(inbound_id=InboundId("foreseen"), now=now, session=facts.session, pairing=known)
     acceptance = decide_acceptance(accept, submission, address, settings)
-    foreseen = _ask_further(parts, facts, acceptance, inbound.channel)
+    foreseen = _ask_further(parts, facts, acceptance, inbound)
     zone = parts.clock.zone()
     rows = [
         RecordedDecision(id=0, at=now, decision=decision, session_key=address.session_key)
@@ -60,9 +62,16 @@ async def foresee_message(parts: GatewayParts, inbound: Inbound) -> ForeseenMess
     )
 
 
-def _ask_further(parts: GatewayParts, facts: SessionFacts, acceptance: Acceptance, channel: ChannelName) -> Foreseen:
-    """What the session, its queue and its send policy would say."""
-    config, session = parts.config(), facts.session
+def _ask_further(parts: GatewayParts, facts: SessionFacts, acceptance: Acceptance, inbound: Inbound) -> Foreseen:
+    """What the session, its queue, its tools and its send policy would say."""
+    config, session, channel = parts.config(), facts.session, inbound.channel
+    speaker = Speaker(
+        channel=channel,
+        account_id=inbound.account_id,
+        chat_type=inbound.chat.type,
+        peer_id=inbound.sender.id,
+        is_owner=acceptance.is_owner,
+    )
     policy = reset_policy(config, facts.key, channel)
     freshness = None
     if session is not None:
@@ -84,4 +93,5 @@ def _ask_further(parts: GatewayParts, facts: SessionFacts, acceptance: Acceptanc
         policy=policy,
         queue=resolve_queue_settings(config.queue, channel=channel, overrides=overrides),
         send=decide_send(config.send, send),
+        tools=foresee_tools(config, acceptance.agent_id, facts.key, session, speaker=speaker),
     )

@@ -14,9 +14,9 @@ from instar.core.model.setting import Setting
 from instar.core.policy.activation import resolve_activation
 from instar.core.policy.resolve import SettingLayers, effective_settings, reset_source
 from instar.core.policy.send import SendDecision
-from instar.core.policy.tools import decide_sandbox
 from instar.core.queue.settings import QueueSettings
 from instar.core.routing.key import is_group_key, parse_key
+from instar.gateway.sandboxing import resolve_sandboxing
 
 __all__ = ["held_settings"]
 
@@ -56,12 +56,7 @@ def held_settings(
             override=overrides.group_activation,
         ),
         send=send,
-        sandbox=decide_sandbox(
-            config.sandbox(agent_id, channel, group_id),
-            policy_key=key,
-            main_key=main_key,
-            override=overrides.sandbox_mode,
-        ),
+        sandbox=resolve_sandboxing(config, agent_id, key, session).decided,
         reset=Setting(
             value=policy, source=reset_source(config.reset, resolve_reset_type(key), channel or parsed.channel)
         ),

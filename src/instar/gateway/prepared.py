@@ -24,7 +24,7 @@ from instar.gateway.flush import FlushRun
 from instar.gateway.lane_ports import LaneWork
 from instar.gateway.life import will_start_over
 from instar.gateway.outside import Outside
-from instar.gateway.settings import may_write_workspace
+from instar.gateway.sandboxing import may_write_workspace
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 

@@ -15,7 +15,6 @@ from instar.core.model.session import Session
 from instar.core.policy.activation import resolve_activation
 from instar.core.policy.commands import CommandContext
 from instar.core.policy.model_choice import ModelNames
-from instar.core.policy.tools import decide_sandbox
 from instar.core.routing.key import is_group_key, is_main_key, main_session_key, parse_key
 from instar.core.turn.begin import BeginSettings
 from instar.core.turn.door import DoorSettings
@@ -25,9 +24,7 @@ __all__ = [
     "command_context",
     "door_settings",
     "group_intro",
-    "may_write_workspace",
     "reset_policy",
-    "sandbox_mode",
 ]
 
 
@@ -75,30 +72,6 @@ def group_intro(config: Config, session: Session) -> str:
     )
     title = session.naming.subject or session.naming.group_channel or ""
     return build_group_intro(channel=channel, title=title, mode=found.value)
-
-
-def sandbox_mode(config: Config, agent_id: AgentId, key: SessionKey, session: Session | None) -> str:
-    """Which sessions of an agent are sandboxed, and whether this one is: ``off``, ``non-main (sandboxed)``."""
-    origin = session.origin.channel if session else None
-    sandbox = config.sandbox(agent_id, origin, parse_key(key).peer_id or "")
-    override = session.overrides.sandbox_mode if session else None
-    main_key = config.routing.keys.main_key
-    decided = decide_sandbox(sandbox, policy_key=key, main_key=main_key, override=override)
-    mode = sandbox.group or sandbox.channel or sandbox.agent or sandbox.config or "off"
-    return f"{mode} (sandboxed)" if decided.value else mode
-
-
-def may_write_workspace(config: Config, session: Session) -> bool:
-    """Whether the tools of a session may write to its workspace: not in a sandbox that shows it less (TYPE-7)."""
-    parsed = parse_key(session.key)
-    sandbox = config.sandbox(session.agent_id, session.origin.channel, parsed.peer_id or "")
-    in_sandbox = decide_sandbox(
-        sandbox,
-        policy_key=session.key,
-        main_key=config.routing.keys.main_key,
-        override=session.overrides.sandbox_mode,
-    )
-    return not in_sandbox.value or sandbox.workspace_access == "rw"
 
 
 def begin_settings(

@@ -22,6 +22,7 @@ from instar.gateway.held import held_settings
 from instar.gateway.held_model import model_settings
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
+from instar.gateway.sandboxing import describe_tools_place
 from instar.gateway.settings import reset_policy
 from instar.gateway.turn_services import TurnServices
 
@@ -80,6 +81,7 @@ async def load_status_facts(
         freshness=freshness,
         billed_usd=sum(costs) if costs else None,
         activation=_activation(parts, session, agent_id, key),
+        runtime=describe_tools_place(config, agent_id, key, session),
         spendings=await services.spending.list_spendings(facts, agent_id, channel=channel or "", model=model),
         settings={
             **held_settings(config, session, agent_id, key, model=model.ref, queue=queue, send=send, policy=policy),

@@ -67,6 +67,7 @@ def plan_result(
         content=output.content,
         is_error=output.is_error,
         details=output.details,
+        decisions=output.decisions,
     )
 
 

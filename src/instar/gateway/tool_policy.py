@@ -1,17 +1,33 @@
-"""Which tools a turn may use (TYPE-5, TYPE-6, TYPE-9): what is left out here is neither told to the model nor run."""
+"""Which tools a turn may use, and whether each may run (TYPE-5, TYPE-6, TYPE-8, TYPE-9).
+
+A tool that the lists leave out is neither told to the model nor run. One that must run in a sandbox which cannot start
+is told and fails with a clear sentence when it is called: it never falls back to the host.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from instar.config.config import Config
-from instar.core.model.change import InboxItem
+from instar.core.model.change import InboxItem, Noted
+from instar.core.model.decision import Decision
+from instar.core.model.entry import TextBlock
+from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.session import Session
-from instar.core.policy.tools import Speaker, decide_sandbox, decide_tool, resolve_policy_key
-from instar.core.routing.key import is_group_key, parse_key
-from instar.ports.tool import Tool
+from instar.core.policy.tools import (
+    Speaker,
+    ToolPlacing,
+    build_refused_text,
+    decide_elevation,
+    decide_tool,
+    decide_tool_place,
+    resolve_policy_key,
+)
+from instar.gateway.sandboxing import SANDBOX_AVAILABLE, resolve_sandboxing
+from instar.ports.tool import Tool, ToolContext, ToolOutput, ToolSpec
 
-__all__ = ["choose_tools"]
+__all__ = ["choose_tools", "foresee_tools"]
 
 
 def choose_tools(
@@ -24,20 +40,69 @@ def choose_tools(
     """
     if not tools:
         return tools
-    keys, agent_id, channel = config.routing.keys, session.agent_id, session.origin.channel
-    group_id = (parse_key(session.key, main_key=keys.main_key).peer_id or "") if is_group_key(session.key) else ""
+    keys, agent_id = config.routing.keys, session.agent_id
     speaker = _speaker_of(item) if item is not None else None
     policy_key = resolve_policy_key(session.key, agent_id=agent_id, keys=keys, speaker=speaker)
     # A session that is spoken to through several channels is held to the lists of the one that speaks now.
-    spoken = speaker.channel if speaker is not None else channel
-    sandboxed = decide_sandbox(
-        config.sandbox(agent_id, spoken, group_id),
-        policy_key=policy_key,
-        main_key=keys.main_key,
-        override=session.overrides.sandbox_mode,
-    ).value
-    settings = config.tools(agent_id, spoken, group_id)
-    return {name: tool for name, tool in tools.items() if decide_tool(name, settings, sandboxed=sandboxed).allowed}
+    spoken = speaker.channel if speaker is not None else session.origin.channel
+    sandboxing = resolve_sandboxing(config, agent_id, session.key, session, channel=spoken, policy_key=policy_key)
+    settings = config.tools(agent_id, spoken, sandboxing.group_id)
+    elevated = decide_elevation(
+        item.submission.options.elevated if item is not None else None,
+        session.overrides.elevated_level,
+        is_owner=item is not None and (item.acceptance.is_owner or item.submission.is_owner),
+    )
+    chosen: dict[str, Tool] = {}
+    for name, tool in tools.items():
+        if not decide_tool(name, settings, sandboxed=sandboxing.decided.value).allowed:
+            continue
+        placing = decide_tool_place(
+            sandboxing.decided,
+            touches_host=tool.spec.touches_host,
+            sandbox_available=SANDBOX_AVAILABLE,
+            elevated=elevated,
+        )
+        if placing.place == "refuse":
+            tool = _Refused(  # noqa: PLW2901 - the tool stands there all the same, and says why it does not run
+                spec=tool.spec,
+                text=build_refused_text(name, sandboxing.settings),
+                decision=placing.as_decision(name),
+            )
+        chosen[name] = tool
+    return chosen
+
+
+def foresee_tools(
+    config: Config, agent_id: AgentId, key: SessionKey, session: Session | None, *, speaker: Speaker
+) -> ToolPlacing:
+    """Where a tool that touches the host would run in a turn that answers `speaker` (WHY-3)."""
+    policy_key = resolve_policy_key(key, agent_id=agent_id, keys=config.routing.keys, speaker=speaker)
+    found = resolve_sandboxing(config, agent_id, key, session, channel=speaker.channel, policy_key=policy_key)
+    stored = session.overrides.elevated_level if session else None
+    return decide_tool_place(
+        found.decided,
+        touches_host=True,
+        sandbox_available=SANDBOX_AVAILABLE,
+        elevated=decide_elevation(None, stored, is_owner=speaker.is_owner),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Refused:
+    """Stands for a tool that may not run where it would (TYPE-8): its calls fail and say so."""
+
+    spec: ToolSpec
+    text: str
+    decision: Decision
+
+    async def call(
+        self,
+        context: ToolContext,
+        arguments: Mapping[str, object],  # noqa: ARG002 - nothing is run
+    ) -> ToolOutput:
+        """The sentence, as an error."""
+        noted = Noted(decision=self.decision, turn_id=context.turn_id)
+        return ToolOutput(content=(TextBlock(text=self.text),), is_error=True, decisions=(noted,))
 
 
 def _speaker_of(item: InboxItem) -> Speaker | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from instar.core.model.change import Noted
 from instar.core.model.entry import Block
 from instar.core.model.ids import AgentId, SessionKey, TurnId
 
@@ -14,11 +15,16 @@ __all__ = ["Tool", "ToolContext", "ToolOutput", "ToolSpec"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSpec:
-    """What the model is told. `parameters` is a JSON schema of type object."""
+    """What the model is told. `parameters` is a JSON schema of type object.
+
+    `touches_host` says that a call reads, writes or runs something on this machine, so that a sandboxed session runs
+    it in its sandbox only (TYPE-8). A tool that says nothing is taken to do so.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, object]
+    touches_host: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +39,15 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolOutput:
-    """What a tool gives back. `is_error` tells the model that it failed; `details` is for people, not the model."""
+    """What a tool gives back. `is_error` tells the model that it failed; `details` is for people, not the model.
+
+    `decisions` are recorded together with the result (WHY-1).
+    """
 
     content: tuple[Block, ...]
     is_error: bool = False
     details: object | None = None
+    decisions: tuple[Noted, ...] = ()
 
 
 class Tool(Protocol):

@@ -44,6 +44,7 @@ _SPEC: Final = ToolSpec(
         },
         "additionalProperties": False,
     },
+    touches_host=False,
 )
 
 LoadStatus = Callable[[SessionKey], Awaitable[StatusFacts]]

@@ -78,10 +78,10 @@ class AgentSettings(Section):
         later=True,
     )
     sandbox: dict[str, Any] | None = setting(
-        "Where tools run: `{mode, scope, workspaceAccess, backend}`.",
+        "Where tools run: `{mode, scope, workspaceAccess, backend}`. No sandbox is part of this build: tools that touch "
+        "the host fail where one is asked for.",
         default="on this machine",
-        rules="TYPE-4, TYPE-7",
-        later=True,
+        rules="TYPE-4, TYPE-7, TYPE-8",
     )
     subagents: Subagents | None = setting("Limits of sessions that agents spawn.", rules="QUEUE-2, SESSTOOL-9")
     tools: dict[str, Any] | None = setting(

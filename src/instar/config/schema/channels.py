@@ -13,14 +13,14 @@ __all__ = ["Channel", "ChannelSandbox", "Commands", "DirectHistory", "DirectMess
 class ToolRules(Section):
     """Which tools a session may use."""
 
-    allow: list[str] | None = setting("Only these; empty allows all.", rules="TYPE-9", later=True)
-    deny: list[str] | None = setting("Never these.", rules="TYPE-9", later=True)
+    allow: list[str] | None = setting("Only these; empty allows all.", rules="TYPE-9")
+    deny: list[str] | None = setting("Never these.", rules="TYPE-9")
 
 
 class ChannelSandbox(Section):
     """Where the tools of a channel's sessions run."""
 
-    mode: str | None = setting("`off`, `non-main` or `all`.", rules="TYPE-5", later=True)
+    mode: str | None = setting("`off`, `non-main` or `all`.", rules="TYPE-5")
 
 
 class Group(Section):

@@ -21,6 +21,7 @@ from instar.core.explain.arriving import (
 )
 from instar.core.explain.facts import Facts
 from instar.core.explain.living import tell_budget, tell_freshness, tell_plainly, tell_reset, tell_turn
+from instar.core.explain.placing import tell_tool
 from instar.core.explain.seen import tell_compaction, tell_flush, tell_limit, tell_pruning
 from instar.core.model.decision import RecordedDecision
 
@@ -47,6 +48,7 @@ _TELLERS: Final[Mapping[str, Callable[[Facts], str]]] = {
     "maintenance": tell_plainly,
     "import": tell_plainly,
     "erase": tell_plainly,
+    "tool": tell_tool,
 }
 
 _QUESTIONS: Final[Mapping[tuple[str, str], str]] = {
@@ -71,6 +73,8 @@ _QUESTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("budget", "stop"): "Why no answer?",
     ("turn", "empty_answer"): "Why no answer?",
     ("turn", "stand_in"): "Why another model?",
+    ("tool", "refuse"): "Why was the tool not run?",
+    ("tool", ""): "Where do tools run?",
 }
 """What a person would ask, by kind and outcome; an empty outcome stands for every other one."""
 

@@ -72,8 +72,8 @@ class TurnOptions:
     """What a caller asks of the one turn that answers its message.
 
     `deliver` sends the reply to the session's channel as well as to clients that listen. `thinking`, `model`,
-    `verbose`, `reasoning` and `usage` hold for this turn only; None leaves it to the session. `timeout_ms` None means
-    the configured limit.
+    `verbose`, `reasoning`, `usage` and `elevated` hold for this turn only; None leaves it to the session. `timeout_ms`
+    None means the configured limit.
     """
 
     deliver: bool = False
@@ -86,6 +86,7 @@ class TurnOptions:
     verbose: str | None = None
     reasoning: str | None = None
     usage: str | None = None
+    elevated: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ DecisionKind = Literal[
     "import",
     "erase",
     "budget",
+    "tool",
 ]
 """What kind of question was answered; one sentence builder each in `instar.core.explain`."""
 

@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from instar.core.model.decision import Decision
 from instar.core.model.ids import AccountId, AgentId, ChannelName, SessionKey
 from instar.core.model.message import ChatType
 from instar.core.model.setting import Setting, SettingSource, pick_setting
+from instar.core.policy.levels import ElevatedLevel, parse_elevated
 from instar.core.policy.tool_patterns import ToolPatterns, allows_tool
 from instar.core.routing.key import KeySettings, derive_session_key, is_main_key
 
@@ -26,11 +28,15 @@ __all__ = [
     "Speaker",
     "ToolDecision",
     "ToolPlace",
+    "ToolPlacing",
     "ToolSettings",
     "WorkspaceAccess",
+    "build_refused_text",
+    "decide_elevation",
     "decide_sandbox",
     "decide_tool",
     "decide_tool_place",
+    "describe_runtime",
     "may_see_session",
     "resolve_policy_key",
     "sandbox_name",
@@ -159,11 +165,67 @@ def decide_tool(name: str, settings: ToolSettings, *, sandboxed: bool) -> ToolDe
     return ToolDecision(allowed=True)
 
 
-def decide_tool_place(*, sandboxed: bool, touches_host: bool, sandbox_available: bool) -> ToolPlace:
-    """Where a tool runs (TYPE-8). A tool that touches no host, such as a memory search, runs in the gateway anyway."""
-    if not sandboxed or not touches_host:
-        return "host"
-    return "sandbox" if sandbox_available else "refuse"
+def decide_elevation(inline: str | None, stored: str | None, *, is_owner: bool) -> ElevatedLevel:
+    """How far tools may reach beyond the sandbox in one turn: its own directive, else the session's word (CMD-28).
+
+    It holds only for messages of an owner: what an owner allowed is not allowed to whoever else writes here (TYPE-6).
+    """
+    said = parse_elevated(inline or "") or parse_elevated(stored or "")
+    return said if said is not None and is_owner else "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolPlacing:
+    """Where a tool runs, or that it does not; `source` is who put the session into the sandbox, or left it out."""
+
+    place: ToolPlace
+    rule: str
+    source: SettingSource
+    elevated: ElevatedLevel = "off"
+
+    def as_decision(self, tool: str) -> Decision:
+        """The record of this decision (WHY-1)."""
+        return Decision(
+            kind="tool",
+            outcome=self.place,
+            rule=self.rule,
+            inputs={"tool": tool, "source": self.source, "elevated": self.elevated},
+        )
+
+
+def decide_tool_place(
+    sandbox: Setting[bool], *, touches_host: bool, sandbox_available: bool, elevated: ElevatedLevel = "off"
+) -> ToolPlacing:
+    """Where a tool runs (TYPE-8). `sandbox` is what `decide_sandbox` gave.
+
+    A tool that touches no host, such as a memory search, runs in the gateway anyway. Where an owner has switched
+    elevated tools on the sandbox is left on purpose; where it merely cannot start it is not.
+    """
+    if not sandbox.value or not touches_host:
+        return ToolPlacing(place="host", rule="TYPE-5", source=sandbox.source)
+    if elevated != "off":
+        return ToolPlacing(place="host", rule="CMD-28", source=sandbox.source, elevated=elevated)
+    return ToolPlacing(place="sandbox" if sandbox_available else "refuse", rule="TYPE-8", source=sandbox.source)
+
+
+def build_refused_text(tool: str, settings: SandboxSettings) -> str:
+    """What the model is told of a call that was not run because the sandbox cannot start (TYPE-8)."""
+    return (
+        f"The tool {tool} was not run: the tools of this session run in a sandbox, and the sandbox "
+        f"({settings.backend}) cannot start on this machine. Nothing was run on the host instead. The owner of the "
+        "gateway can make the sandbox start, set sandbox.mode or sandboxMode for this session, or send /elevated on."
+    )
+
+
+def describe_runtime(settings: SandboxSettings, sandbox: Setting[bool], *, sandbox_available: bool) -> str:
+    """Where a session's tools run, for people: ``direct (sandbox off)``, ``bubblewrap (sandbox all)`` (STATUS-1)."""
+    mode = settings.group or settings.channel or settings.agent or settings.config or "off"
+    said = f"sandbox {'set here' if sandbox.source == 'session' else mode}"
+    if not sandbox.value:
+        return f"direct ({said})"
+    if sandbox_available:
+        return f"{settings.backend} ({said})"
+    return f"{settings.backend} ({said}; it cannot start here, so tools that touch the host fail)"
 
 
 def sandbox_name(scope: SandboxScope, *, key: SessionKey, agent_id: AgentId) -> str:

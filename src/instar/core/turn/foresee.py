@@ -13,6 +13,7 @@ from instar.core.lifecycle.reset import ResetPolicy
 from instar.core.model.change import Acceptance
 from instar.core.model.decision import Decision
 from instar.core.policy.send import SendDecision
+from instar.core.policy.tools import ToolPlacing
 from instar.core.queue.settings import QueueSettings
 from instar.core.turn.begin import describe_freshness
 
@@ -21,13 +22,16 @@ __all__ = ["Foreseen", "foresee_decisions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
-    """What was asked on the way. `freshness` is None where there is no session yet."""
+    """What was asked on the way. `freshness` is None where there is no session yet; `tools` is where those would run
+    that touch the host.
+    """
 
     acceptance: Acceptance
     freshness: Freshness | None
     policy: ResetPolicy
     queue: QueueSettings
     send: SendDecision
+    tools: ToolPlacing
 
 
 def foresee_decisions(foreseen: Foreseen) -> tuple[Decision, ...]:
@@ -47,4 +51,4 @@ def foresee_decisions(foreseen: Foreseen) -> tuple[Decision, ...]:
     begins = Decision(kind="freshness", outcome="new", rule="RESET-17")
     if foreseen.freshness is not None:
         begins = describe_freshness(foreseen.freshness, foreseen.policy)
-    return (*acceptance.decisions, begins, waits, foreseen.send.as_decision())
+    return (*acceptance.decisions, begins, waits, foreseen.tools.as_decision(""), foreseen.send.as_decision())

@@ -12,6 +12,7 @@ from dataclasses import replace
 from instar.core.model.change import InboxItem, TurnOptions
 from instar.core.policy.command_kinds import (
     Directive,
+    Elevated,
     Inline,
     Model,
     Queue,
@@ -57,6 +58,8 @@ def _with_directives(options: TurnOptions, directives: Iterable[Directive]) -> T
                 options = replace(options, reasoning=one.level)
             case UsageMode():
                 options = replace(options, usage=one.level)
+            case Elevated():
+                options = replace(options, elevated=one.level)
             case _:
-                pass  # the status is answered at once, the queue has been asked already, no tool has a host yet
+                pass  # the status is answered at once, the queue has been asked already
     return options

@@ -139,8 +139,9 @@ def plan_tool_result(
     content: tuple[Block, ...],
     is_error: bool,
     details: object | None = None,
+    decisions: tuple[Noted, ...] = (),
 ) -> SessionChange:
-    """Commit the result of one tool call."""
+    """Commit the result of one tool call, with what was decided about it."""
     session = require_session(facts, session_id)
     result = ToolResultMessage(
         tool_call_id=call.id,
@@ -152,7 +153,11 @@ def plan_tool_result(
     )
     entry = MessageEntry(id=entry_id, parent_id=None, timestamp=facts.now, message=result)
     leaf = facts.transcript.leaf_id if facts.transcript else None
-    return SessionChange(session=touch_updated(session, facts.now), entries=hang_entries((entry,), leaf))
+    return SessionChange(
+        session=touch_updated(session, facts.now),
+        entries=hang_entries((entry,), leaf),
+        decisions=decisions,
+    )
 
 
 def plan_steer(

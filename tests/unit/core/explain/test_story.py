@@ -26,6 +26,35 @@ def told(kind, outcome, rule="X-1", **inputs):
     return tell(record(kind, outcome, rule, **inputs), BERLIN)
 
 
+# ---------------------------------------------------------------- tools
+
+
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        (
+            "refuse",
+            {"tool": "exec", "source": "agent", "elevated": "off"},
+            "The tool exec was not run: the agent's configuration asks for a sandbox, and it cannot start here. T-1",
+        ),
+        (
+            "refuse",
+            {"tool": "", "source": "config"},
+            "Tools that touch the host fail: the configuration for all agents asks for a sandbox, and it cannot start",
+        ),
+        ("sandbox", {"source": "channel"}, "Tools that touch the host run in the sandbox, as the channel's"),
+        (
+            "host",
+            {"tool": "exec", "source": "session", "elevated": "full"},
+            "The tool exec runs on the host although the session's own `sandboxMode` asks for a sandbox: an owner",
+        ),
+        ("host", {"source": "default", "elevated": "off"}, "Tools that touch the host run on the host, as the default"),
+    ],
+)
+def test_where_tools_run_is_told_with_who_said_so(outcome, inputs, sentence):
+    assert told("tool", outcome, "T-1", **inputs).startswith(sentence)
+
+
 # ---------------------------------------------------------------- life
 
 

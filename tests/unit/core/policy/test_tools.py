@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from instar.core.model.decision import Decision
 from instar.core.model.ids import AccountId, AgentId, ChannelName, SessionKey
+from instar.core.model.setting import Setting
 from instar.core.policy.tool_patterns import ToolPatterns
 from instar.core.policy.tools import (
     SandboxSettings,
     Speaker,
     ToolSettings,
+    build_refused_text,
+    decide_elevation,
     decide_sandbox,
     decide_tool,
     decide_tool_place,
+    describe_runtime,
     may_see_session,
     resolve_policy_key,
     sandbox_name,
@@ -89,17 +94,70 @@ def test_a_sandbox_is_shared_by_a_session_an_agent_or_all():
     assert names == [DIRECT, "agent:main", "shared"]
 
 
+IN = Setting(value=True, source="agent")
+OUT = Setting(value=False, source="default")
+
+
 @pytest.mark.parametrize(
-    ("sandboxed", "touches", "available", "place"),
+    ("sandbox", "touches", "available", "elevated", "place", "rule"),
     [
-        (False, True, False, "host"),
-        (True, False, False, "host"),
-        (True, True, True, "sandbox"),
-        (True, True, False, "refuse"),
+        (OUT, True, False, "off", "host", "TYPE-5"),
+        (OUT, True, False, "on", "host", "TYPE-5"),
+        (IN, False, False, "off", "host", "TYPE-5"),
+        (IN, True, True, "off", "sandbox", "TYPE-8"),
+        (IN, True, False, "off", "refuse", "TYPE-8"),
+        (IN, True, True, "on", "host", "CMD-28"),
+        (IN, True, False, "ask", "host", "CMD-28"),
     ],
 )
-def test_what_must_be_sandboxed_never_falls_back_to_the_host(sandboxed, touches, available, place):
-    assert decide_tool_place(sandboxed=sandboxed, touches_host=touches, sandbox_available=available) == place
+def test_what_must_be_sandboxed_never_falls_back_to_the_host(sandbox, touches, available, elevated, place, rule):
+    placing = decide_tool_place(sandbox, touches_host=touches, sandbox_available=available, elevated=elevated)
+    assert (placing.place, placing.rule) == (place, rule)
+
+
+def test_a_refused_tool_says_why_and_leaves_a_record():
+    placing = decide_tool_place(IN, touches_host=True, sandbox_available=False)
+    assert placing.as_decision("exec") == Decision(
+        kind="tool", outcome="refuse", rule="TYPE-8", inputs={"tool": "exec", "source": "agent", "elevated": "off"}
+    )
+    text = build_refused_text("exec", SandboxSettings(backend="docker"))
+    assert "exec was not run" in text
+    assert "docker" in text
+    assert "Nothing was run on the host" in text
+
+
+@pytest.mark.parametrize(
+    ("inline", "stored", "is_owner", "level"),
+    [
+        (None, None, True, "off"),
+        (None, "full", True, "full"),
+        ("on", "off", True, "on"),
+        ("off", "full", True, "off"),
+        ("on", "full", False, "off"),
+        (None, "sideways", True, "off"),
+    ],
+)
+def test_elevated_tools_are_for_messages_of_an_owner(inline, stored, is_owner, level):
+    assert decide_elevation(inline, stored, is_owner=is_owner) == level
+
+
+@pytest.mark.parametrize(
+    ("settings", "sandbox", "available", "told"),
+    [
+        (SandboxSettings(), OUT, False, "direct (sandbox off)"),
+        (SandboxSettings(config="non-main"), OUT, True, "direct (sandbox non-main)"),
+        (SandboxSettings(group="all", backend="docker"), IN, True, "docker (sandbox all)"),
+        (SandboxSettings(config="all"), Setting(value=False, source="session"), True, "direct (sandbox set here)"),
+        (
+            SandboxSettings(agent="all"),
+            IN,
+            False,
+            "bubblewrap (sandbox all; it cannot start here, so tools that touch the host fail)",
+        ),
+    ],
+)
+def test_people_are_told_where_tools_run(settings, sandbox, available, told):
+    assert describe_runtime(settings, sandbox, sandbox_available=available) == told
 
 
 # --- lists of tools ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from instar.core.lifecycle.freshness import decide_freshness
 from instar.core.lifecycle.reset import ResetPolicy
 from instar.core.model.decision import Decision
 from instar.core.policy.send import ALLOW_ALL, SendFacts, decide_send
+from instar.core.policy.tools import ToolPlacing
 from instar.core.queue.settings import DEFAULT_QUEUE
 from instar.core.turn.foresee import Foreseen, foresee_decisions
 from tests.builders.turns import KEY, NOW, build_item, build_session
@@ -29,6 +30,7 @@ def foresee(status="accepted", *, is_new=False):
             policy=POLICY,
             queue=DEFAULT_QUEUE,
             send=decide_send(ALLOW_ALL, SendFacts(key=KEY)),
+            tools=ToolPlacing(place="refuse", rule="TYPE-8", source="config"),
         )
     )
 
@@ -38,8 +40,8 @@ def test_what_gets_no_turn_meets_no_more(status):
     assert foresee(status) == (ROUTE,)
 
 
-def test_what_gets_a_turn_meets_its_session_queue_and_send_policy():
-    assert [one.kind for one in foresee()] == ["route", "freshness", "queue", "send"]
+def test_what_gets_a_turn_meets_its_session_queue_tools_and_send_policy():
+    assert [one.kind for one in foresee()] == ["route", "freshness", "queue", "tool", "send"]
     assert foresee()[1].outcome == "fresh"
     assert foresee(is_new=True)[1].rule == "RESET-17"
     assert foresee()[2].inputs == {"mode": "steer", "debounce_ms": 500, "source": "default"}

@@ -35,7 +35,7 @@ def inline(*directives, text="why?"):
         (Reasoning(level="on"), {"reasoning": "on"}),
         (UsageMode(level="tokens"), {"usage": "tokens"}),
         (Status(), {}),
-        (Elevated(level="on"), {}),
+        (Elevated(level="on"), {"elevated": "on"}),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, dict) else "",
 )
