@@ -37,7 +37,7 @@ from instar.stores.transcripts import (
     remove_transcript,
 )
 
-__all__ = ["FENCE", "change_session", "delete_session", "import_transcript"]
+__all__ = ["FENCE", "begin_import", "change_session", "delete_session", "finish_import", "import_transcript"]
 
 FENCE = "starts"
 """The name in `meta` of the newest fence: the number of gateway starts (design, section 5)."""
@@ -215,16 +215,29 @@ def import_transcript(
 
     Raises `InvalidRequest` for what was said before its person was erased.
     """
+    if not begin_import(tx, session, header):
+        return False
+    is_new = finish_import(tx, session, header, now=now, decision=decision)
+    transcript = open_transcript(tx, session.key, header, now=now, closed_as=None if is_new else "import")
+    append_entries(tx, transcript, entries)
+    return True
+
+
+def begin_import(tx: Transaction, session: Session, header: Header) -> bool:
+    """Whether a foreign transcript is to be stored; False when it is known. Raises `InvalidRequest`."""
     if find_transcript(tx, header.id) is not None:
         return False
     _refuse_erased(tx, session, header)
+    return True
+
+
+def finish_import(tx: Transaction, session: Session, header: Header, *, now: Instant, decision: Decision) -> bool:
+    """Store the session of a foreign transcript, if its key has none, and say where it came from; whether it is new."""
     tx.known.forget(session.key)
     is_new = load_session(tx, session.key) is None
     if is_new:
         if session.session_id != header.id:
             raise InvariantBroken("a session and its current transcript have one id")
         save_session(tx, None, session)
-    transcript = open_transcript(tx, session.key, header, now=now, closed_as=None if is_new else "import")
-    append_entries(tx, transcript, entries)
     record_decisions(tx, [Noted(decision=decision, who="import")], key=session.key, now=now)
-    return True
+    return is_new

@@ -181,9 +181,19 @@ _QUESTIONS: Final[tuple[tuple[str, Severity, str, str, str], ...]] = (
     (
         "transcript-without-session",
         "note",
-        "SELECT DISTINCT key FROM transcripts WHERE key NOT IN (SELECT key FROM sessions)",
+        (
+            "SELECT DISTINCT key FROM transcripts WHERE key NOT IN (SELECT key FROM sessions)"
+            " AND close_reason IS NOT 'staged'"
+        ),
         "have transcripts and no session",
         "They were deleted with their transcripts kept; a message under the key, or nothing, is all they need.",
+    ),
+    (
+        "import-cut-off",
+        "note",
+        "SELECT session_id FROM transcripts WHERE close_reason = 'staged'",
+        "transcripts are not imported as a whole",
+        "Nobody sees a part of one. Where no import runs, the next start takes it away: then import the file again.",
     ),
     (
         "lines-without-transcript",

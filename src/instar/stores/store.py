@@ -44,6 +44,7 @@ from instar.stores import pairing as pairing_rows
 from instar.stores.devices import DeviceRows
 from instar.stores.owners import OwnerRows
 from instar.stores.search_index import SearchIndex
+from instar.stores.staging import WHOLE_ENTRIES, drop_leftovers, import_in_pieces
 from instar.stores.states import StateRows
 from instar.stores.tokens import TokenRows
 from instar.stores.transaction import Engine, Touched, Transaction
@@ -86,7 +87,10 @@ class SessionStore:
 
     async def recover(self, now: Instant) -> Recovered:
         """Take over after a start."""
-        return await self._engine.write(lambda tx: recover.recover(tx, now=now))
+        recovered = await self._engine.write(lambda tx: recover.recover(tx, now=now))
+        if left := await drop_leftovers(self._engine):
+            log.info("cut_imports_dropped", imports=left)
+        return recovered
 
     # --- transactions -------------------------------------------------------------------------------------------------
 
@@ -135,7 +139,9 @@ class SessionStore:
     async def import_transcript(
         self, session: Session, header: Header, entries: Sequence[AnyEntry], *, now: Instant, decision: Decision
     ) -> bool:
-        """Store a foreign transcript."""
+        """Store a foreign transcript, a long one in pieces."""
+        if len(entries) > WHOLE_ENTRIES:
+            return await import_in_pieces(self._engine, session, header, entries, now=now, decision=decision)
         return await self._engine.write(
             lambda tx: change.import_transcript(tx, session, header, entries, now=now, decision=decision),
             purpose="new",

@@ -25,6 +25,7 @@ from instar.stores.transaction import Params, Transaction
 
 __all__ = [
     "append_entries",
+    "append_some",
     "close_transcript",
     "find_transcript",
     "load_all_entries",
@@ -114,6 +115,19 @@ def append_entries(tx: Transaction, transcript: TranscriptRow, entries: Sequence
     return growth.save()
 
 
+def append_some(tx: Transaction, transcript: TranscriptRow, entries: Sequence[AnyEntry], *, most_bytes: int) -> int:
+    """Append the first entries, at least one, until they hold so many bytes; how many that were."""
+    growth = _Growth(tx, transcript)
+    taken = 0
+    for entry in entries:
+        growth.append(entry)
+        taken += 1
+        if growth.gained_bytes >= most_bytes:
+            break
+    growth.save()
+    return taken
+
+
 def move_leaf(tx: Transaction, transcript: TranscriptRow, leaf_id: EntryId) -> TranscriptRow:
     """Go back to an earlier entry: what comes next hangs there (TRANS-11)."""
     growth = _Growth(tx, transcript)
@@ -132,6 +146,11 @@ class _Growth:
         self._next_seq, self._messages, self._bytes = head.next_seq, head.message_count, head.bytes
         self._is_linear, self._context_seq = head.is_linear, head.context_seq
         self._has_branched = False
+
+    @property
+    def gained_bytes(self) -> int:
+        """What was put on so far."""
+        return self._bytes - self._row.head.bytes
 
     def append(self, entry: AnyEntry) -> None:
         """Put one line at the end and move the leaf to it.

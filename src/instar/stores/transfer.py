@@ -37,6 +37,7 @@ from instar.stores.rows import parse_session
 from instar.stores.sessions import load_session, save_session
 from instar.stores.sqlite.reading import ReadingEngine
 from instar.stores.sqlite.snapshot import copy_database
+from instar.stores.staging import STAGED
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Row, Transaction
 from instar.stores.transcripts import append_entries, find_transcript, load_all_entries, move_leaf, open_transcript
@@ -335,13 +336,13 @@ def _store_transcript(tx: Transaction, key: SessionKey, path: Path, one: Mapping
     if find_transcript(tx, header.id) is not None:
         return
     closed_at, began_at = one["closedAt"], Instant(one["beganAt"])
-    row = open_transcript(
-        tx, key, header, now=began_at, closed_as=None if closed_at is None else one["closeReason"] or "import"
-    )
+    # What an export brings is all there, whatever it says: a part of one would be cleared away at the next start.
+    reason = "import" if one["closeReason"] == STAGED else one["closeReason"]
+    row = open_transcript(tx, key, header, now=began_at, closed_as=None if closed_at is None else reason or "import")
     row = append_entries(tx, row, [parse_entry(line) for line in lines])
     if one["leafId"] is not None and one["leafId"] != row.head.leaf_id:
         move_leaf(tx, row, EntryId(one["leafId"]))
-    times = {"began_at": began_at, "closed_at": closed_at, "close_reason": one["closeReason"]}
+    times = {"began_at": began_at, "closed_at": closed_at, "close_reason": reason}
     tx.run("settle_transcript", {"transcript": row.id, **times})
 
 

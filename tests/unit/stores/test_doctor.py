@@ -11,12 +11,15 @@ import pytest
 
 from instar.config.config import parse_config
 from instar.core.model.change import SessionChange
-from instar.core.model.ids import ChannelName
+from instar.core.model.entry import Header
+from instar.core.model.ids import AgentId, ChannelName, SessionId, SessionKey
+from instar.core.turn.imported import build_imported_session
 from instar.stores.doctor import examine
 from instar.stores.mirror import open_mirror
+from instar.stores.staging import import_in_pieces
 from instar.testing.clock import ManualClock
 from tests.builders.openclaw import digest_tree
-from tests.builders.store import NOW, SessionTalk, accept, build_delivery, build_message, file_store
+from tests.builders.store import NOW, SessionTalk, accept, build_decision, build_delivery, build_message, file_store
 
 
 def config_of(state: Path):
@@ -73,12 +76,39 @@ def test_a_sound_state_has_no_findings(state: Path):
         ("UPDATE sessions SET session_id = 'other'", "session-and-transcript-differ"),
         ("DELETE FROM sessions", "transcript-without-session"),
         ("PRAGMA foreign_keys = off; DELETE FROM transcripts WHERE id = 1", "lines-without-transcript"),
+        ("UPDATE transcripts SET close_reason = 'staged' WHERE closed_at IS NOT NULL", "import-cut-off"),
     ],
     ids=lambda value: value if "-" in value and " " not in value else "",
 )
 def test_rows_that_contradict_each_other_are_found(state: Path, statement: str, code: str):
     write(state, statement)
     assert code in codes(state)
+
+
+def test_a_part_of_an_import_is_told_as_such_and_as_nothing_else(state: Path):
+    asyncio.run(cut_off(state))
+    assert codes(state) == {"import-cut-off": 1}
+
+
+async def cut_off(state: Path) -> None:
+    """An import of a long transcript that dies after its first piece."""
+
+    class Dying:
+        def __init__(self, engine):
+            self._engine, self._left = engine, 3
+
+        async def write(self, unit, *, purpose="owed"):
+            self._left -= 1
+            if self._left < 0:
+                raise KeyboardInterrupt
+            return await self._engine.write(unit, purpose=purpose)
+
+    entries = [build_message(at, at - 1 if at else None) for at in range(1000)]
+    header = Header(id=SessionId("33333333-3333-4333-8333-333333333333"), timestamp=NOW)
+    session = build_imported_session(header, entries, key=SessionKey("agent:main:explicit:x"), agent_id=AgentId("main"))
+    async with file_store(state / "instar.db")() as store:
+        with pytest.raises(KeyboardInterrupt):
+            await import_in_pieces(Dying(store.engine), session, header, entries, now=NOW, decision=build_decision())
 
 
 def test_changed_missing_and_longer_mirror_files_are_found_by_their_content(state: Path):

@@ -17,13 +17,13 @@ ON CONFLICT (owner) DO UPDATE SET
 DELETE FROM mirror WHERE owner = :owner;
 
 -- name: list_mirrored
--- The next slice of all transcripts, with their last lines and what the mirror left of them.
+-- The next slice of all transcripts that are all there, with their last lines and what the mirror left of them.
 SELECT t.id, t.session_id, t.key, t.closed_at, COALESCE(last.seq, 0), m.path, m.seq, m.size, m.changed_ns
 FROM transcripts AS t
 LEFT JOIN entries AS last
     ON last.transcript = t.id AND last.seq = (SELECT MAX(seq) FROM entries WHERE transcript = t.id)
 LEFT JOIN mirror AS m ON m.owner = t.session_id
-WHERE t.id > :after ORDER BY t.id LIMIT :limit;
+WHERE t.id > :after AND t.close_reason IS DISTINCT FROM 'staged' ORDER BY t.id LIMIT :limit;
 
 -- name: list_lost_marks
 -- Files of the mirror whose transcripts are gone.

@@ -126,7 +126,10 @@ SELECT fields FROM sessions WHERE label = :label AND (:owners IS NULL OR {seen})
 -- name: find_sessions_by_id
 -- Sessions one of whose transcripts has an id between two bounds, each session once.
 SELECT fields FROM sessions
-WHERE key IN (SELECT key FROM transcripts WHERE session_id >= :from_id AND session_id < :to_id LIMIT 200)
+WHERE key IN (
+    SELECT key FROM transcripts
+    WHERE session_id >= :from_id AND session_id < :to_id AND close_reason IS DISTINCT FROM 'staged' LIMIT 200
+)
 {newest_first} LIMIT 20;
 
 -- name: find_seen_sessions_by_id
@@ -134,6 +137,7 @@ WHERE key IN (SELECT key FROM transcripts WHERE session_id >= :from_id AND sessi
 SELECT fields FROM sessions
 WHERE {seen} AND EXISTS (
     SELECT 1 FROM transcripts AS t WHERE t.key = sessions.key AND t.session_id >= :from_id AND t.session_id < :to_id
+        AND t.close_reason IS DISTINCT FROM 'staged'
 )
 {newest_first} LIMIT 20;
 

@@ -21,8 +21,9 @@ WITH RECURSIVE branch (seq, parent_seq) AS (
 SELECT {head} WHERE t.session_id = :session_id;
 
 -- name: load_transcripts
--- Every transcript of a key, the newest first.
-SELECT {head} WHERE t.key = :key ORDER BY t.closed_at IS NULL DESC, t.began_at DESC, t.id DESC;
+-- Every transcript of a key that is all there, the newest first.
+SELECT {head} WHERE t.key = :key AND t.close_reason IS DISTINCT FROM 'staged'
+ORDER BY t.closed_at IS NULL DESC, t.began_at DESC, t.id DESC;
 
 -- name: insert_transcript
 -- A new transcript without entries.
@@ -37,6 +38,15 @@ UPDATE transcripts SET closed_at = :at, close_reason = :reason WHERE id = :trans
 -- name: reopen_transcript
 -- Make a closed transcript the current one again.
 UPDATE transcripts SET closed_at = NULL, close_reason = NULL WHERE id = :transcript;
+
+-- name: publish_transcript
+-- Give a transcript that came piece by piece its own id: from here on it is there, current or closed.
+UPDATE transcripts SET session_id = :session_id, header = :header, closed_at = :closed_at, close_reason = :close_reason
+WHERE id = :transcript;
+
+-- name: list_staged
+-- Transcripts that are not all there.
+SELECT session_id FROM transcripts WHERE close_reason = 'staged';
 
 -- name: update_transcript
 -- What a branch or a compaction changed in the head of a transcript; a plain append changes nothing here.
@@ -56,6 +66,12 @@ ON CONFLICT (transcript, id) DO NOTHING;
 -- name: find_entry
 -- Where an entry stands, and its line.
 SELECT seq, line FROM entries WHERE transcript = :transcript AND id = :id;
+
+-- name: delete_some_entries
+-- Remove the last lines of a transcript, so many at most.
+DELETE FROM entries WHERE transcript = :transcript AND seq > (
+    SELECT MAX(seq) FROM entries WHERE transcript = :transcript
+) - :limit;
 
 -- name: delete_entries
 -- Remove every line of a transcript.

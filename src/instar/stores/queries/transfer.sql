@@ -31,7 +31,8 @@ session_key, about, since, version, text, created_at
 
 -- name: list_keys
 -- The next keys that have a session or a transcript.
-SELECT key FROM sessions WHERE key > :after UNION SELECT key FROM transcripts WHERE key > :after
+SELECT key FROM sessions WHERE key > :after
+UNION SELECT key FROM transcripts WHERE key > :after AND close_reason IS DISTINCT FROM 'staged'
 ORDER BY key LIMIT :limit;
 
 -- name: count_all
