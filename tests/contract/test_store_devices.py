@@ -80,6 +80,18 @@ def test_an_expired_request_makes_room(open_store: OpenStore):
     asyncio.run(scenario())
 
 
+def test_a_request_of_a_time_that_was_taken_back_makes_room(open_store: OpenStore):
+    async def scenario():
+        async with open_store() as store:
+            await store.devices.ask(build_request(), now=NOW, most=1)
+            before = Instant(NOW - 86_400_000)
+            other = replace(build_request(2, wish=build_wish("dev2")), created_at=before)
+            assert await store.devices.ask(other, now=before, most=1) == other
+            assert (await store.devices.load()).waiting == (other,)
+
+    asyncio.run(scenario())
+
+
 def test_an_approved_device_is_found_by_id_and_by_the_token_that_it_was_given_once(open_store: OpenStore):
     async def scenario():
         async with open_store() as store:

@@ -92,6 +92,18 @@ def test_codes_whose_hour_is_over_go_when_the_next_is_told(open_store: OpenStore
     asyncio.run(scenario())
 
 
+def test_codes_of_a_time_that_was_taken_back_go_when_the_next_is_told(open_store: OpenStore):
+    async def scenario():
+        async with open_store() as store:
+            await knock(store, 1, code=build_code())
+            bob, before = replace(ANN, peer_id="43"), Instant(NOW - 86_400_000)
+            told = replace(build_code("EFGH2345", peer=bob, told_at=before), created_at=before)
+            await knock(store, 2, code=told, now=before, peer=bob)
+            assert [code.code for code in (await store.load_pairings()).waiting] == ["EFGH2345"]
+
+    asyncio.run(scenario())
+
+
 def test_codes_of_other_accounts_are_not_looked_at(open_store: OpenStore):
     async def scenario():
         async with open_store() as store:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from weakref import WeakSet
 
@@ -34,10 +34,14 @@ SIGN_INS_MAX: Final = 256
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SignIn:
-    """One signed-in browser: what it may, until when, and the sockets that it has open."""
+    """One signed-in browser: what it may, until when, and the sockets that it has open.
+
+    `ends_s` is the same end by the clock that nobody sets: one that is set back must not make anything last longer.
+    """
 
     authority: Authority
     ends_at: Instant
+    ends_s: float
     connections: WeakSet[Connection] = field(default_factory=WeakSet)
 
 
@@ -60,7 +64,7 @@ class SignIns:
             token_id=caller.token_id,
             expires_at=caller.expires_at,
         )
-        _put(self._links, code, SignIn(authority=authority, ends_at=self._end(LINK_TTL_MS)), most=LINKS_MAX)
+        _put(self._links, code, self._build(authority, LINK_TTL_MS), most=LINKS_MAX)
         return code
 
     def redeem(self, code: str) -> str | None:
@@ -69,14 +73,11 @@ class SignIns:
         if link is None or not self._is_good(link):
             return None
         cookie = self._ids.token()
-        end = self._end(COOKIE_TTL_MS)
-        authority = link.authority
-        if authority.expires_at is not None:
-            end = min(end, authority.expires_at)
-        bounded = Authority(
-            scopes=authority.scopes, principal=authority.principal, token_id=authority.token_id, expires_at=end
-        )
-        _put(self._cookies, cookie, SignIn(authority=bounded, ends_at=end), most=SIGN_INS_MAX)
+        signed_in = self._build(link.authority, COOKIE_TTL_MS)
+        if link.authority.expires_at is not None:
+            signed_in.ends_at = min(signed_in.ends_at, link.authority.expires_at)
+        signed_in.authority = replace(link.authority, expires_at=signed_in.ends_at)
+        _put(self._cookies, cookie, signed_in, most=SIGN_INS_MAX)
         return cookie
 
     def find(self, cookie: str | None) -> SignIn | None:
@@ -96,12 +97,18 @@ class SignIns:
         for connection in tuple(found.connections) if found is not None else ():
             connection.dismiss("signed out")
 
-    def _end(self, after_ms: int) -> Instant:
-        return Instant(self._clock.now() + after_ms)
+    def _build(self, authority: Authority, after_ms: int) -> SignIn:
+        clock = self._clock
+        return SignIn(
+            authority=authority,
+            ends_at=Instant(clock.now() + after_ms),
+            ends_s=clock.monotonic() + after_ms / 1000,
+        )
 
     def _is_good(self, one: SignIn) -> bool:
         token_id = one.authority.token_id
-        return one.ends_at > self._clock.now() and (token_id is None or not self._is_revoked(token_id))
+        is_in_time = one.ends_at > self._clock.now() and one.ends_s > self._clock.monotonic()
+        return is_in_time and (token_id is None or not self._is_revoked(token_id))
 
 
 def _put(kept: OrderedDict[bytes, SignIn], secret: str, one: SignIn, *, most: int) -> None:

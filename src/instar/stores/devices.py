@@ -9,6 +9,7 @@ import msgspec
 from instar.core.model.change import Noted
 from instar.core.model.device import Device, DeviceReason, DeviceRequest, Devices, DeviceWish
 from instar.core.model.ids import Instant
+from instar.core.model.instant import CLOCK_SLACK_MS
 from instar.stores.decisions import record_decisions
 from instar.stores.rows import format_json
 from instar.stores.transaction import Engine, Row, Transaction
@@ -65,7 +66,7 @@ def _load(tx: Transaction) -> Devices:
 
 
 def _ask(tx: Transaction, request: DeviceRequest, *, now: Instant, most: int) -> DeviceRequest | None:
-    tx.run("remove_expired_device_requests", {"now": now})
+    tx.run("remove_expired_device_requests", {"now": now, "latest": now + CLOCK_SLACK_MS})
     wish = request.wish
     mine = {"device_id": wish.device_id}
     count = tx.one("count_device_requests", {})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from instar.core.model.ids import AccountId, ChannelName, Instant, SessionKey
+from instar.core.model.instant import CLOCK_SLACK_MS
 from instar.core.model.pairing import Pairing, PairingCode, PairingFacts, Pairings, Peer, PeerKind
 from instar.core.model.pairing_change import PairingChange
 from instar.stores.decisions import record_decisions
@@ -38,7 +39,7 @@ def load_pairings(tx: Transaction) -> Pairings:
 
 def save_code(tx: Transaction, code: PairingCode, *, now: Instant) -> None:
     """Keep a code that is being told; those whose hour is over go."""
-    tx.run("remove_expired_codes", {"now": now})
+    tx.run("remove_expired_codes", {"now": now, "latest": now + CLOCK_SLACK_MS})
     tx.run(
         "save_code",
         {

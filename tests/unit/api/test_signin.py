@@ -45,6 +45,18 @@ def test_a_cookie_ends_after_half_a_day() -> None:
     assert signins.find(None) is None
 
 
+def test_nothing_lasts_longer_because_the_clock_was_set_back() -> None:
+    clock = ManualClock()
+    signins = build(clock)
+    link, cookie = signins.offer(OWNER), signins.redeem(signins.offer(OWNER))
+    clock.jump(clock.now() - 86_400_000)
+    assert signins.find(cookie) is not None
+    clock.advance(LINK_TTL_MS / 1000)
+    assert signins.redeem(link) is None
+    clock.advance(COOKIE_TTL_MS / 1000)
+    assert signins.find(cookie) is None
+
+
 def test_a_cookie_ends_with_the_token_that_asked_for_it() -> None:
     clock, revoked = ManualClock(), set[str]()
     signins = build(clock, revoked)

@@ -29,9 +29,12 @@ _URGENT: Final = frozenset({"overflow", "manual"})
 
 
 def must_rest(session: Session, reason: CompactionReason, *, now: Instant, estimated_tokens: int) -> bool:
-    """Whether a compaction for this reason is put off; `estimated_tokens` is the estimate of the context now."""
-    again_at = find_next_attempt(session)
-    if reason in _URGENT or again_at is None or now >= again_at:
+    """Whether a compaction for this reason is put off; `estimated_tokens` is the estimate of the context now.
+
+    A failure that lies in the future puts nothing off: the clock was set back since, perhaps by days.
+    """
+    again_at, failed_at = find_next_attempt(session), _number(session, "at")
+    if reason in _URGENT or again_at is None or failed_at is None or not failed_at <= now < again_at:
         return False
     outgrown = _number(session, "tokens")
     return outgrown is None or estimated_tokens <= outgrown

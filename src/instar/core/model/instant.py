@@ -1,4 +1,5 @@
-"""Instants as ISO 8601 text, as transcript lines, archive names and exports write them (TRANS-2, COMPAT-9).
+"""Instants as ISO 8601 text, as transcript lines, archive names and exports write them (TRANS-2, COMPAT-9), and what
+lasts from one to another on a clock that can be set.
 
 The canonical spelling is UTC with milliseconds and a ``Z``: ``2026-03-10T12:00:00.000Z``. Other spellings are read;
 only the canonical one is written.
@@ -11,7 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 from instar.core.model.ids import Instant
 
-__all__ = ["format_iso", "is_canonical_iso", "parse_iso", "read_instant"]
+__all__ = ["CLOCK_SLACK_MS", "format_iso", "holds_at", "is_canonical_iso", "parse_iso", "read_instant"]
+
+CLOCK_SLACK_MS = 60_000
+"""How far a time server moves a clock in one step without anybody having set it: seconds, not minutes."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO_YEARS_MS = range(-62_135_596_800_000, 253_402_300_800_000)
@@ -21,6 +25,15 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 # Hour 24 is kept out: some Python versions read it as the next day, and it would then be written differently.
 _CANONICAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+
+
+def holds_at(now: Instant, *, since: Instant, until: Instant) -> bool:
+    """Whether what holds from one moment to before another one holds at `now`.
+
+    What began in the future, by more than a clock is moved in passing, began before the clock was set back. Nobody
+    can say how long ago that was, and it would last longer by as much: it is over.
+    """
+    return since - CLOCK_SLACK_MS <= now < until
 
 
 def format_iso(at: Instant) -> str:

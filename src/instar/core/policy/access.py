@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 from instar.core.model.decision import Decision
 from instar.core.model.ids import AccountId, ChannelName, Instant
+from instar.core.model.instant import holds_at
 from instar.core.model.message import ChatType
 from instar.core.model.pairing import PairingCode, PairingFacts, Peer, PeerKind
 from instar.core.routing.identity import parse_link_id
@@ -300,7 +301,7 @@ def _refuse_unpaired(settings: AccessSettings, facts: AccessFacts, pairing: Pair
     kind, peer_id = _name_peer(settings, facts)
     if not pairing.enabled or not peer_id or (kind == "group" and not facts.is_addressed):
         return Access(admitted=False, reason="not_paired", hint=hint)
-    alive = [code for code in pairing.waiting if code.expires_at > now]
+    alive = [code for code in pairing.waiting if holds_at(now, since=code.created_at, until=code.expires_at)]
     mine = next((code for code in alive if (code.peer.kind, code.peer.peer_id) == (kind, peer_id)), None)
     step: PairingStep = "offer"
     if mine is not None:

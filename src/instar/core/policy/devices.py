@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from instar.core.model.device import Device, DeviceReason, DeviceRequest, Devices
 from instar.core.model.ids import Instant
+from instar.core.model.instant import holds_at
 from instar.core.policy.scopes import OWNER_SCOPES, grant_scopes
 
 __all__ = [
@@ -132,7 +133,7 @@ def approve_scopes(asked: frozenset[str], wanted: Sequence[str] | None) -> froze
 
 def list_waiting(devices: Devices, *, now: Instant) -> tuple[DeviceRequest, ...]:
     """The requests that still wait."""
-    return tuple(one for one in devices.waiting if one.expires_at > now)
+    return tuple(one for one in devices.waiting if holds_at(now, since=one.created_at, until=one.expires_at))
 
 
 def find_request(devices: Devices, text: str, *, now: Instant) -> DeviceRequest | None:

@@ -17,6 +17,7 @@ from typing import Final, Literal
 from instar.core.model.change import NewDelivery, Noted
 from instar.core.model.decision import Decision
 from instar.core.model.ids import AccountId, ChannelName, DeliveryId, Instant
+from instar.core.model.instant import holds_at
 from instar.core.model.pairing import Pairing, PairingCode, PairingFacts, Pairings, Peer, PeerKind
 from instar.core.model.pairing_change import PairingChange
 
@@ -80,7 +81,11 @@ def build_facts(pairings: Pairings) -> Mapping[tuple[ChannelName, AccountId], Pa
 
 def list_alive(pairings: Pairings, *, now: Instant) -> tuple[PairingCode, ...]:
     """The codes that still wait, the oldest first."""
-    return tuple(sorted((one for one in pairings.waiting if one.expires_at > now), key=lambda one: one.created_at))
+    return tuple(sorted((one for one in pairings.waiting if _waits(one, now)), key=lambda one: one.created_at))
+
+
+def _waits(code: PairingCode, now: Instant) -> bool:
+    return holds_at(now, since=code.created_at, until=code.expires_at)
 
 
 def find_waiting(pairings: Pairings, code: str, *, now: Instant) -> PairingCode | None:

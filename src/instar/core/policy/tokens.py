@@ -127,5 +127,5 @@ def decide_token(token: Token, *, now: Instant) -> TokenProblem | None:
 
 
 def is_use_worth_noting(token: Token, *, now: Instant) -> bool:
-    """Whether the use of a token is written down now (once a minute)."""
-    return token.last_used_at is None or now - token.last_used_at >= USE_NOTED_EVERY_MS
+    """Whether the use of a token is written down now: once a minute, and when the last one lies in the future."""
+    return token.last_used_at is None or not 0 <= now - token.last_used_at < USE_NOTED_EVERY_MS

@@ -31,8 +31,8 @@ SELECT {request_columns} FROM device_requests WHERE device_id = :device_id;
 SELECT COUNT(*) FROM device_requests;
 
 -- name: remove_expired_device_requests
--- Requests whose time is over.
-DELETE FROM device_requests WHERE expires_at <= :now;
+-- Requests whose time is over, and those that were made before the clock was set back.
+DELETE FROM device_requests WHERE expires_at <= :now OR created_at > :latest;
 
 -- name: save_device_request
 -- A request; one of the same device says what it asks for now.

@@ -46,5 +46,5 @@ INSERT INTO pairing_codes ({code_columns}) VALUES (
 DELETE FROM pairing_codes WHERE code = :code;
 
 -- name: remove_expired_codes
--- Codes whose hour is over.
-DELETE FROM pairing_codes WHERE expires_at <= :now;
+-- Codes whose hour is over, and those that were told before the clock was set back.
+DELETE FROM pairing_codes WHERE expires_at <= :now OR created_at > :latest;

@@ -65,3 +65,8 @@ def test_a_row_that_holds_something_else_rests_nothing(noted):
     session = replace(build_session(), extra={COMPACTION_FIELD: noted})
     assert not rests(session, after=0)
     assert note_failure(session, NOW).extra[COMPACTION_FIELD]["failures"] >= 1
+
+
+def test_a_failure_of_a_time_that_was_taken_back_puts_nothing_off():
+    assert rests(fail(3), after=0)
+    assert not rests(fail(3), after=-1)

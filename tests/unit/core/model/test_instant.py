@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instar.core.model.instant import format_iso, is_canonical_iso, parse_iso, read_instant
+from instar.core.model.instant import CLOCK_SLACK_MS, format_iso, holds_at, is_canonical_iso, parse_iso, read_instant
 
 
 @given(at=st.integers(-62_135_596_800_000, 253_402_300_799_999))
@@ -52,3 +52,11 @@ def test_number_that_names_an_instant_is_one(at):
 @pytest.mark.parametrize("value", [True, 1.0, "1", None, -62_135_596_800_001, 253_402_300_800_000])
 def test_other_values_are_no_instants(value):
     assert read_instant(value) is None
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "holds"),
+    [(0, 1, True), (0, 0, False), (-5, -1, False), (CLOCK_SLACK_MS, 10**9, True), (CLOCK_SLACK_MS + 1, 10**9, False)],
+)
+def test_what_began_before_the_clock_was_set_back_is_over(since, until, holds):
+    assert holds_at(0, since=since, until=until) is holds

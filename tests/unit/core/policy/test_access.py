@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -310,6 +312,13 @@ def test_a_group_is_told_its_code_once_while_it_waits():
 def test_an_expired_code_is_replaced():
     pairing = PairingFacts(enabled=True, waiting=(code("7", expires_at=NOW),))
     assert decide(settings(), direct(), pairing=pairing).pairing == "offer"
+
+
+def test_a_code_from_before_the_clock_was_set_back_is_replaced_and_takes_no_place():
+    later = NOW + 86_400_000
+    codes = (code(str(number), told_at=later, expires_at=later + 1) for number in range(7, 11))
+    waiting = tuple(replace(one, created_at=Instant(later)) for one in codes)
+    assert decide(settings(), direct(), pairing=PairingFacts(enabled=True, waiting=waiting)).pairing == "offer"
 
 
 def test_at_most_three_codes_wait_on_a_channel():

@@ -92,7 +92,9 @@ def test_only_a_request_that_waits_is_found():
     wish = DeviceWish(device_id="abc", public_key="k", scopes=frozenset())
     alive = DeviceRequest(request_id="r1", wish=wish, reason="not-paired", created_at=NOW, expires_at=Instant(NOW + 1))
     over = replace(alive, request_id="r2", expires_at=NOW)
-    devices = Devices(waiting=(alive, over))
+    later = Instant(NOW + 3_600_000)
+    taken_back = replace(alive, request_id="r3", created_at=later, expires_at=Instant(later + 1))
+    devices = Devices(waiting=(alive, over, taken_back))
     assert list_waiting(devices, now=NOW) == (alive,)
     assert find_request(devices, " r1 ", now=NOW) == alive
     assert find_request(devices, "r2", now=NOW) is None

@@ -82,6 +82,12 @@ def test_only_a_code_that_waits_is_found():
     assert find_waiting(waiting, "", now=NOW) is None
 
 
+def test_a_code_does_not_last_longer_because_the_clock_was_set_back():
+    told = Pairings(waiting=(code(created_at=NOW, expires_at=NOW + 3_600_000),))
+    assert find_waiting(told, "ABCD2345", now=NOW - 60_000) is not None
+    assert find_waiting(told, "ABCD2345", now=NOW - 60_001) is None
+
+
 def test_codes_are_listed_in_the_order_they_were_told():
     early, late = code("EARLY234", created_at=1), code("LATE2345", created_at=2, of=peer("8"))
     assert list_alive(Pairings(waiting=(late, early)), now=NOW) == (early, late)

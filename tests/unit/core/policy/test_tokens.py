@@ -102,7 +102,9 @@ def test_a_token_opens_until_its_time_or_until_it_is_revoked(changes, problem):
     assert decide_token(replace(TOKEN, **changes), now=NOW) == problem
 
 
-@pytest.mark.parametrize(("used_at", "noted"), [(None, True), (NOW - 60_000, True), (NOW - 59_999, False)])
+@pytest.mark.parametrize(
+    ("used_at", "noted"), [(None, True), (NOW - 60_000, True), (NOW - 59_999, False), (NOW + 1, True)]
+)
 def test_a_use_is_noted_once_a_minute(used_at, noted):
     assert is_use_worth_noting(replace(TOKEN, last_used_at=used_at), now=NOW) is noted
 
