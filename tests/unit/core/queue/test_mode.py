@@ -364,6 +364,9 @@ def test_what_runs_next_is_recorded_as_numbers():
 # --- random stories ---------------------------------------------------------------------------------------------------
 
 
+QUIET_MAX_MS = 5000
+
+
 class LaneStory(RuleBasedStateMachine):
     """A lane under random messages, runs, aborts and time; every message must end exactly once, in order."""
 
@@ -387,8 +390,10 @@ class LaneStory(RuleBasedStateMachine):
         cap=st.integers(1, 4),
         drop=st.sampled_from(["old", "new", "summarize"]),
         to=st.sampled_from(["1", "1", "2", None]),
+        debounce_ms=st.sampled_from([0, 500, 500, QUIET_MAX_MS]),
+        is_reset=st.booleans(),
     )
-    def a_message_arrives(self, mode, cap, drop, to):
+    def a_message_arrives(self, mode, cap, drop, to, debounce_ms, is_reset):
         self.count += 1
         arriving = message(
             f"m{self.count}",
@@ -397,6 +402,8 @@ class LaneStory(RuleBasedStateMachine):
             cap=cap,
             drop=drop,
             max_concurrent=3,
+            debounce_ms=debounce_ms,
+            is_reset=is_reset,
             route=None if to is None else place(to),
             turn_id=TurnId(f"t{self.count}"),
         )
@@ -417,6 +424,22 @@ class LaneStory(RuleBasedStateMachine):
             assert len(self.state.waiting) <= cap
             assert len(self.state.dropped_lines) <= max(4, cap)
 
+    @precondition(lambda self: self.state.waiting)
+    @rule(data=st.data())
+    def a_waiting_message_comes_again(self, data):
+        again = data.draw(st.sampled_from(self.state.waiting))
+        arrival = decide_arrival(self.state, replace(again, arrived_at=self.now), now=self.now)
+        assert (arrival.action, arrival.dropped, arrival.abort) == ("duplicate", (), ())
+        assert apply_arrival(self.state, again, arrival) == self.state
+
+    @rule(mode=st.sampled_from(MODES))
+    def a_command_arrives(self, mode):
+        """It is no matter of the queue, whatever the queue is doing (CMD-33)."""
+        command = message("command", mode, at=self.now, is_command=True)
+        arrival = decide_arrival(self.state, command, now=self.now)
+        assert arrival.action == "command"
+        assert apply_arrival(self.state, command, arrival) == self.state
+
     @rule(milliseconds=st.sampled_from([0, 100, 499, 500, 5000, -3000]))
     def time_passes(self, milliseconds):
         self.now = Instant(self.now + milliseconds)
@@ -427,6 +450,7 @@ class LaneStory(RuleBasedStateMachine):
         if decided.action == "run":
             assert decided.ids == tuple(item.id for item in self.state.waiting[: len(decided.ids)])
             run = LaneRun(turn_id=TurnId(f"run-{decided.ids[0]}"), fanout=decided.fanout)
+            self.check_turn(self.state.waiting[: len(decided.ids)], fanout=decided.fanout)
             assert list(decided.dropped_ids) == self.owed_lines
             assert len(decided.dropped_lines) <= len(decided.dropped_ids)
             self.state = apply_next(self.state, decided, run)
@@ -434,11 +458,25 @@ class LaneStory(RuleBasedStateMachine):
             self.note_entry(decided.ids)
         elif decided.action == "wait":
             assert decided.wake_at is not None
-            assert self.now < decided.wake_at <= self.now + 500
+            assert self.now < decided.wake_at <= self.now + QUIET_MAX_MS
         elif decided.action == "blocked":
             assert self.state.running
         else:
             assert not self.state.waiting
+
+    def check_turn(self, messages, *, fanout):
+        """Who may enter a turn together, and when (QUEUE-2, QUEUE-4…6, QUEUE-9, QUEUE-14)."""
+        head, last = messages[0], self.state.waiting[-1]
+        assert fanout is (head.settings.mode == "fanout")
+        if not fanout:
+            assert not self.state.running
+        if len(messages) > 1:
+            assert {each.settings.mode for each in messages} == {"collect"}
+            assert len({each.route for each in messages}) == 1
+            assert not self.state.separate
+        if head.settings.mode not in {"fanout", "interrupt"} and len(self.state.waiting) < last.settings.cap:
+            # A clock that was set back must not keep anybody waiting for longer than the quiet time.
+            assert not last.arrived_at <= self.now < last.arrived_at + last.settings.debounce_ms
 
     @precondition(lambda self: self.state.running)
     @rule(data=st.data())
