@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from dataclasses import replace
 from typing import assert_never
@@ -15,18 +16,22 @@ from instar.core.model.ids import AccountId, ChannelName, SessionKey, TurnId
 from instar.core.model.message import Chat, Inbound, Sender
 from instar.core.model.query import SessionQuery
 from instar.core.model.view import NewSession
+from instar.errors import NotFound, Unavailable
 from instar.testing.simulate.lives import Life
 from instar.testing.simulate.posting import Sent, attempt
 from instar.testing.simulate.story import (
     Again,
+    Answer,
     Call,
     Configure,
     Crash,
+    Erase,
     Falter,
     Fetch,
     Jump,
     Move,
     Operate,
+    Passing,
     Refuse,
     Restart,
     Step,
@@ -64,11 +69,15 @@ async def act(world: World, step: Step) -> None:
                 await asyncio.sleep(0)
         case Fetch():
             _fetch(world, step)
+        case Answer():
+            world.spawn(attempt(world.post, lambda life: _answer(world, life, step), world.findings))
+        case Erase():
+            pass
         case _:
             _befall(world, step)
 
 
-def _befall(world: World, step: Jump | Move | Crash | Restart | Refuse | Falter | Configure) -> None:
+def _befall(world: World, step: Passing) -> None:
     """What befalls the gateway."""
     match step:
         case Jump(seconds=seconds):
@@ -92,7 +101,7 @@ def _befall(world: World, step: Jump | Move | Crash | Restart | Refuse | Falter 
 
 def _write(world: World, step: Write) -> None:
     place = world.places[step.place]
-    inbound = build_inbound(step, place, now=world.clock.now())
+    inbound = build_inbound(step, place, setting=world.story.setting, now=world.clock.now())
     sent = Sent(number=step.number, place=place, step=step, submission=Submission(inbound=inbound))
     world.book.sent[step.number] = sent
     _send(world, sent, late_s=step.late_s)
@@ -110,7 +119,7 @@ def _call(world: World, step: Call) -> None:
         message_id=name,
         chat=Chat(type="direct", id="operator"),
         sender=Sender(id="operator"),
-        text=build_text(step),
+        text=build_text(step, world.story.setting),
         mentioned=True,
     )
     submission = Submission(
@@ -206,6 +215,24 @@ def _operation(world: World, life: Life, step: Operate, key: SessionKey) -> Awai
             )
         case _:
             assert_never(step.operation)
+
+
+async def _answer(world: World, life: Life, step: Answer) -> None:
+    """Let the owner answer a code, as far as one waits."""
+    desk = life.gateway.pairing
+    if step.verb == "wrong":
+        with contextlib.suppress(NotFound, Unavailable):
+            await desk.approve("AAAABBBB", who="guesser")
+            world.findings.report("LEAK-2", "a code that nobody was told lets somebody in")
+        return
+    pairings = await desk.load()
+    if step.verb == "revoke":
+        for one in pairings.approved[step.pick % max(1, len(pairings.approved)) :][:1]:
+            peer = one.peer
+            await desk.revoke(peer.peer_id, channel=peer.channel, account_id=peer.account_id, who="owner")
+        return
+    for code in pairings.waiting[step.pick % max(1, len(pairings.waiting)) :][:1]:
+        await (desk.approve if step.verb == "approve" else desk.reject)(code.code, who="owner")
 
 
 async def _redo(life: Life, key: SessionKey, *, who: str, action: RedoAction) -> None:

@@ -17,7 +17,7 @@ from instar.core.model.query import DeliveryRow
 from instar.core.transcript.text import message_text
 from instar.testing.simulate.model import NOTES, PROVIDER, find_marks
 from instar.testing.simulate.posting import Sent
-from instar.testing.simulate.story import Write, owner_of
+from instar.testing.simulate.story import Write, owner_of, read_secret
 from instar.testing.simulate.watched import read_now
 from instar.testing.simulate.world import World
 
@@ -230,13 +230,14 @@ def _check_heard(world: World, deliveries: tuple[DeliveryRow, ...]) -> None:
                     f"{row.outbound.delivery_id} is sent and was not heard",
                 )
         for one in platform.heard:
+            shadow.watchers.strangers.heard(platform.name, str(one.target.to), one.text)
             _check_chat(world, one.text, str(one.target.to), f"{platform.name}/{one.target.to}")
 
 
 def _check_chat(world: World, text: str, to: str, where: str) -> None:
     """A reply quotes nobody but those whose chat it goes to."""
     for secret in find_marks(text, "s"):
-        place = world.places[int(secret[1:-1])]
+        place = world.places[read_secret(world.story.setting, secret)]
         shares = owner_of(world.story.setting, place) == "main" or place.person in world.story.setting.linked
         if place.chat_id != to and not shares:
             world.findings.report(
@@ -259,6 +260,9 @@ def _check_ledger(world: World, lines: dict[SessionId, tuple[SessionKey, tuple[A
     for row in read_now(world.inner.sum_usage()):
         booked[row.model] += row.input_tokens + row.output_tokens
     findings = world.findings
+    spent = sum(row.cost_usd or 0.0 for row in read_now(world.inner.sum_usage()))
+    counted = world.shadow.watchers.purse.spent
+    findings.require(spent == counted, "COST-1", f"the ledger says that ${spent} were spent, not ${counted}")
     findings.require(booked == world.shadow.ledger, "LOSS-11", f"the ledger holds {booked}, not {world.shadow.ledger}")
     for model, tokens in said.items():
         findings.require(

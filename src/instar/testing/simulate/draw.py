@@ -7,6 +7,7 @@ a full disk in the middle. Everything is drawn from the seed and nothing else.
 from __future__ import annotations
 
 from instar.testing.simulate.dice import Dice
+from instar.testing.simulate.draw_beside import draw_beside
 from instar.testing.simulate.story import (
     CHANNELS,
     Again,
@@ -93,7 +94,7 @@ def draw_story(seed: int) -> Story:
     for _ in range(dice.between(8, 36)):
         steps += drawer.draw()
     steps += drawer.draw_last()
-    return Story(seed=seed, setting=setting, steps=tuple(steps))
+    return draw_beside(Story(seed=seed, setting=setting, steps=tuple(steps)))
 
 
 def _draw_setting(dice: Dice) -> Setting:

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from instar.config.config import Config
 from instar.core.model.change import TranscriptHead
 from instar.core.model.entry import AnyEntry
@@ -20,6 +22,7 @@ from instar.gateway.parts import GatewayParts
 from instar.ports.ids import IdSource
 from instar.ports.runner import ModelSpec
 from instar.ports.store import Store
+from instar.runners.fallback import FallbackRunner
 from instar.stores.keeper import StoreKeeper
 from instar.stores.store import SessionStore
 from instar.testing.fuse import Fuse, fuse_runner, fuse_store, fuse_tool
@@ -87,6 +90,7 @@ class Around:
     platforms: Mapping[ChannelName, Platform]
     keeper: Keeper
     window_tokens: int
+    stand_ins: tuple[str, ...]
 
 
 class Life:
@@ -111,14 +115,18 @@ class Life:
     def _build_parts(self, around: Around) -> GatewayParts:
         spec = ModelSpec(provider=PROVIDER, id="scripted", api="scripted", context_window=around.window_tokens)
         store = fuse_store(around.store, self.fuse)
+        stand_ins = tuple(replace(spec, id=name) for name in around.stand_ins)
+        runner = fuse_runner(ModelTwin(around.record, around.clock), self.fuse)
+        if stand_ins:
+            runner = FallbackRunner(runner, clock=around.clock, log=structlog.get_logger(__name__))
         parts = GatewayParts(
             version="0",
             config=around.config,
             store=store,
             clock=around.clock,
             ids=around.ids,
-            runner=fuse_runner(ModelTwin(around.record, around.clock), self.fuse),
-            models=OneModel(spec),
+            runner=runner,
+            models=OneModel(spec, stand_ins),
             texts=PlainTexts(),
             archiver=Keeper(store=store, kept=around.keeper.kept, disk=self.disk),
             tools={name: fuse_tool(ToolTwin(name, around.record, around.clock), self.fuse) for name in TOOLS},

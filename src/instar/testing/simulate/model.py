@@ -37,6 +37,7 @@ from instar.ports.clock import Clock
 from instar.ports.runner import Finished, ModelRequest, ModelSpec, RunnerEvent, TextDelta, ToolCallSeen
 from instar.ports.tool import ToolContext, ToolOutput, ToolSpec
 from instar.testing.simulate.findings import Findings
+from instar.testing.simulate.stand_ins import MODELS, model_why
 
 __all__ = ["PROVIDER", "SYSTEM_TEXT", "TOOLS", "ModelTwin", "Observer", "Record", "ToolTwin", "find_marks"]
 
@@ -89,6 +90,8 @@ class Record:
     overflows: Counter[str] = field(default_factory=Counter)
     ran: Counter[str] = field(default_factory=Counter)
     turn_of: dict[str, TurnId] = field(default_factory=dict)
+    cost_usd: float | None = None
+    whys: set[str] = field(default_factory=set)
 
 
 def find_marks(text: str, kind: str) -> list[str]:
@@ -120,7 +123,7 @@ class ModelTwin:
             yield self._take_notes(request)
             return
         if request.system != SYSTEM_TEXT:
-            yield _summary(request)
+            yield _summary(request, cost_usd=record.cost_usd)
             return
         self._running[request.session_key] += 1
         try:
@@ -142,10 +145,10 @@ class ModelTwin:
         has_written = bool(messages) and isinstance(messages[-1], ToolResultMessage)
         heard = sum(len(message_text(one)) for one in messages)
         if has_written:
-            return _finished(NOTES, (), request.model, heard=heard)
+            return _finished(NOTES, (), request.model, heard=heard, cost_usd=self._record.cost_usd)
         self._record.calls += 1
         call = ToolCall(id=f"call{self._record.calls}", name="write", arguments={"for": "later"})
-        return _finished("", (call,), request.model, heard=heard)
+        return _finished("", (call,), request.model, heard=heard, cost_usd=self._record.cost_usd)
 
     async def _misbehave(self, wish: Wish, messages: Sequence[AnyMessage], request: ModelRequest) -> None:
         """Fail before anything is said, where that is asked for, or where the window is too small."""
@@ -160,8 +163,8 @@ class ModelTwin:
             await self._clock.sleep(float(wish.words["slow"]) / 2)
         if "hang" in wish.words:
             await asyncio.get_running_loop().create_future()
-        if wish.words.get("fault") == "auth":
-            raise ModelAuthFailed("The key was refused", provider=spec.provider, model=spec.id)
+        if wish.words.get("fault") == "auth" and self._fails(wish, spec):
+            raise self._fail("auth", spec)
 
     async def _speak(
         self, wish: Wish, messages: Sequence[AnyMessage], request: ModelRequest
@@ -176,12 +179,22 @@ class ModelTwin:
         if "slow" in wish.words:
             await self._clock.sleep(float(wish.words["slow"]) / 2)
         fault = wish.words.get("fault")
-        if fault is not None:
-            raise _ERRORS[fault]("The model failed", why=fault, provider=request.model.provider, model=request.model.id)
+        if fault is not None and self._fails(wish, request.model):
+            raise self._fail(fault, request.model)
         yield TextDelta(text=text[half:])
         for call in calls:
             yield ToolCallSeen(call=call)
-        yield _finished(text, calls, request.model, heard=sum(len(message_text(one)) for one in messages))
+        heard = sum(len(message_text(one)) for one in messages)
+        yield _finished(text, calls, request.model, heard=heard, cost_usd=record.cost_usd)
+
+    def _fails(self, wish: Wish, spec: ModelSpec) -> bool:
+        """Whether this model fails: all of them do, or as many as the words say."""
+        return MODELS.index(spec.id) < int(wish.words.get("down", str(len(MODELS))))
+
+    def _fail(self, fault: str, spec: ModelSpec) -> ModelError:
+        """The failure, remembered: people are told of it where another model stands in."""
+        self._record.whys.add(model_why(fault))
+        return _ERRORS[fault](model_why(fault), why=fault, provider=spec.provider, model=spec.id)
 
     def _draw_calls(self, wish: Wish, messages: Sequence[AnyMessage]) -> tuple[ToolCall, ...]:
         done = sum(isinstance(one, AssistantMessage) and bool(_calls(one)) for one in messages[wish.place :])
@@ -241,7 +254,9 @@ def _answer_text(wish: Wish, *, number: int, is_last: bool) -> str:
     return f"a{number}a re {quoted} {filler}".strip()
 
 
-def _finished(text: str, calls: tuple[ToolCall, ...], spec: ModelSpec, *, heard: int) -> Finished:
+def _finished(
+    text: str, calls: tuple[ToolCall, ...], spec: ModelSpec, *, heard: int, cost_usd: float | None
+) -> Finished:
     usage = Usage(input=heard // 4 + 1, output=len(text) // 4 + 1, total_tokens=heard // 4 + len(text) // 4 + 2)
     message = AssistantMessage(
         content=(*((TextBlock(text=text),) if text else ()), *calls),
@@ -252,15 +267,17 @@ def _finished(text: str, calls: tuple[ToolCall, ...], spec: ModelSpec, *, heard:
         stop_reason="toolUse" if calls else "stop",
         timestamp=None,
     )
-    return Finished(message=message)
+    return Finished(message=message, cost_usd=cost_usd)
 
 
-def _summary(request: ModelRequest) -> Finished:
+def _summary(request: ModelRequest, *, cost_usd: float | None) -> Finished:
     """A record that keeps every mark of what it is told, and nothing else of it."""
     told = "\n".join(message_text(message) for message in request.messages)
     marks = " ".join(dict.fromkeys(_MARK.findall(told)))
     spec = ModelSpec(provider=PROVIDER, id=SUMMARISER, api="scripted")
-    return _finished(f"## Goal\nTo be told.\n\n## Critical context\n{marks}", (), spec, heard=len(told))
+    return _finished(
+        f"## Goal\nTo be told.\n\n## Critical context\n{marks}", (), spec, heard=len(told), cost_usd=cost_usd
+    )
 
 
 # --- what a request must be -------------------------------------------------------------------------------------------

@@ -12,15 +12,27 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from instar.core.model.change import Changed, InboxItem, InboxState, NewDelivery, SessionChange, TranscriptHead
+from instar.core.model.change import (
+    Acceptance,
+    Changed,
+    InboxItem,
+    InboxState,
+    NewDelivery,
+    SessionChange,
+    TranscriptHead,
+)
 from instar.core.model.entry import AnyEntry, AssistantMessage, Header, MessageEntry, ToolCall, ToolResultMessage
 from instar.core.model.ids import DeliveryId, InboundId, SessionId, SessionKey, TurnId
+from instar.core.model.pairing_change import PairingChange
 from instar.core.model.query import Recovered
 from instar.core.model.session import Session
 from instar.testing.simulate.findings import Findings
+from instar.testing.simulate.purse import Purse
 from instar.testing.simulate.resets import Resets
+from instar.testing.simulate.stand_ins import StandIns
+from instar.testing.simulate.strangers import Strangers
 
-__all__ = ["Row", "Shadow", "ShadowTranscript"]
+__all__ = ["Row", "Shadow", "ShadowTranscript", "Watchers"]
 
 _OPEN = ("waiting", "running")
 
@@ -54,12 +66,23 @@ class ShadowTranscript:
     is_removed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watchers:
+    """Those who look at every commit, each with one promise in mind."""
+
+    resets: Resets
+    strangers: Strangers
+    purse: Purse
+    stand_ins: StandIns
+
+
 class Shadow:
     """What the store holds, by what passed on its way there."""
 
-    def __init__(self, findings: Findings, resets: Resets, *, has_fanout: bool) -> None:
+    def __init__(self, findings: Findings, watchers: Watchers, *, has_fanout: bool) -> None:
         self.findings = findings
-        self._resets = resets
+        self._resets = watchers.resets
+        self.watchers = watchers
         self._has_fanout = has_fanout
         self.rows: dict[InboundId, Row] = {}
         self.transcripts: dict[SessionId, ShadowTranscript] = {}
@@ -83,8 +106,10 @@ class Shadow:
 
     # --- what passes --------------------------------------------------------------------------------------------------
 
-    def accepted(self, item: InboxItem) -> None:
+    def accepted(self, item: InboxItem, acceptance: Acceptance) -> None:
         """A message was stored at the door."""
+        if item.submission.session_key is None:
+            self.watchers.strangers.accepted(item.submission.inbound, acceptance)
         self._note("accepted", item.inbound_id, item.state, item.received_at)
         self.rows[item.inbound_id] = Row(item=item, state=item.state, turn_id=item.turn_id, reason=item.reason)
 
@@ -96,6 +121,7 @@ class Shadow:
         owed = [delivery.delivery_id for delivery in change.deliveries]
         self._note(name, key, [entry.id for entry in change.entries], moves, owed)
         self._resets.watch(name, key, change, self.sessions.get(key))
+        self._watch_people(name, key, change)
         self._check_flush(name, key)
         self._turn_over(key, change, changed.transcript)
         if session is not None:
@@ -158,7 +184,26 @@ class Shadow:
         found = {item.inbound_id for item in (*recovered.running, *recovered.waiting)}
         self.findings.require(open_rows == found, "LOSS-4", f"a start found {sorted(found)}, not {sorted(open_rows)}")
 
+    def paired(self, change: PairingChange) -> None:
+        """The owner said who may write."""
+        self._note("paired", change.approve, change.revoke, change.remove_code)
+        self.watchers.strangers.answered(change)
+
     # --- its parts ----------------------------------------------------------------------------------------------------
+
+    def _watch_people(self, name: str, key: SessionKey, change: SessionChange) -> None:
+        """Whom a commit is for, who pays for it, and who answered (LEAK-2, COST-2, CFG-13)."""
+        watchers = self.watchers
+        items = [self.rows[move.inbound_id].item for move in change.inbox if move.inbound_id in self.rows]
+        last = items[-1] if items else None
+        person = (last.submission.principal or last.acceptance.owner or "") if last is not None else ""
+        watchers.purse.watch(name, key, change, self.sessions.get(key), person=person)
+        turns = {delivery.turn_id for delivery in change.deliveries} | {move.turn_id for move in change.inbox}
+        asked = [row.item for row in self.rows.values() if row.turn_id is not None and row.turn_id in turns]
+        by_client = bool(asked) and all(item.submission.session_key is not None for item in asked)
+        watchers.stand_ins.watch(key, change, by_client=by_client)
+        for delivery in change.deliveries:
+            watchers.strangers.owed(delivery)
 
     def _turn_over(self, key: SessionKey, change: SessionChange, head: TranscriptHead | None) -> None:
         if change.close is not None:

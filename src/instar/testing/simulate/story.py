@@ -20,10 +20,13 @@ from instar.ports.channel import Capabilities
 
 __all__ = [
     "CHANNELS",
+    "LIMIT_USD",
     "Again",
+    "Answer",
     "Call",
     "Configure",
     "Crash",
+    "Erase",
     "Falter",
     "Fetch",
     "Harm",
@@ -42,8 +45,10 @@ __all__ = [
     "Write",
     "build_inbound",
     "build_places",
+    "build_secret",
     "build_text",
     "owner_of",
+    "read_secret",
 ]
 
 CHANNELS: Mapping[str, Capabilities] = {
@@ -55,9 +60,23 @@ CHANNELS: Mapping[str, Capabilities] = {
 knows a reply again."""
 
 
+Budget = Literal["", "day", "person", "session"]
+"""What a budget that stops counts: everything of a day, what one person spends in a day, a life of a session."""
+
+LIMIT_USD = 4 / 64
+"""What a budget allows: a few requests. Sums of it are exact."""
+
+LONG_MARKS = 1_000
+"""Where marks begin that are to be erased: they must be long enough to be looked for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Who there is, and how the gateway is configured. The defaults make the plainest world."""
+    """Who there is, and how the gateway is configured. The defaults make the plainest world.
+
+    `paired` have to be let in by the owner, and every group too with `paired_groups`; `stand_ins` are models that
+    answer when the first one cannot; `erasable` are people whose words may have to go.
+    """
 
     people: tuple[str, ...] = ("ann",)
     channels: tuple[str, ...] = ("brook",)
@@ -81,6 +100,11 @@ class Setting:
     mirrored: bool = False
     flushed: bool = False
     zone: str = "UTC"
+    paired: tuple[str, ...] = ()
+    paired_groups: bool = False
+    budget: Budget = ""
+    stand_ins: int = 0
+    erasable: bool = False
 
     def raw(self) -> dict[str, object]:
         """The configuration as it would stand in a file."""
@@ -110,12 +134,27 @@ class Setting:
                 "queue": {"mode": self.queue_mode, "debounceMs": self.debounce_ms, "cap": self.cap, "drop": self.drop}
             },
             "agents": {"defaults": {"maxConcurrent": self.max_concurrent, "compaction": compaction}},
+            **({"budgets": [self._budget()]} if self.budget else {}),
         }
 
+    def _budget(self) -> dict[str, object]:
+        per = "session" if self.budget == "session" else "day"
+        match = {"person": self.budget_person} if self.budget == "person" else {}
+        return {"match": match, "per": per, "limitUsd": LIMIT_USD, "action": "stop"}
+
+    @property
+    def budget_person(self) -> str:
+        """Whose budget it is where it is one person's: the first one's, as the ledger names them."""
+        name = self.people[0]
+        return name if name in self.linked else f"{self.channels[0]}:{name}-{self.channels[0]}"
+
     def _channel(self, name: str) -> dict[str, object]:
-        admitted = [f"{person}-{name}" for person in self.people if person not in self.shut_out]
-        policy = {"dmPolicy": "allowlist", "allowFrom": admitted} if self.shut_out else {"dmPolicy": "open"}
-        return {"type": "bridge", "token": "t", "groupPolicy": "open", "activation": self.activation, **policy}
+        admitted = [f"{person}-{name}" for person in self.people if person not in {*self.shut_out, *self.paired}]
+        policy: dict[str, object] = {"dmPolicy": "open"}
+        if self.paired or self.shut_out:
+            policy = {"dmPolicy": "pairing" if self.paired else "allowlist", "allowFrom": admitted}
+        groups = "pairing" if self.paired_groups else "open"
+        return {"type": "bridge", "token": "t", "groupPolicy": groups, "activation": self.activation, **policy}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,9 +369,28 @@ class Configure:
     queue_mode: str
 
 
-Step = (
-    Write | Again | Call | Operate | Wait | Ticks | Jump | Move | Crash | Restart | Refuse | Falter | Fetch | Configure
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The owner answers a pairing code that waits, the one at `pick` of them, or one that nobody was told.
+
+    ``revoke`` takes an approval back.
+    """
+
+    verb: Literal["approve", "reject", "revoke", "wrong"]
+    pick: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erase:
+    """The person of a place asks to be forgotten, as their channel knows them."""
+
+    place: int
+
+
+Passing = Jump | Move | Crash | Restart | Refuse | Falter | Configure
+"""What befalls the gateway."""
+
+Step = Write | Again | Call | Operate | Wait | Ticks | Fetch | Answer | Erase | Passing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,15 +410,26 @@ class Story:
 # --- messages ---------------------------------------------------------------------------------------------------------
 
 
-def build_text(step: Write | Call) -> str:
+def build_secret(setting: Setting, place: int) -> str:
+    """The secret of a place, as everything that is written there holds it."""
+    return f"s{place + (LONG_MARKS if setting.erasable else 0)}s"
+
+
+def read_secret(setting: Setting, secret: str) -> int:
+    """The place that a secret belongs to."""
+    return int(secret[1:-1]) - (LONG_MARKS if setting.erasable else 0)
+
+
+def build_text(step: Write | Call, setting: Setting) -> str:
     """What is written: a command, the two marks, and what is asked of the model."""
     if isinstance(step, Write) and step.is_bare:
         return step.command
     command = step.command if isinstance(step, Write) else ""
-    return " ".join(part for part in (command, f"w{step.number}w", f"s{step.place}s", step.wish) if part)
+    marks = (f"w{step.number}w", build_secret(setting, step.place))
+    return " ".join(part for part in (command, *marks, step.wish) if part)
 
 
-def build_inbound(step: Write, place: Place, *, now: int) -> Inbound:
+def build_inbound(step: Write, place: Place, *, setting: Setting, now: int) -> Inbound:
     """The message as its channel hands it over."""
     return Inbound(
         channel=ChannelName(place.channel),
@@ -368,7 +437,7 @@ def build_inbound(step: Write, place: Place, *, now: int) -> Inbound:
         message_id=f"m{step.number}",
         chat=Chat(type=place.chat_type, id=place.chat_id, thread_id=place.thread_id),
         sender=Sender(id=place.sender_id, name=place.person.title()),
-        text=build_text(step),
+        text=build_text(step, setting),
         mentioned=step.mentioned if place.chat_type != "direct" else None,
         at=Instant(now - step.age_s * 1000) if step.age_s else None,
     )

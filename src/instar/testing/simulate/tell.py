@@ -8,14 +8,17 @@ from typing import assert_never
 from instar.testing.simulate.findings import Broken
 from instar.testing.simulate.story import (
     Again,
+    Answer,
     Call,
     Configure,
     Crash,
+    Erase,
     Falter,
     Fetch,
     Jump,
     Move,
     Operate,
+    Passing,
     Place,
     Refuse,
     Restart,
@@ -42,7 +45,9 @@ def tell_story(story: Story) -> str:
     ]
     places = build_places(story.setting)
     head = f"Story of seed {story.seed}: {', '.join(special) or 'everything plain'}"
-    return "\n".join([head, *(f"{at:4} {_tell(step, places)}" for at, step in enumerate(story.steps, 1))])
+    return "\n".join(
+        [head, *(f"{at:4} {_tell(step, story.setting, places)}" for at, step in enumerate(story.steps, 1))]
+    )
 
 
 def tell_broken(broken: Broken) -> str:
@@ -50,7 +55,7 @@ def tell_broken(broken: Broken) -> str:
     return f"{broken.rule} after step {broken.step}: {broken.text}"
 
 
-def _tell(step: Step, places: tuple[Place, ...]) -> str:
+def _tell(step: Step, setting: Setting, places: tuple[Place, ...]) -> str:
     match step:
         case Write():
             place = places[step.place]
@@ -58,22 +63,28 @@ def _tell(step: Step, places: tuple[Place, ...]) -> str:
             asides += [f"{step.age_s} s ago by the platform's clock"] if step.age_s else []
             asides += [f"handed over {step.late_s} s later"] if step.late_s else []
             tail = f" ({'; '.join(asides)})" if asides else ""
-            return f"{_name(place)} writes m{step.number}: {build_text(step)}{tail}"
+            return f"{_name(place)} writes m{step.number}: {build_text(step, setting)}{tail}"
         case Again(number=number):
             return f"m{number} is delivered once more"
         case Call():
             asides = [f"deliver={step.deliver}", f"mode={step.queue_mode}", f"timeout_ms={step.timeout_ms}"]
             who = _name(places[step.place])
-            return f"a client sends m{step.number} for {who}: {build_text(step)} ({', '.join(asides)})"
+            return f"a client sends m{step.number} for {who}: {build_text(step, setting)} ({', '.join(asides)})"
         case Operate(operation=operation, place=place_at, argument=argument):
             return f"a client asks for {operation} {argument} of the session of {_name(places[place_at])}"
         case Fetch(channel=channel, count=count, lost=lost):
             return f"{channel} fetches {count} replies{f'; the {lost} is lost' if lost else ''}"
+        case Answer(verb="wrong"):
+            return "the owner approves a code that nobody was told"
+        case Answer(verb=verb, pick=pick):
+            return f"the owner would {verb} number {pick} of those who {'were let in' if verb == 'revoke' else 'wait'}"
+        case Erase(place=place_at):
+            return f"{_name(places[place_at])} asks to be forgotten"
         case _:
             return _tell_passing(step)
 
 
-def _tell_passing(step: Wait | Ticks | Jump | Move | Crash | Restart | Refuse | Falter | Configure) -> str:
+def _tell_passing(step: Wait | Ticks | Passing) -> str:
     match step:
         case Wait(seconds=seconds):
             return f"{seconds} s pass" if seconds else "whatever can happen happens"

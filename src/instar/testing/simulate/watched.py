@@ -20,7 +20,8 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import ChannelName, InboundId, Instant, SessionKey
 from instar.core.model.message import Outbound
-from instar.core.model.pairing import Peer
+from instar.core.model.pairing import Pairings, Peer
+from instar.core.model.pairing_change import PairingChange
 from instar.core.model.query import Recovered
 from instar.core.model.session import Session
 from instar.errors import StoreFull
@@ -67,12 +68,18 @@ class WatchedStore:
     ) -> tuple[Acknowledgement, InboxItem | None]:
         """Commit a message at the door."""
         self._check_disk()
+        decided: list[Acceptance] = []
+
+        def noted(facts: AcceptFacts) -> Acceptance:
+            decided.append(decide(facts))
+            return decided[-1]
+
         told, item = read_now(
-            self._inner.accept(submission, inbound_id=inbound_id, now=now, key=key, decide=decide, pairing=pairing)
+            self._inner.accept(submission, inbound_id=inbound_id, now=now, key=key, decide=noted, pairing=pairing)
         )
         if not told.repeated:
             (stored,) = read_now(self._inner.load_inbox(inbound_ids=[inbound_id]))
-            self._shadow.accepted(stored)
+            self._shadow.accepted(stored, decided[-1])
         await asyncio.sleep(0)
         return told, item
 
@@ -91,6 +98,17 @@ class WatchedStore:
         self._shadow.changed(name, key, changed)
         await asyncio.sleep(0)
         return changed
+
+    async def change_pairings(
+        self, *, now: Instant, decide: Callable[[Pairings], PairingChange | None]
+    ) -> PairingChange | None:
+        """Carry out the owner's word."""
+        self._check_disk()
+        change = read_now(self._inner.change_pairings(now=now, decide=decide))
+        if change is not None:
+            self._shadow.paired(change)
+        await asyncio.sleep(0)
+        return change
 
     async def delete_session(
         self, key: SessionKey, *, now: Instant, decisions: Sequence[Decision], keep_transcripts: bool = False

@@ -23,9 +23,12 @@ from instar.testing.simulate.lives import Around, Keeper, Life
 from instar.testing.simulate.model import Record
 from instar.testing.simulate.people import Platform
 from instar.testing.simulate.posting import Book, Post
+from instar.testing.simulate.purse import Purse
 from instar.testing.simulate.resets import Resets
-from instar.testing.simulate.shadow import Shadow
-from instar.testing.simulate.story import CHANNELS, Harm, Story, build_places, owner_of
+from instar.testing.simulate.shadow import Shadow, Watchers
+from instar.testing.simulate.stand_ins import MODELS, StandIns
+from instar.testing.simulate.story import CHANNELS, LIMIT_USD, Harm, Story, build_places, owner_of, read_secret
+from instar.testing.simulate.strangers import Strangers
 from instar.testing.simulate.virtual import VirtualClock, VirtualLoop
 from instar.testing.simulate.watched import watch_store
 
@@ -46,8 +49,13 @@ class World:
         self.clock = VirtualClock(loop, zone=ZoneInfo(setting.zone))
         self.places = build_places(setting)
         has_fanout = story.has_fanout
-        resets = Resets(self.findings, setting, self.clock, has_fanout=has_fanout)
-        self.shadow = Shadow(self.findings, resets, has_fanout=has_fanout)
+        watchers = Watchers(
+            resets=Resets(self.findings, setting, self.clock, has_fanout=has_fanout),
+            strangers=Strangers(self.findings, setting, self.clock),
+            purse=Purse(self.findings, setting, self.clock),
+            stand_ins=StandIns(self.findings, story),
+        )
+        self.shadow = Shadow(self.findings, watchers, has_fanout=has_fanout)
         self.inner = open_memory_store()
         self.watched, store = watch_store(self.inner, self.shadow, self.clock)
         self.book = Book()
@@ -56,7 +64,12 @@ class World:
         self.config = self.parse(setting.raw())
         self.platforms = {ChannelName(name): Platform(ChannelName(name), CHANNELS[name]) for name in setting.channels}
         self.keeper = Keeper(store)
-        self.record = Record(self.findings, self)
+        self.record = Record(
+            self.findings,
+            self,
+            cost_usd=LIMIT_USD / 4 if setting.budget else None,
+            whys=watchers.stand_ins.whys,
+        )
         self.around = Around(
             config=lambda: self.config,
             rows=self.inner,
@@ -68,6 +81,7 @@ class World:
             platforms=self.platforms,
             keeper=self.keeper,
             window_tokens=setting.window_tokens,
+            stand_ins=MODELS[1 : setting.stand_ins + 1],
         )
         self.lives: list[Life] = []
         self.crashes = 0
@@ -123,7 +137,7 @@ class World:
     def may_hold(self, key: SessionKey, secret: str) -> bool:
         """Whether a session may hold words of this place: those of its owner, and what clients sent into it."""
         owner = self.book.owners.get(key)
-        place = self.places[int(secret[1:-1])]
+        place = self.places[read_secret(self.story.setting, secret)]
         return owner is None or owner_of(self.story.setting, place) == owner
 
     def waits_for(self, turn_id: TurnId) -> str | None:

@@ -1,0 +1,95 @@
+"""What is drawn beside a story: who has to be let in, what may be spent, who stands in, who asks to be forgotten.
+
+Each comes to some of the stories and leaves the others as they are. It is drawn from dice of its own, so that a seed
+goes on to name the story that it named before there was anything to draw beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from instar.testing.simulate.dice import Dice
+from instar.testing.simulate.story import (
+    Answer,
+    Call,
+    Jump,
+    Step,
+    Story,
+    Wait,
+    Write,
+    build_places,
+)
+
+__all__ = ["draw_beside"]
+
+_BESIDE: Final = 0x1E57A03
+"""Turns a seed into the seed of these dice."""
+
+_FAULTS: Final = ("auth", "server", "overloaded", "rejected", "cut", "rate_limit", "reset")
+
+
+def draw_beside(story: Story) -> Story:
+    """The story with what its seed draws beside it, often nothing."""
+    dice = Dice(story.seed ^ _BESIDE)
+    kinds: tuple[tuple[int, Callable[[Dice, Story], Story]], ...] = (
+        (16, _draw_strangers),
+        (14, _draw_budget),
+        (16, _draw_stand_ins),
+    )
+    for percent, draw in kinds:
+        if dice.chance(percent):
+            story = draw(dice, story)
+    return story
+
+
+def _draw_strangers(dice: Dice, story: Story) -> Story:
+    """Some have to be let in, and an owner lets them in, or not, or takes it back."""
+    people = story.setting.people
+    paired = tuple(person for person in people if dice.chance(70)) or people[:1]
+    setting = replace(story.setting, paired=paired, paired_groups=bool(story.setting.groups) and dice.chance(60))
+    steps = list(story.steps)
+    for _ in range(dice.between(3, 10)):
+        verb = dice.weighted(((7, "approve"), (1, "reject"), (1, "revoke"), (2, "wrong")))
+        _put(dice, steps, Answer(verb=verb, pick=dice.below(3)))  # type: ignore[arg-type]  # one of its words
+    for _ in range(dice.below(3)):
+        _put(dice, steps, Wait(seconds=dice.pick((3_500, 3_700))))
+    return replace(story, setting=setting, steps=tuple(steps))
+
+
+def _draw_budget(dice: Dice, story: Story) -> Story:
+    """A budget that a few turns use up, and a day on which it is free again."""
+    setting = replace(story.setting, budget=dice.pick(("day", "day", "person", "session")))
+    steps = list(story.steps)
+    number = _last_number(steps)
+    places = len(build_places(setting))
+    for _ in range(dice.between(1, 2)):
+        steps.append(Wait(seconds=90_000) if dice.chance(50) else Jump(seconds=86_400))
+        for _ in range(dice.between(1, 6)):
+            number += 1
+            steps += [Write(number=number, place=dice.below(places)), Wait(seconds=dice.pick((0, 1, 3)))]
+    return replace(story, setting=setting, steps=tuple(steps))
+
+
+def _draw_stand_ins(dice: Dice, story: Story) -> Story:
+    """Other models answer where the first one fails, in any way there is."""
+    setting = replace(story.setting, stand_ins=dice.between(1, 2))
+    return replace(story, setting=setting, steps=tuple(_let_fail(dice, step) for step in story.steps))
+
+
+def _let_fail(dice: Dice, step: Step) -> Step:
+    if not isinstance(step, Write | Call) or "fault" in step.wish or not dice.chance(35):
+        return step
+    if isinstance(step, Write) and step.is_bare:
+        return step
+    return replace(step, wish=f"{step.wish} fault={dice.pick(_FAULTS)} down={dice.between(1, 2)}".strip())
+
+
+def _put(dice: Dice, steps: list[Step], step: Step) -> None:
+    """Somewhere among the steps."""
+    steps.insert(dice.between(0, len(steps)), step)
+
+
+def _last_number(steps: list[Step]) -> int:
+    return max((step.number for step in steps if isinstance(step, Write | Call)), default=0)

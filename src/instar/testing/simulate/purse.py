@@ -1,0 +1,90 @@
+"""What was spent, told in another way than the gateway decides it: every line of the ledger, added up (COST-2).
+
+The gateway asks before a turn begins and follows sums; here each begin is held against all lines that were booked, by
+the host's own calendar. A turn that was let through just before another one booked may still begin (`PLAY_S`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from instar.core.model.change import Ledger, SessionChange
+from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.session import Session
+from instar.testing.simulate.findings import Findings
+from instar.testing.simulate.story import LIMIT_USD, Setting
+from instar.testing.simulate.virtual import VirtualClock
+
+__all__ = ["Purse"]
+
+PLAY_S: Final = 60
+"""Between the question and the begin of a turn a full disk may lie, or the notes of a flush."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    key: SessionKey
+    person: str
+    usd: float
+    at: Instant
+    elapsed_s: float
+
+
+class Purse:
+    """Watches what every commit spends. `spent` is all of it."""
+
+    def __init__(self, findings: Findings, setting: Setting, clock: VirtualClock) -> None:
+        self._findings = findings
+        self._setting = setting
+        self._clock = clock
+        self._lines: list[_Line] = []
+
+    @property
+    def spent(self) -> float:
+        """Everything that was ever booked."""
+        return sum(line.usd for line in self._lines)
+
+    def watch(self, name: str, key: SessionKey, change: SessionChange, before: Session | None, *, person: str) -> None:
+        """Look at a commit called `name`, whose newest message is of `person`."""
+        if self._setting.budget and name in {"begin_turn", "refuse_turn"}:
+            is_new = before is None or change.close is not None or change.open is not None
+            session = None if is_new and name == "begin_turn" else before
+            spent = self._spent(key, session, person, until_s=self._clock.monotonic() - PLAY_S)
+            if name == "begin_turn":
+                is_over = spent >= LIMIT_USD
+                self._findings.require(not is_over, "COST-2", f"a turn of {key} begins although ${spent} are spent")
+            else:
+                now = self._spent(key, session, person, until_s=self._clock.monotonic())
+                self._findings.require(
+                    now >= LIMIT_USD, "COST-2", f"a turn of {key} is refused although ${now} are spent"
+                )
+        for line in change.ledger:
+            self._book(key, line)
+
+    def _book(self, key: SessionKey, line: Ledger) -> None:
+        self._lines.append(
+            _Line(
+                key=key,
+                person=line.principal or "",
+                usd=line.cost_usd or 0.0,
+                at=self._clock.now(),
+                elapsed_s=self._clock.monotonic(),
+            )
+        )
+
+    def _spent(self, key: SessionKey, session: Session | None, person: str, *, until_s: float) -> float:
+        """What the budget of the story has been used for, as far as it counts for a turn of this session and person."""
+        lines = [line for line in self._lines if line.elapsed_s <= until_s]
+        if self._setting.budget == "session":
+            began = session.lifecycle.started_at if session is not None else None
+            return sum(line.usd for line in lines if began is not None and line.key == key and line.at >= began)
+        if self._setting.budget == "person":
+            whose = self._setting.budget_person
+            lines = [line for line in lines if line.person == whose == person]
+        today = self._date(self._clock.now())
+        return sum(line.usd for line in lines if self._date(line.at) == today)
+
+    def _date(self, at: Instant) -> date:
+        return datetime.fromtimestamp(at / 1000, self._clock.zone()).date()
