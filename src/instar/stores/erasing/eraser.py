@@ -1,7 +1,7 @@
 """An erasure from begin to receipt, and on from wherever it was cut (LEAK-11).
 
 In order: find what is held; write down that it goes, so that a cut is finished by the next start; rows; files; the
-messages themselves, which told whose is what; the database file written anew without its free pages; the search for
+messages themselves, which told whose is what; their keys, where words are sealed; the database file written anew without its free pages; the search for
 what is left; the receipt. Each step may run again. Until the receipt is written the row of the erasure says whom it is
 about, masked, so that the search does not find it; with the receipt that is wiped too.
 """
@@ -37,6 +37,7 @@ from instar.stores.erasing.find import Holdings, ask, find_holdings
 from instar.stores.erasing.people import list_people
 from instar.stores.erasing.rows import clean_shared, erase_messages, erase_rows, erase_session, rewrite_transcript
 from instar.stores.erasing.scan import Scan, scan_backups, search_everything
+from instar.stores.erasing.shred import shred
 from instar.stores.rows import forget_parsed, format_json
 from instar.stores.search import merge_index
 from instar.stores.store import SessionStore
@@ -174,7 +175,7 @@ class StoreEraser:
         scan = await asyncio.to_thread(search_everything, self._places, found.needles)
         backups = await asyncio.to_thread(scan_backups, self._places, found.needles)
         receipt = _build_receipt(found, counts, scan, self._places, backups=backups, at=now)
-        return replace(receipt, planned=True)
+        return replace(receipt, left=scan.left(self._places, is_kept=False), planned=True)
 
     async def erase(
         self, person: Person, *, within: frozenset[SessionKey], now: Instant, who: str, drop_backups: bool
@@ -231,26 +232,27 @@ class StoreEraser:
         await self._flush_mirror()
         params = found.params()
         counts += await self._engine.write(lambda tx: erase_messages(tx, params), purpose="freeing")
+        counts += await shred(self._engine, self._places.seals, found)
         await self._engine.write(merge_index, purpose="freeing")
         await self._engine.wipe()
         forget_parsed()
-        receipt = await asyncio.to_thread(self._search, erasure, found, counts)
+        receipt, scan = await asyncio.to_thread(self._search, erasure, found, counts)
         await self._engine.write(partial(_finish, receipt=receipt, who=erasure.who), purpose="freeing")
         await self._engine.wipe(log_only=True)
         log.info("person_erased", erasure=erasure.id, residue=receipt.residue)
-        return receipt
+        return replace(receipt, left=scan.left(self._places, is_kept=False))
 
-    def _search(self, erasure: _Erasure, found: Holdings, counts: Counter[str]) -> ErasureReceipt:
+    def _search(self, erasure: _Erasure, found: Holdings, counts: Counter[str]) -> tuple[ErasureReceipt, Scan]:
         """Look for what is left, in backups too, and drop those where that was asked for. Blocking."""
         backups = scan_backups(self._places, found.needles)
         scan = search_everything(self._places, found.needles)
         receipt = _build_receipt(found, counts, scan, self._places, backups=backups, at=erasure.began_at)
         if not erasure.drop_backups:
-            return replace(receipt, id=erasure.id)
+            return replace(receipt, id=erasure.id), scan
         for path in backups:
             path.unlink(missing_ok=True)
             sync_folder(path.parent)
-        return replace(receipt, id=erasure.id, backups=(), dropped_backups=receipt.backups)
+        return replace(receipt, id=erasure.id, backups=(), dropped_backups=receipt.backups), scan
 
     def _mask(self, erasure: _Erasure, found: Holdings, counts: Counter[str]) -> dict[str, Value]:
         """Whom an erasure is about, and a pad: neither holds a word of it, so the search finds neither."""
@@ -309,7 +311,7 @@ def _finish(tx: Transaction, *, receipt: ErasureReceipt, who: str) -> None:
 def _build_receipt(
     found: Holdings, counts: Counter[str], scan: Scan, places: Places, *, backups: Iterable[Path], at: Instant
 ) -> ErasureReceipt:
-    left = scan.left(places)
+    left = scan.left(places, is_kept=True)
     return ErasureReceipt(
         id="",
         at=at,

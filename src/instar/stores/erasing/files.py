@@ -32,6 +32,7 @@ from instar.core.model.entry import AnyEntry
 from instar.core.policy.needles import build_pattern
 from instar.core.routing.person import PersonTest
 from instar.core.transcript.codec import format_entry, parse_entry
+from instar.errors import StoreUnreadable
 from instar.stores.archive import read_archive, read_archive_label, rewrite_archive
 from instar.stores.erasing.find import Holdings
 from instar.stores.sealing.seals import Seals
@@ -122,7 +123,7 @@ def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[st
     for path in list(walk_files(places)):
         if places.is_database(path) or path == places.config or path.is_relative_to(places.backups):
             continue
-        if path.is_relative_to(places.state_dir / EXPORTS):
+        if _is_whole_export(path, places.state_dir / EXPORTS):
             continue
         if _is_export(path, places, found):
             path.unlink(missing_ok=True)
@@ -146,7 +147,7 @@ def find_common_in_archives(places: Places, found: Holdings, test: PersonTest) -
         label = read_archive_label(path, seals=places.seals)
         if label is None or label.key in found.keys | found.shared or test.owns(label.key, label.owner):
             continue
-        for line in read_archive(path, seals=places.seals):
+        for line in _read_packed(path, places.seals) or ():
             if '"role":"user"' in line:
                 common.update(cleaner.find_all(line))
     return {word for word in common if ":" not in word}
@@ -166,9 +167,10 @@ def _erase_transcript(path: Path, found: Holdings, test: PersonTest, traces: Tra
     if is_own:
         path.unlink(missing_ok=True)
         return "archives" if is_packed else "files"
-    lines = (
-        list(read_archive(path, seals=seals)) if is_packed else path.read_text("utf-8", "surrogateescape").splitlines()
-    )
+    read = _read_packed(path, seals) if is_packed else path.read_text("utf-8", "surrogateescape").splitlines()
+    if read is None:
+        return ""
+    lines = list(read)
     changed = _rewrite_lines(lines, traces)
     if changed == lines:
         return ""
@@ -180,6 +182,18 @@ def _erase_transcript(path: Path, found: Holdings, test: PersonTest, traces: Tra
     else:
         replace_file(path, ["".join(f"{line}\n" for line in changed).encode("utf-8", "surrogateescape")])
     return "archives_changed" if is_packed else "files_changed"
+
+
+def _read_packed(path: Path, seals: FileSeals | None) -> list[str] | None:
+    """The lines of an archive; None for one that is damaged or sealed for ever: the search names the one, and nobody
+    reads the other.
+    """
+    from zstandard import ZstdError
+
+    try:
+        return list(read_archive(path, seals=seals))
+    except (StoreUnreadable, ZstdError, UnicodeDecodeError):
+        return None
 
 
 def _rewrite_lines(lines: list[str], traces: Traces) -> list[str]:
@@ -251,6 +265,11 @@ def _is_export(path: Path, places: Places, found: Holdings) -> bool:
         return False
     content = path.read_bytes()
     return any(each.encode() in content for each in (*found.session_ids, *found.keys))
+
+
+def _is_whole_export(path: Path, folder: Path) -> bool:
+    """Whether a file is part of an export of a person, which has digests of its files and is kept or deleted whole."""
+    return path.is_relative_to(folder) and (folder / path.relative_to(folder).parts[0] / "manifest.json").is_file()
 
 
 def _drop_exports(folder: Path, found: Holdings) -> int:

@@ -16,18 +16,22 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import apsw
 
 from instar.core.model.people import Left
 from instar.core.policy.needles import BLANK, build_pattern
 from instar.stores.erasing.files import Places, walk_files
+from instar.stores.erasing.remedy import CONFIG_FIX, build_config_fix, build_fix
 from instar.stores.sqlite.connection import open_reader
 
 __all__ = ["Scan", "scan_backups", "search_everything"]
 
 _CHUNK: Final = 4 * 1024 * 1024
+_PACKED_CHUNK: Final = 64 * 1024
+"""Of a packed file less is read at once: it may become many times as much."""
+
 _OVERLAP: Final = 4 * 1024
 """More than any word that is looked for: what lies across the border of two chunks is found in the second."""
 
@@ -42,16 +46,21 @@ class Scan:
     """What a search found: how often, by place; how many files it read."""
 
     hits: Counter[str] = field(default_factory=Counter)
+    fixes: dict[str, str] = field(default_factory=dict)
     files: int = 0
     config_hits: int = 0
+    config_fix: str = CONFIG_FIX
 
-    def left(self, places: Places) -> tuple[Left, ...]:
-        """The places, those with most first."""
-        told = [Left(place=place, count=count) for place, count in self.hits.most_common()]
+    def left(self, places: Places, *, is_kept: bool) -> tuple[Left, ...]:
+        """The places, those with most first. Of what is kept no word says whom it was about."""
+        told = [Left(place=place, count=count, fix=self._fix(place)) for place, count in self.hits.most_common()]
         if self.config_hits and places.config is not None:
-            fix = "It is yours to edit: `instar config unset session.identityLinks.NAME`, and the allow-lists."
+            fix = CONFIG_FIX if is_kept else self.config_fix
             told.append(Left(place=places.config.name, count=self.config_hits, fix=fix))
         return tuple(told)
+
+    def _fix(self, place: str) -> str:
+        return self.fixes.get(place, "Erase again: it was written meanwhile, or could not be read before.")
 
 
 def search_everything(places: Places, needles: Iterable[str]) -> Scan:
@@ -65,14 +74,19 @@ def search_everything(places: Places, needles: Iterable[str]) -> Scan:
         if _SKIPPED.search(path.name) or path.is_relative_to(places.backups):
             continue
         found.files += 1
-        count = sum(1 for _ in _find(path, needle)) + len(needle.findall(path.name.encode()))
-        if not count:
+        count, is_unreadable = _count(path, needle)
+        named = len(needle.findall(path.name.encode()))
+        if not count + named:
             continue
         if path == places.config:
             found.config_hits += count
+            found.config_fix = build_config_fix(path, pattern)
         else:
             # A receipt is kept: the name of a file must not say in it whom it was about.
-            found.hits[re.sub(pattern, BLANK, _name(path, places))] += count
+            place = _name(path, places)
+            blank = re.sub(pattern, BLANK, place)
+            found.hits[blank] += count + named
+            found.fixes[blank] = build_fix(path, places, is_named=blank != place, is_unreadable=is_unreadable)
     found.hits.update(_search_rows(places, pattern))
     found.hits += Counter()
     return found
@@ -85,12 +99,25 @@ def scan_backups(places: Places, needles: Iterable[str]) -> tuple[Path, ...]:
         return ()
     needle = re.compile(pattern.encode())
     files = (path for path in sorted(places.backups.iterdir()) if path.is_file() and not path.is_symlink())
-    return tuple(path for path in files if next(_find(path, needle), None) is not None)
+    return tuple(path for path in files if _count(path, needle)[0])
 
 
 def _name(path: Path, places: Places) -> str:
     """A file as a receipt names it: by its place in the state directory."""
     return path.relative_to(places.state_dir).as_posix() if path.is_relative_to(places.state_dir) else str(path)
+
+
+def _count(path: Path, needle: re.Pattern[bytes]) -> tuple[int, bool]:
+    """How often the words stand in a file, and whether it is packed and damaged: then it may hold one more."""
+    from zstandard import ZstdError
+
+    count = 0
+    try:
+        for _ in _find(path, needle):
+            count += 1
+    except ZstdError:
+        return count + 1, True
+    return count, False
 
 
 def _find(path: Path, needle: re.Pattern[bytes]) -> Iterator[int]:
@@ -113,11 +140,23 @@ def _chunks(path: Path) -> Iterator[bytes]:
             while chunk := file.read(_CHUNK):
                 yield chunk
             return
-        import zstandard
+        yield from _unpack(file)
 
-        with zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream:
-            while chunk := stream.read(_CHUNK):
-                yield chunk
+
+def _unpack(file: IO[bytes]) -> Iterator[bytes]:
+    """What a packed file holds, frame by frame. Raises `ZstdError` for one that is damaged or ends too early."""
+    from zstandard import ZstdDecompressor, ZstdError
+
+    frame, is_whole = ZstdDecompressor().decompressobj(), True
+    while chunk := file.read(_PACKED_CHUNK):
+        while chunk:
+            yield frame.decompress(chunk)
+            is_whole = frame.eof
+            chunk = frame.unused_data if is_whole else b""
+            if is_whole:
+                frame = ZstdDecompressor().decompressobj()
+    if not is_whole:
+        raise ZstdError("it ends too early")
 
 
 def _search_rows(places: Places, pattern: str) -> Counter[str]:
