@@ -228,3 +228,18 @@ def test_a_message_steers_the_running_turn_whatever_the_sessions_queue_mode():
             assert (await client.ask("sessions.steer", wish))["status"] == "ok"
 
     run_story(story)
+
+
+def test_a_session_is_named_by_one_word_with_or_without_blanks_around_it():
+    async def story():
+        async with open_world("Hello Ann.") as world, listen(world) as client:
+            await say(client, "hi", "run-1")
+            await client.ask("sessions.patch", {"key": "main", "label": " Home "})
+            session_id = (await client.ask("sessions.describe", {"key": "main"}))["session"]["sessionId"]
+            for ref in ({"label": " Home "}, {"sessionId": session_id[:8]}, {"sessionId": f" {session_id} "}):
+                assert (await client.ask("sessions.resolve", ref))["key"] == KEY
+            refused = ({"sessionId": session_id[:7]}, {"label": "home"}, {"label": " "}, {"key": "", "sessionId": ""})
+            for ref in (*refused, {"label": "Home", "key": "main"}):
+                assert (await client.refusal("sessions.resolve", ref))["code"] == "INVALID_REQUEST"
+
+    run_story(story)

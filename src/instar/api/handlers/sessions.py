@@ -173,7 +173,7 @@ def _hit(hit: SearchHit) -> dict[str, object]:
 async def resolve_session(call: Call) -> object:
     """`sessions.resolve` (RESOLVE-1…3)."""
     params = call.params
-    given = [name for name in ("key", "sessionId", "label") if params.text(name)]
+    given = [name for name in ("key", "sessionId", "label") if params.text(name).strip()]
     if len(given) != 1:
         what = "provide exactly one of key, sessionId, label" + (f" (got {', '.join(given)})" if given else "")
         raise InvalidRequest(f"invalid sessions.resolve params: {what}", field=given[0] if given else "key")
@@ -193,8 +193,8 @@ def _ref(call: Call, params: Params) -> SessionRef:
     agent = params.maybe_text("agentId")
     return SessionRef(
         key=call.resolve(params.text("key")) if params.text("key") else None,
-        session_id=params.maybe_text("sessionId"),
-        label=params.maybe_text("label"),
+        session_id=params.text("sessionId").strip() or None,
+        label=params.text("label").strip() or None,
         owner_in=call.owner_in,
         agent_id=AgentId(agent) if agent else None,
         spawned_by=call.maybe_key("spawnedBy"),

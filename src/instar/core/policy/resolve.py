@@ -22,6 +22,7 @@ from instar.core.policy.send import SendDecision
 from instar.core.queue.settings import QueueSettings
 
 __all__ = [
+    "ID_PREFIX_MIN_CHARS",
     "PLAIN_DEFAULTS",
     "SettingLayers",
     "effective_settings",
@@ -29,6 +30,9 @@ __all__ = [
     "reset_source",
     "resolve_plain_settings",
 ]
+
+ID_PREFIX_MIN_CHARS: Final = 8
+"""How much of a session id somebody must give at least (RESOLVE-6)."""
 
 PLAIN_DEFAULTS: Final[Mapping[str, object]] = {
     "thinkingLevel": "off",
@@ -61,10 +65,13 @@ class SettingLayers:
 def find_meant(ref: SessionRef, found: Sequence[Session]) -> tuple[SessionKey, ...]:
     """The keys that a reference means among the sessions that the store found for it (RESOLVE-2, RESOLVE-3, RESOLVE-6).
 
-    A whole session id beats the beginning of another, so that no session hides behind a longer id.
+    A whole session id beats the beginning of another, so that no session hides behind a longer id; a beginning counts
+    from eight characters on.
     """
-    exact = [session for session in found if session.session_id == ref.session_id]
-    return tuple(session.key for session in exact or found if _is_within(session, ref))
+    if ref.session_id is not None:
+        exact = [session for session in found if session.session_id == ref.session_id]
+        found = exact or (found if len(ref.session_id) >= ID_PREFIX_MIN_CHARS else ())
+    return tuple(session.key for session in found if _is_within(session, ref))
 
 
 def _is_within(session: Session, ref: SessionRef) -> bool:

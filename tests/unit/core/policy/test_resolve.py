@@ -48,7 +48,13 @@ def test_every_session_that_is_meant_is_named():
 def test_a_whole_session_id_beats_the_beginning_of_another():
     short, long = session(session_id="aaaaaaaa"), session("agent:main:x", "aaaaaaaa-1111")
     assert find_meant(SessionRef(session_id="aaaaaaaa"), [long, short]) == (MAIN,)
-    assert find_meant(SessionRef(session_id="aaaaaa"), [long, short]) == ("agent:main:x", MAIN)
+
+
+def test_the_beginning_of_a_session_id_counts_from_eight_characters_on():
+    one, two = session(session_id="aaaaaaaa-1111"), session("agent:main:x", "aaaaaaaa-2222")
+    assert find_meant(SessionRef(session_id="aaaaaaaa"), [one, two]) == (MAIN, "agent:main:x")
+    assert find_meant(SessionRef(session_id="aaaaaaa"), [one]) == ()
+    assert find_meant(SessionRef(session_id="aaa"), [session(session_id="aaa")]) == (MAIN,)
 
 
 @pytest.mark.parametrize(
