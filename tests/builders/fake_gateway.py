@@ -249,10 +249,10 @@ class FakeGateway:
             task.add_done_callback(self._tasks.discard)
         return acknowledgement
 
-    async def run_state(self, run_id: TurnId) -> RunState | None:
+    async def run_state(self, run_id: TurnId, *, principal: str | None = None) -> RunState | None:
         return self.states.get(run_id)
 
-    async def wait_run(self, run_id: TurnId, *, timeout_ms: int) -> RunState | None:
+    async def wait_run(self, run_id: TurnId, *, timeout_ms: int, principal: str | None = None) -> RunState | None:
         deadline = asyncio.get_running_loop().time() + timeout_ms / 1000
         while (state := self.states.get(run_id)) and state.status == "running":
             if asyncio.get_running_loop().time() >= deadline:

@@ -91,10 +91,60 @@ def test_runs_and_decisions_of_others_are_unknown():
             assert (await owner.ask("agent.wait", {"runId": "o1"}))["status"] == "ok"
             assert (await alice.ask("agent.wait", {"runId": "o1"}))["status"] == "timeout"
             assert await alice.ask("sessions.abort", {"runId": "o1"}) == {"ok": True, "aborted": False, "runIds": []}
-            wish = {"sessionKey": "main", "message": "hi", "idempotencyKey": "o1"}
-            assert "is taken" in (await alice.refusal("chat.send", wish))["message"]
-            wish = {"sessionKey": "main", "message": "hi", "idempotencyKey": turn}
-            assert "is taken" in (await alice.refusal("chat.send", wish))["message"]
+            for taken in ("o1", turn):
+                # Somebody's run has that id, so hers gets another; she learns nothing of it and takes nothing away.
+                wish = {"sessionKey": "main", "message": f"under {taken}", "idempotencyKey": taken}
+                sent = await alice.ask("chat.send", wish)
+                assert (sent["status"], sent["runId"] == taken) == ("started", False)
+                await town.world.settle()
+                assert await alice.ask("chat.send", wish) == {"runId": sent["runId"], "status": "ok"}
+                assert (await alice.ask("agent.wait", {"runId": sent["runId"]}))["status"] == "ok"
+            assert (await owner.ask("agent.wait", {"runId": "o1"}))["status"] == "ok"
+
+    run_story(story)
+
+
+def test_clients_of_several_people_use_one_idempotency_key_each_for_themselves():
+    async def story():
+        async with (
+            open_town() as town,
+            town.client("alice") as alice,
+            town.client("telegram:bob") as bob,
+            town.client() as owner,
+        ):
+            await town.populate()
+            runs = []
+            for client, key in ((alice, "main"), (bob, CLUB), (owner, CLUB), (bob, CLUB)):
+                wish = {"sessionKey": key, "message": "of my own", "idempotencyKey": "1"}
+                runs.append((await client.ask("chat.send", wish))["runId"])
+                await town.world.settle()
+            assert runs[0] == "1"
+            assert len(set(runs[:3])) == 3
+            assert runs[3] == runs[1], "the same of the same client is the same"
+            said = (await owner.ask("sessions.get", {"key": CLUB}))["messages"]
+            assert str(said).count("of my own") == 4, "twice said and twice answered"
+            made = {
+                (await client.ask("sessions.create", {"idempotencyKey": "2"}))["key"] for client in (alice, bob, owner)
+            }
+            assert len(made) == 3
+            taken = {"sessionKey": ALICE, "message": "hi", "idempotencyKey": "1"}
+            other = (await alice.ask("sessions.create"))["key"]
+            assert "is taken" in (await alice.refusal("chat.send", {**taken, "sessionKey": other}))["message"]
+
+    run_story(story)
+
+
+def test_what_a_token_was_answered_another_token_is_not():
+    async def story():
+        async with (
+            open_town() as town,
+            town.client(None, "write") as one,
+            town.client(None, "write") as other,
+        ):
+            wish = {"idempotencyKey": "t"}
+            first = await one.ask("sessions.create", wish)
+            assert await one.ask("sessions.create", wish) == first
+            assert (await other.ask("sessions.create", wish))["key"] != first["key"]
 
     run_story(story)
 

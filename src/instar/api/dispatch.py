@@ -17,7 +17,7 @@ from instar.api.connection import Connection
 from instar.api.gate import Sight, check_scope, load_sight
 from instar.api.handlers import HANDLERS
 from instar.api.idempotency import Results
-from instar.core.model.caller import has_expired
+from instar.core.model.caller import Caller, has_expired
 from instar.core.model.ids import SessionKey
 from instar.core.policy.scopes import ADMIN, has_scope
 from instar.errors import Forbidden, InstarError, InvalidRequest
@@ -71,8 +71,7 @@ class Dispatcher:
         handler = HANDLERS[method.name]
         if not self._is_remembered(method, key := params.text("idempotencyKey")):
             return await handler(call)
-        who = f"{'person' if connection.caller.principal else 'role'} {connection.caller.who}"
-        return await self._results.once((who, method.name, key), lambda: handler(call))
+        return await self._results.once((_holder(connection.caller), method.name, key), lambda: handler(call))
 
     async def _open_call(self, connection: Connection, params: Params) -> Call:
         """The call with what its caller may touch of the sessions that it names."""
@@ -99,6 +98,11 @@ class Dispatcher:
 
     def _is_remembered(self, method: Method, key: str) -> bool:
         return method.side_effect and not method.durable and bool(key)
+
+
+def _holder(caller: Caller) -> str:
+    """Whose results these are: of one token, or of whoever has the gateway's own secret."""
+    return f"{caller.token_id or 'secret'} {caller.principal or caller.role}"
 
 
 def _unknown(name: str) -> str:

@@ -436,10 +436,10 @@ class GatewayPort(Protocol):
         """
         ...
 
-    async def run_state(self, run_id: TurnId) -> RunState | None:
-        """How far a run is; None when the id was never accepted."""
+    async def run_state(self, run_id: TurnId, *, principal: str | None = None) -> RunState | None:
+        """How far a run is; None when the id was never accepted. `principal` is whose client asks, None the owner's."""
         ...
 
-    async def wait_run(self, run_id: TurnId, *, timeout_ms: int) -> RunState | None:
+    async def wait_run(self, run_id: TurnId, *, timeout_ms: int, principal: str | None = None) -> RunState | None:
         """As `run_state`, but waits up to so long for the run to end; the state tells whether it did."""
         ...

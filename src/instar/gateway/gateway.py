@@ -255,13 +255,13 @@ class Gateway:
                 self.pairing.announce(acceptance)
         return acknowledgement
 
-    async def run_state(self, run_id: TurnId) -> RunState | None:
+    async def run_state(self, run_id: TurnId, *, principal: str | None = None) -> RunState | None:
         """How far a run is; None when the id was never accepted."""
-        return await self.runs.state(run_id)
+        return await self.runs.state(run_id, principal=principal)
 
-    async def wait_run(self, run_id: TurnId, *, timeout_ms: int) -> RunState | None:
+    async def wait_run(self, run_id: TurnId, *, timeout_ms: int, principal: str | None = None) -> RunState | None:
         """As `run_state`, but waits up to so long for the run to end."""
-        return await self.runs.wait(run_id, timeout_s=timeout_ms / 1000)
+        return await self.runs.wait(run_id, timeout_s=timeout_ms / 1000, principal=principal)
 
     # --- what it is ---------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from instar.core.model.event import CommandAnswered, Event, RunEnded, RunStarted
 from instar.core.model.ids import ChannelName, TurnId
 from instar.core.model.view import RunState, RunStatus
 from instar.core.routing.normalize import DEFAULT_ACCOUNT
+from instar.core.routing.principal import build_message_id
 from instar.gateway.waiting import within
 from instar.ports.clock import Clock
 from instar.ports.store import Store
@@ -29,7 +30,7 @@ _STOPS = frozenset({"abort", "compact", "delete", "interrupt", "reset", "stop"})
 """Why a turn was stopped, as the rows of its messages say."""
 
 _CLIENTS = ChannelName("webchat")
-"""Where messages of clients come from; their message id is the run id that the client was told."""
+"""Where messages of clients come from; their message id is made of the run id that the client was told."""
 
 _STATUS_OF_END: dict[str, RunStatus] = {"final": "ok", "error": "error", "aborted": "aborted"}
 
@@ -75,13 +76,13 @@ class Runs:
             case _:
                 pass
 
-    async def state(self, run_id: TurnId) -> RunState | None:
-        """How far the run is; None for an id that nobody accepted."""
-        return self._known.get(run_id) or await self._ask_store(run_id)
+    async def state(self, run_id: TurnId, *, principal: str | None = None) -> RunState | None:
+        """How far the run is; None for an id that nobody accepted. `principal` is whose client asks."""
+        return self._known.get(run_id) or await self._ask_store(run_id, principal)
 
-    async def wait(self, run_id: TurnId, *, timeout_s: float) -> RunState | None:
+    async def wait(self, run_id: TurnId, *, timeout_s: float, principal: str | None = None) -> RunState | None:
         """The state once the run has ended, or as it is when the time is over."""
-        state = await self.state(run_id)
+        state = await self.state(run_id, principal=principal)
         # While the store was asked, the run may have gone on.
         state = self._known.get(run_id, state)
         if state is None or state.status not in _OPEN or timeout_s <= 0:
@@ -96,14 +97,15 @@ class Runs:
             waiting.remove(ended)
             if not waiting:
                 self._waiters.pop(run_id, None)
-        return await self.state(run_id)
+        return await self.state(run_id, principal=principal)
 
-    async def _ask_store(self, run_id: TurnId) -> RunState | None:
+    async def _ask_store(self, run_id: TurnId, principal: str | None) -> RunState | None:
         """What the rows tell of a run. A message that was merged into another turn is found by its own name."""
         rows = await self._store.load_inbox(turn_id=run_id)
         item = next((row for row in rows if row.submission.run_id == run_id), rows[0] if rows else None)
         if item is None:
-            found = await self._store.find_message(channel=_CLIENTS, account_id=DEFAULT_ACCOUNT, message_id=run_id)
+            message_id = build_message_id(principal, run_id)
+            found = await self._store.find_message(channel=_CLIENTS, account_id=DEFAULT_ACCOUNT, message_id=message_id)
             item = found if found is not None and found.submission.run_id == run_id else None
         if item is None:
             return None

@@ -41,7 +41,7 @@ async def wait_for_agent(call: Call) -> object:
     timeout_ms = call.params.whole("timeoutMs", WAIT_DEFAULT_MS)
     if not call.sight.sees_all and not await _sees_run(call, run_id):
         return answer
-    state = await call.gateway.wait_run(run_id, timeout_ms=timeout_ms)
+    state = await call.gateway.wait_run(run_id, timeout_ms=timeout_ms, principal=call.caller.principal)
     if state is None:
         return answer
     if state.status not in {"waiting", "running"}:
@@ -51,7 +51,7 @@ async def wait_for_agent(call: Call) -> object:
 
 
 async def _sees_run(call: Call, run_id: TurnId) -> bool:
-    state = await call.gateway.run_state(run_id)
+    state = await call.gateway.run_state(run_id, principal=call.caller.principal)
     return state is not None and state.session_key is not None and bool(await call.see((state.session_key,)))
 
 

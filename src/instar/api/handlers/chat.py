@@ -7,6 +7,7 @@ is refused is the gateway's decision, the same as for a message from any channel
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from instar.api.call import Call, Handler
@@ -19,6 +20,7 @@ from instar.core.model.ids import AccountId, ChannelName, SessionKey, TurnId
 from instar.core.model.message import Chat, Inbound, Sender
 from instar.core.model.view import RunState
 from instar.core.policy.scopes import ADMIN, has_scope
+from instar.core.routing.principal import build_message_id
 from instar.errors import InvalidRequest
 from instar.protocol.frames import MESSAGE_TEXT_MAX_BYTES
 
@@ -56,14 +58,15 @@ async def send_message(
 ) -> dict[str, object]:
     """Commit a message to a session; answers when it is safe, not when it is answered (LOSS-1)."""
     submission = _submission(call, key, idempotency_key=idempotency_key, queue_mode=queue_mode)
-    await _check_run_id(call, key, TurnId(idempotency_key))
+    submission = replace(submission, run_id=await _choose_run_id(call, TurnId(idempotency_key)))
     acknowledgement = await call.gateway.submit(submission)
     if acknowledgement.session_key != key and not call.sight.sees_all:
         raise _taken()
     if acknowledgement.status == "refused":
         raise _refused(acknowledgement)
     run_id = acknowledgement.turn_id or TurnId(idempotency_key)
-    state = await call.gateway.run_state(run_id) if acknowledgement.repeated else None
+    principal = call.caller.principal
+    state = await call.gateway.run_state(run_id, principal=principal) if acknowledgement.repeated else None
     return {"runId": run_id, "status": _status(state) if acknowledgement.repeated else "started"}
 
 
@@ -78,7 +81,7 @@ def _submission(call: Call, key: SessionKey, *, idempotency_key: str, queue_mode
     inbound = Inbound(
         channel=_CHANNEL,
         account_id=_ACCOUNT,
-        message_id=idempotency_key,
+        message_id=build_message_id(caller.principal, idempotency_key),
         chat=Chat(type="direct", id=caller.who),
         sender=Sender(id=caller.who, name=caller.principal),
         text=text,
@@ -99,17 +102,17 @@ def _submission(call: Call, key: SessionKey, *, idempotency_key: str, queue_mode
             timeout_ms=params.maybe_whole("timeoutMs") or params.whole("timeout", 0) * 1000 or None,
             queue_mode=queue_mode or params.maybe_text("queueMode"),
         ),
-        run_id=TurnId(idempotency_key),
     )
 
 
-async def _check_run_id(call: Call, key: SessionKey, run_id: TurnId) -> None:
-    """Raises `InvalidRequest` when the id that a person's client chose is already that of a run elsewhere."""
-    if call.sight.sees_all:
-        return
-    state = await call.gateway.run_state(run_id)
-    if state is not None and state.session_key != key:
-        raise _taken()
+async def _choose_run_id(call: Call, wanted: TurnId) -> TurnId:
+    """The id of the run that a message begins: the one that its client chose, unless a run has it.
+
+    Then it is the client's own, which the acknowledgement of the first time names, or another's: nobody gets, joins or
+    blocks what is not theirs by choosing its id (LEAK-4).
+    """
+    state = await call.gateway.run_state(wanted, principal=call.caller.principal)
+    return wanted if state is None else call.services.ids.turn_id()
 
 
 def _taken() -> InvalidRequest:
@@ -192,7 +195,7 @@ async def abort_session(call: Call) -> object:
     run_id = call.params.maybe_text("runId")
     key = call.maybe_key("key")
     if key is None and run_id:
-        state = await call.gateway.run_state(TurnId(run_id))
+        state = await call.gateway.run_state(TurnId(run_id), principal=call.caller.principal)
         key = state.session_key if state is not None else None
         call = call if key is None else await call.looked_up(key)
         if key is None or not call.sight.sees(key):

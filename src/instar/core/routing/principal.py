@@ -18,7 +18,7 @@ from instar.core.routing.key import KeySettings, derive_session_key
 from instar.core.routing.normalize import normalize_channel, normalize_peer
 from instar.core.routing.segment import escape_id
 
-__all__ = ["derive_home", "peer_name", "principal_names", "resolve_place_owner"]
+__all__ = ["build_message_id", "derive_home", "peer_name", "principal_names", "resolve_place_owner"]
 
 _WEB: Final = ChannelName("webchat")
 """Where people write who come with a token; no channel of the configuration may be called so."""
@@ -32,6 +32,14 @@ def peer_name(channel: ChannelName, peer_id: str, links: Links) -> str:
     name = normalize_channel(channel)
     plain = escape_id(normalize_peer(name, kind="direct", peer_id=peer_id, numbers=links.numbers))
     return f"{name}:{plain}" if plain else ""
+
+
+def build_message_id(principal: str | None, idempotency_key: str) -> str:
+    """The id that a client's message has by its idempotency key: each person has keys of their own (LEAK-4, LOSS-1).
+
+    Keys of clients without a principal stand as they are. No principal holds the sign between both parts.
+    """
+    return idempotency_key if principal is None else f"{principal}\x1f{idempotency_key}"
 
 
 def principal_names(principal: str, links: Links) -> frozenset[str]:

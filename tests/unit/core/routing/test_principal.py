@@ -6,7 +6,7 @@ import pytest
 
 from instar.core.routing.identity import NO_LINKS, IdentityGroup, build_links
 from instar.core.routing.key import KeySettings
-from instar.core.routing.principal import derive_home, peer_name, principal_names, resolve_place_owner
+from instar.core.routing.principal import build_message_id, derive_home, peer_name, principal_names, resolve_place_owner
 
 CHANNELS = frozenset({"telegram", "slack", "whatsapp"})
 LINKS = build_links(
@@ -116,3 +116,8 @@ def test_a_home_is_its_persons_by_its_key():
         for principal in ("alice", "telegram:42", "bob", "carol", "telegram:99"):
             home = derive_home(settings, principal, agent_id="main")
             assert resolve_place_owner(home, LINKS) in principal_names(principal, LINKS), (scope, principal)
+
+
+def test_keys_of_two_people_are_two_messages():
+    assert build_message_id(None, "1") == "1"
+    assert len({build_message_id(name, key) for name, key in (("a", "b1"), ("ab", "1"), ("a", "1"), (None, "1"))}) == 4
