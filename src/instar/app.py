@@ -15,6 +15,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from instar import __version__
@@ -55,7 +56,8 @@ from instar.system.log import LogHandle, LogSettings, open_log
 from instar.system.log_events import GATEWAY_READY, GATEWAY_STOPPED
 from instar.system.log_tail import FileLog
 from instar.system.running import RunningGateway, read_running, write_running
-from instar.system.workspace import WorkspaceExports, WorkspaceTexts
+from instar.system.workspace import WorkspaceExports, WorkspaceNotes, WorkspaceTexts
+from instar.tools.note import NoteTool
 from instar.tools.session_status import SessionStatusTool
 
 __all__ = ["GatewayOptions", "RunningApp", "open_app", "run_gateway"]
@@ -166,7 +168,7 @@ async def _open(
     models = ConfiguredModels(live)
     built = build_runner(config.models, clock=clock, log=handle.log)
     channels = build_channels(config)
-    status, (texts, exports) = SessionStatusTool(), _open_workspaces(live)
+    status, (texts, exports, notes) = SessionStatusTool(), _open_workspaces(live, clock)
     parts = GatewayParts(
         version=__version__,
         config=live,
@@ -179,6 +181,7 @@ async def _open(
         exports=exports,
         archiver=TranscriptArchiver(store, config, clock=clock),
         tools={status.spec.name: status},
+        note_tool=notes,
         channels=channels,
         state_dir=str(config.state_dir),
         config_path=str(loaded.path.absolute() if loaded.path else ""),
@@ -207,15 +210,28 @@ async def _open(
     await stack.enter_async_context(server)
     _publish_address(config, server, secret, stack=stack)
     handle.log.info(GATEWAY_READY, version=__version__, url=server.url)
-    await stack.enter_async_context(follow_index(store.search_index, clock=clock))
-    await stack.enter_async_context(follow_config(live, clock=clock))
-    warming = asyncio.create_task(_warm_up(built.warm_up, handle.log))
-    stack.push_async_callback(_end_task, warming)
+    await _begin_jobs(stack, store, live, built.warm_up, clock=clock, log=handle.log)
     return RunningApp(config=config, gateway=gateway, server=server, token=secret)
 
 
-def _open_workspaces(live: Callable[[], Config]) -> tuple[WorkspaceTexts, WorkspaceExports]:
-    """What agents are told, and where people's exports go, by the configuration of the moment."""
+async def _begin_jobs(
+    stack: AsyncExitStack,
+    store: SqliteStore,
+    live: LiveConfig,
+    warm_up: Callable[[], Awaitable[None]],
+    *,
+    clock: Clock,
+    log: Log,
+) -> None:
+    """What goes on beside the callers: the index is kept level, the file is followed, providers are imported."""
+    await stack.enter_async_context(follow_index(store.search_index, clock=clock))
+    await stack.enter_async_context(follow_config(live, clock=clock))
+    warming = asyncio.create_task(_warm_up(warm_up, log))
+    stack.push_async_callback(_end_task, warming)
+
+
+def _open_workspaces(live: Callable[[], Config], clock: Clock) -> tuple[WorkspaceTexts, WorkspaceExports, NoteTool]:
+    """What agents are told, where people's exports go, and what writes notes, by the configuration of the moment."""
 
     def folder_of(agent_id: AgentId) -> Path:
         return Path(live().workspace(agent_id))
@@ -225,7 +241,11 @@ def _open_workspaces(live: Callable[[], Config]) -> tuple[WorkspaceTexts, Worksp
         prompt_of=lambda agent_id: live().agents.get(agent_id).system_prompt,
         intro_of=lambda session: group_intro(live(), session),
     )
-    return texts, WorkspaceExports(workspace_of=folder_of)
+    notes = NoteTool(
+        WorkspaceNotes(workspace_of=folder_of).append,
+        today=lambda: datetime.fromtimestamp(clock.now() / 1000, clock.zone()).date(),
+    )
+    return texts, WorkspaceExports(workspace_of=folder_of), notes
 
 
 async def _take_up_erasures(

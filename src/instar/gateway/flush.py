@@ -24,10 +24,10 @@ from instar.core.model.session import Session
 from instar.core.routing.key import parse_key
 from instar.core.turn.steps import ModelCall, hang_entries, plan_answer, require_session, touch_updated
 from instar.errors import ModelError
+from instar.gateway.note_tools import choose_note_tools, is_note_written
 from instar.gateway.outside import Outside, Stopped
 from instar.gateway.room import Room
 from instar.gateway.tool_calls import INTERRUPTED, call_tool, plan_result
-from instar.gateway.tool_policy import choose_tools
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 from instar.ports.runner import Finished, ModelRequest, ModelSpec
@@ -58,6 +58,7 @@ class FlushRun:
     outside: Outside
     turn_id: TurnId
     _open_calls: list[ToolCall] = field(default_factory=list)
+    _notes: int = 0
 
     async def run(self, prompts: FlushPrompts, decision: Decision) -> None:
         """Ask for notes, run what they need, and note that it was done. Raises nothing of the model or its tools."""
@@ -112,11 +113,11 @@ class FlushRun:
                 )
                 output = await self.outside.wait(call_tool(self._tools(), call, context, clock=self.services.clock))
                 await self._commit_result(call, output)
+                self._notes += is_note_written(call, output)
 
     def _tools(self) -> Mapping[str, Tool]:
-        """The tools of the session (TYPE-9)."""
-        parts = self.services.parts
-        return choose_tools(parts.config(), parts.tools, self.session, item=None)
+        """The tools of the session, and the one for notes (TYPE-9)."""
+        return choose_note_tools(self.services.parts, self.session)
 
     async def _ask(self, system: str) -> AssistantMessage:
         """One request; its answer, committed."""
@@ -172,7 +173,8 @@ class FlushRun:
 
     async def _end(self, outcome: str) -> None:
         """Note that this cycle has had its flush (FLUSH-5)."""
-        noted = Noted(decision=Decision(kind="flush", outcome=outcome, rule="FLUSH-5"), turn_id=self.turn_id)
+        decision = Decision(kind="flush", outcome=outcome, rule="FLUSH-5", inputs={"notes": self._notes})
+        noted = Noted(decision=decision, turn_id=self.turn_id)
 
         def decide(facts: SessionFacts) -> SessionChange:
             session = require_session(facts, self.session.session_id)

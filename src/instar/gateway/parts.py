@@ -228,7 +228,8 @@ async def _no_mirror() -> None:
 class GatewayParts:
     """Everything a gateway needs. `config` gives the configuration of this moment, since it may be reloaded (CFG-12).
 
-    `flush_mirror` brings the mirror level and returns when it is; it does nothing without a mirror.
+    `flush_mirror` brings the mirror level and returns when it is; it does nothing without a mirror. `note_tool` writes
+    an agent's notes before a summary (FLUSH-4); no other turn is offered it.
     """
 
     version: str
@@ -241,6 +242,7 @@ class GatewayParts:
     texts: SystemTexts
     archiver: Archiver
     tools: Mapping[str, Tool] = field(default_factory=dict)
+    note_tool: Tool | None = None
     channels: Mapping[ChannelName, Channel] = field(default_factory=dict)
     state_dir: str = ""
     config_path: str = ""

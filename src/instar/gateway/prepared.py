@@ -6,7 +6,6 @@ Both are asked before a turn begins and never afterwards: what runs, and what go
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from instar.core.context.compaction import effective_reserve
 from instar.core.context.flush import build_flush_prompts, decide_flush
@@ -23,15 +22,13 @@ from instar.gateway.compactor import DEFAULT_WINDOW_TOKENS
 from instar.gateway.flush import FlushRun
 from instar.gateway.lane_ports import LaneWork
 from instar.gateway.life import will_start_over
+from instar.gateway.note_tools import can_write_notes, choose_note_tools, may_keep_notes
 from instar.gateway.outside import Outside
 from instar.gateway.sandboxing import may_write_workspace
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 
 __all__ = ["PreparedTurn"]
-
-_NOTE_TOOLS: Final = frozenset({"write", "edit", "exec"})
-"""With one of these an agent can write notes; without any there is nothing that a flush could do."""
 
 
 class PreparedTurn:
@@ -92,7 +89,7 @@ class PreparedTurn:
             if decided.outcome == "stop":
                 await self._refuse(decided)
                 return
-        if not resume and self._alone and config.memory.enabled and _NOTE_TOOLS & self._services.parts.tools.keys():
+        if not resume and self._alone and config.memory.enabled and may_keep_notes(self._services.parts, self.key):
             await self._flush()
         await self._turn.run(resume=resume)
 
@@ -151,7 +148,8 @@ class PreparedTurn:
 
     def _may_write(self, session: Session) -> bool:
         parts = self._services.parts
-        return may_write_workspace(parts.config(), session) and parts.texts.is_writable(session.agent_id)
+        has_tool = can_write_notes(choose_note_tools(parts, session))
+        return has_tool and may_write_workspace(parts.config(), session) and parts.texts.is_writable(session.agent_id)
 
     async def _refuse(self, decided: BudgetDecision) -> None:
         services = self._services

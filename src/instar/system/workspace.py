@@ -1,4 +1,4 @@
-"""The system text of an agent, read from the files of its workspace (TRANS-21).
+"""The files of an agent's workspace: its system text (TRANS-21), its notes (FLUSH-4, CMD-10), exports (CMD-31).
 
 Files are looked at before each request and read again only when they changed, so that a person may edit them while
 the gateway runs. Reading happens off the event loop. A file that cannot be read counts as missing and is logged: the
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -22,13 +23,18 @@ from instar.core.context.system import FILE_LIMIT_CHARS, WORKSPACE_FILES, System
 from instar.core.model.ids import AgentId
 from instar.core.model.session import Session
 from instar.errors import InvalidRequest
+from instar.system.files import make_private_folder, sync_folder
 
-__all__ = ["WorkspaceExports", "WorkspaceTexts"]
+__all__ = ["NOTE_MAX_BYTES", "WorkspaceExports", "WorkspaceNotes", "WorkspaceTexts"]
 
 log = structlog.get_logger(__name__)
 
 _READ_MAX_BYTES = 4 * (FILE_LIMIT_CHARS + 1)
 """A character takes at most four bytes; what lies behind the limit is never told, so it is not read."""
+
+
+NOTE_MAX_BYTES = 1024 * 1024
+"""The largest note: a day of writing fills a small part of it, and an agent in a loop stops here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,24 @@ class WorkspaceTexts:
         return built
 
 
+class WorkspaceNotes:
+    """An agent's notes: files in the folder `memory` of its workspace that only grow."""
+
+    def __init__(self, *, workspace_of: Callable[[AgentId], Path]) -> None:
+        self._workspace_of = workspace_of
+
+    async def append(self, agent_id: AgentId, name: str, text: str) -> None:
+        """Put `text` behind what the note `name` holds, as a paragraph of its own; all of it or nothing.
+
+        Raises `InvalidRequest` where it cannot be written, or would lie outside.
+        """
+        try:
+            await asyncio.to_thread(_append, self._workspace_of(agent_id), name, text)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise InvalidRequest(f"The note memory/{name} cannot be written", why=why, field="path") from None
+
+
 class WorkspaceExports:
     """Files that people ask for, written into the workspace of an agent (CMD-31)."""
 
@@ -116,6 +140,34 @@ def _write_new(folder: Path, path: str, text: str) -> Path:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
         out.write(text)
     return file
+
+
+def _append(folder: Path, name: str, text: str) -> None:
+    """Grow a note. A person may edit it meanwhile, so it is never written anew; what fails half-way is taken back."""
+    notes = folder / "memory"
+    make_private_folder(notes)
+    if not notes.resolve().is_relative_to(folder.resolve()):
+        raise OSError(errno.EPERM, "it leads out of the workspace")
+    # A link in the place of a note is not followed, and a pipe is not waited for.
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(notes / name, flags, 0o600)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EPERM, "it is no ordinary file")
+        added = (f"\n{text}\n" if found.st_size else f"{text}\n").encode()
+        if found.st_size + len(added) > NOTE_MAX_BYTES:
+            raise OSError(errno.EFBIG, f"it would be larger than {NOTE_MAX_BYTES} bytes")
+        try:
+            if os.write(descriptor, added) != len(added):
+                raise OSError(errno.ENOSPC, "the disk is full")
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, found.st_size)
+            raise
+    finally:
+        os.close(descriptor)
+    sync_folder(notes)
 
 
 def _stat(path: Path) -> tuple[int, int] | None:

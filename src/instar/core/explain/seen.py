@@ -68,6 +68,8 @@ def tell_flush(facts: Facts) -> str:
         used, threshold = facts.number("totalTokens"), facts.number("threshold")
         sizes = "" if used is None or threshold is None else f" ({used} tokens, notes are due from {threshold} on)"
         return f"The agent was asked to write down what matters: a summary is near{sizes}."
+    if facts.outcome == "flushed" and facts.number("notes") == 0:
+        return "Nothing had to be written down before the conversation is summarised."
     sentence = _FLUSHES.get(facts.outcome)
     return tell_plainly(facts) if sentence is None else f"{sentence}."
 

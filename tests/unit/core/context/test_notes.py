@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from instar.core.context.notes import NOTES_LIMIT_CHARS, build_notes_text, choose_notes
+from instar.core.context.notes import NOTES_LIMIT_CHARS, build_notes_text, choose_note, choose_notes
 
 TODAY = date(2026, 3, 1)
 
@@ -34,3 +34,31 @@ def test_too_much_loses_its_start():
     assert text.startswith("# Notes of today and yesterday\n\n[earlier notes are left out]\naaa")
     assert text.endswith("the end")
     assert len(text) < NOTES_LIMIT_CHARS + 100
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("", "2026-03-01.md"),
+        ("  ", "2026-03-01.md"),
+        ("memory/2026-03-01.md", "2026-03-01.md"),
+        (" ./memory/2026-03-01-travel_plans.md ", "2026-03-01-travel_plans.md"),
+        ("2026-03-01-a.md", "2026-03-01-a.md"),
+        ("memory/2026-02-28.md", None),
+        ("memory/2026-03-01.txt", None),
+        ("MEMORY.md", None),
+        ("AGENTS.md", None),
+        ("/memory/2026-03-01.md", None),
+        ("memory/../2026-03-01.md", None),
+        ("memory/2026-03-01-../x.md", None),
+        ("memory/2026-03-01-a/b.md", None),
+        ("memory/2026-03-01-a\\b.md", None),
+        ("memory/2026-03-01-a\0.md", None),
+        ("memory/2026-03-01-a\n.md", None),
+        ("memory/2026-03-01-\u00e9.md", None),
+        (f"memory/2026-03-01-{'x' * 60}.md", f"2026-03-01-{'x' * 60}.md"),
+        (f"memory/2026-03-01-{'x' * 61}.md", None),
+    ],
+)
+def test_only_a_note_of_today_may_be_written_to(path, name):
+    assert choose_note(path, today=TODAY) == name

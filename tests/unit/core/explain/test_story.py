@@ -232,6 +232,8 @@ def test_a_compaction_says_what_became_of_it_and_why_it_was_tried(outcome, input
         ("flush", {"totalTokens": 3500}, "The agent was asked to write down what matters: a summary is near."),
         ("flush", {}, "The agent was asked to write down what matters: a summary is near."),
         ("failed", {}, "Nothing could be written down before the conversation is summarised."),
+        ("flushed", {"notes": 2}, "What matters was written down before the conversation is summarised."),
+        ("flushed", {"notes": 0}, "Nothing had to be written down before the conversation is summarised."),
         ("below-threshold", {}, "Notes before a summary: below-threshold."),
     ],
 )
