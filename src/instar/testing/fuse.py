@@ -41,12 +41,13 @@ WRITES = frozenset(
         "claim_deliveries",
         "delete_session",
         "import_transcript",
+        "recover",
         "redo_delivery",
         "settle_delivery",
     }
 )
-"""The store's verbs that commit; questions are no place to die, since nothing has changed there. `recover` is not among
-them: a gateway that dies in it has not begun, and the next one asks the same again.
+"""The store's verbs that commit; questions are no place to die, since nothing has changed there. `recover` is the first
+of each life: who dies in it has taken the place of the life before, and begun nothing.
 """
 
 

@@ -197,6 +197,7 @@ class GatewayInMemory:
 
     async def __aenter__(self) -> Self:
         """Open the store, start the gateway."""
+        self._gateway = None
         if not self._is_open:
             await self.store.open()
             self._is_open = True
@@ -234,12 +235,17 @@ class GatewayInMemory:
         await self.store.close()
         self._is_open = False
 
-    async def restart(self, *, kill: bool = False) -> None:
-        """Stop, or with `kill` drop without a word, and start again on the same rows, with a fuse that never blows."""
+    async def restart(self, *, kill: bool = False, fuse: Fuse | None = None) -> None:
+        """Stop, or with `kill` drop without a word, and start again on the same rows.
+
+        The fuse of the new life is `fuse`, or one that never blows. It may blow before the life has begun: then this
+        does not come back, and is to be cancelled before the next start.
+        """
         if kill:
             self.fuse.kill()
-            await self.gateway.drop()
-            self.fuse = Fuse()
+            if self._gateway is not None:
+                await self._gateway.drop()
+            self.fuse = fuse or Fuse()
         else:
             await self.gateway.__aexit__(None, None, None)
         await self.__aenter__()

@@ -25,7 +25,7 @@ def verbs_that_write() -> set[str]:
 
 
 def test_every_verb_of_the_port_that_commits_is_a_place_to_die():
-    assert verbs_that_write() & set(dir(Store)) - {"recover"} == WRITES
+    assert verbs_that_write() & set(dir(Store)) == WRITES
 
 
 @pytest.mark.parametrize("at", [1, 2])
