@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from instar.errors import InvalidRequest
+from instar.system.clock import SystemClock
 from instar.testing.simulate import Campaign, Limits, Setting, Story, shrink_story, tell_story
 from instar.testing.simulate.__main__ import main
 from instar.testing.simulate.campaign import run_campaign
@@ -38,6 +43,41 @@ def test_a_campaign_ends_when_its_time_is_over():
     told = []
     assert run_campaign(Campaign(workers=1), Limits(seconds=0.5), tell=told.append)
     assert "0 broke a promise" in told[-1]
+
+
+def read_state(pid):
+    """The state of a process and who started it; none where there is no such process."""
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except FileNotFoundError:
+        return None
+    return (state, int(parent)) if state not in "ZX" else None
+
+
+def find_workers(campaign):
+    """The processes of a campaign that play."""
+    pids = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    mine = [pid for pid in pids if (found := read_state(pid)) is not None and found[1] == campaign]
+    return [pid for pid in mine if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def wait_until(is_so):
+    clock = SystemClock()
+    until = clock.monotonic() + 60
+    while not is_so():
+        assert clock.monotonic() < until, "it never came to that"
+        threading.Event().wait(0.05)
+
+
+def test_workers_end_with_a_campaign_that_is_killed():
+    command = [sys.executable, "-m", "instar.testing.simulate", "--seconds", "120", "--workers", "2"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as campaign:
+        try:
+            wait_until(lambda: len(find_workers(campaign.pid)) == 2)
+            workers = find_workers(campaign.pid)
+        finally:
+            campaign.kill()
+    wait_until(lambda: not any(read_state(pid) for pid in workers))
 
 
 def test_a_file_that_keeps_something_else_is_named_and_left_alone(tmp_path):

@@ -22,10 +22,10 @@ from instar.system.clock import SystemClock
 from instar.system.files import make_private_folder, replace_file
 from instar.testing.simulate.draw import draw_story
 from instar.testing.simulate.findings import Broken
-from instar.testing.simulate.play import play_story
 from instar.testing.simulate.shrink import shrink_story
 from instar.testing.simulate.story import Story
 from instar.testing.simulate.tell import tell_broken, tell_story
+from instar.testing.simulate.workers import follow_parent, play_and_look_up
 
 __all__ = ["COMMAND", "Campaign", "Limits", "Progress", "explain_seed", "play_seeds", "run_campaign"]
 
@@ -94,7 +94,7 @@ def play_seeds(first: int, end: int) -> Bunch:
     counts: Counter[str] = Counter()
     broken: dict[int, Broken] = {}
     for seed in range(first, end):
-        played = play_story(draw_story(seed))
+        played = play_and_look_up(draw_story(seed))
         counts.update(stories=1, messages=played.messages, turns=played.turns, crashes=played.crashes)
         if played.broken:
             broken[seed] = played.broken[0]
@@ -104,17 +104,17 @@ def play_seeds(first: int, end: int) -> Bunch:
 def explain_seed(seed: int) -> str:
     """A failed seed as a person needs it: the shortest story that breaks the same promise, and how to see it again."""
     story = draw_story(seed)
-    played = play_story(story)
+    played = play_and_look_up(story)
     if not played.broken:
         return f"Seed {seed} breaks nothing."
     rule = played.broken[0].rule
 
     def breaks(shorter: Story) -> bool:
-        found = play_story(shorter).broken
+        found = play_and_look_up(shorter).broken
         return bool(found) and found[0].rule == rule
 
     short = shrink_story(story, breaks)
-    found = play_story(short).broken
+    found = play_and_look_up(short).broken
     return "\n".join(
         [
             f"Seed {seed} breaks {rule}. Made as short as it can be ({len(short.steps)} of {len(story.steps)} steps):",
@@ -144,7 +144,8 @@ class Campaign:
         running: set[Future[Bunch]] = set()
         done: dict[int, Bunch] = {}
         failed = 0
-        with ProcessPoolExecutor(self._workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(self._workers, mp_context=context, initializer=follow_parent) as pool:
             while True:
                 free = self._workers - len(running) if failed < FAILED_MAX else 0
                 running |= {pool.submit(play_seeds, *seeds) for seeds in islice(bunches, free)}
