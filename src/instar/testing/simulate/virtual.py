@@ -114,7 +114,6 @@ class VirtualClock:
     def __init__(self, loop: VirtualLoop, *, at: int = START, zone: tzinfo = UTC) -> None:
         self._loop = loop
         self._offset_ms = at
-        self._furthest_ms = at
         self._zone = zone
 
     def now(self) -> Instant:
@@ -136,11 +135,6 @@ class VirtualClock:
     def jump(self, seconds: float) -> None:
         """Set the wall clock forwards or back, as an administrator or a time server would."""
         self._offset_ms += round(seconds * 1000)
-        self._furthest_ms = max(self._furthest_ms, self._offset_ms)
-
-    def catch_up(self) -> None:
-        """Set the wall clock to the furthest it ever was: what was put off until then falls due."""
-        self._offset_ms = self._furthest_ms
 
     def set_zone(self, zone: tzinfo) -> None:
         """The host moved."""
