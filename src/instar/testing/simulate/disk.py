@@ -81,6 +81,7 @@ class _FusedEngine:
     def __init__(self, inner: Engine, fuse: Fuse) -> None:
         self._inner = inner
         self._fuse = fuse
+        self.seals = inner.seals
 
     async def open(self) -> None:
         """Open nothing: the story has opened the store."""
