@@ -7,16 +7,18 @@ so that it can be repeated. Messages do not come through here: their keys are ke
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from instar.api.shares import Shares
+from instar.core.policy.rate import ShareSettings
 from instar.ports.clock import Clock
 
-__all__ = ["KEPT_MAX", "KEPT_S", "Results"]
+__all__ = ["KEPT", "KEPT_S", "Results"]
 
 KEPT_S: Final = 300.0
-KEPT_MAX: Final = 1000
+KEPT: Final = ShareSettings(each=250, all=1000)
+"""Results of one caller, and of all: beyond these the oldest of the caller with the most go."""
 
 Key = tuple[str, str, str]
 """Who, which method, which idempotency key: nobody gets another's results."""
@@ -27,7 +29,7 @@ class Results:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._kept: OrderedDict[Key, tuple[float, asyncio.Future[object]]] = OrderedDict()
+        self._kept: Shares[Key, tuple[float, asyncio.Future[object]]] = Shares(KEPT, may_go=lambda kept: kept[1].done())
 
     async def once(self, key: Key, call: Callable[[], Awaitable[object]]) -> object:
         """The result of `call`, or of the call that came first with this key."""
@@ -38,11 +40,11 @@ class Results:
         result: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         # Retrieved here, so that a failure nobody else waits for is not reported as lost.
         result.add_done_callback(lambda done: None if done.cancelled() else done.exception())
-        self._kept[key] = (self._clock.monotonic(), result)
+        self._kept.put(key[0], key, (self._clock.monotonic(), result))
         try:
             value = await call()
         except BaseException as error:
-            self._kept.pop(key, None)
+            self._kept.pop(key)
             if isinstance(error, Exception):
                 result.set_exception(error)
             else:
@@ -53,8 +55,5 @@ class Results:
 
     def _forget_old(self) -> None:
         oldest_kept = self._clock.monotonic() - KEPT_S
-        while self._kept:
-            key, (at, result) = next(iter(self._kept.items()))
-            if at > oldest_kept and (len(self._kept) < KEPT_MAX or not result.done()):
-                return
-            del self._kept[key]
+        while (oldest := self._kept.oldest()) is not None and oldest[1][0] <= oldest_kept:
+            self._kept.pop(oldest[0])

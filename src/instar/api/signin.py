@@ -9,7 +9,6 @@ that whenever its secret changes.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -17,8 +16,10 @@ from weakref import WeakSet
 
 from instar.api.auth import Authority
 from instar.api.connection import Connection
+from instar.api.shares import Shares
 from instar.core.model.caller import Caller
 from instar.core.model.ids import Instant
+from instar.core.policy.rate import ShareSettings
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
 
@@ -27,9 +28,9 @@ __all__ = ["COOKIE_TTL_MS", "LINK_TTL_MS", "SignIn", "SignIns"]
 LINK_TTL_MS: Final = 60_000
 COOKIE_TTL_MS: Final = 12 * 3_600_000
 
-LINKS_MAX: Final = 32
-SIGN_INS_MAX: Final = 256
-"""Beyond these the oldest go."""
+LINKS: Final = ShareSettings(each=8, all=32)
+SIGN_INS: Final = ShareSettings(each=32, all=256)
+"""Of one token or the gateway's own secret, and of all: beyond these the oldest of whoever has most go."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -52,8 +53,8 @@ class SignIns:
         self._clock = clock
         self._ids = ids
         self._is_revoked = is_revoked
-        self._links: OrderedDict[bytes, SignIn] = OrderedDict()
-        self._cookies: OrderedDict[bytes, SignIn] = OrderedDict()
+        self._links: Shares[bytes, SignIn] = Shares(LINKS)
+        self._cookies: Shares[bytes, SignIn] = Shares(SIGN_INS)
 
     def offer(self, caller: Caller) -> str:
         """The code of a link that lets one browser in with what `caller` may."""
@@ -64,12 +65,12 @@ class SignIns:
             token_id=caller.token_id,
             expires_at=caller.expires_at,
         )
-        _put(self._links, code, self._build(authority, LINK_TTL_MS), most=LINKS_MAX)
+        _put(self._links, code, self._build(authority, LINK_TTL_MS))
         return code
 
     def redeem(self, code: str) -> str | None:
         """The cookie that a code is exchanged for; None for one that is unknown, used or too old."""
-        link = self._links.pop(_digest(code), None)
+        link = self._links.pop(_digest(code))
         if link is None or not self._is_good(link):
             return None
         cookie = self._ids.token()
@@ -77,7 +78,7 @@ class SignIns:
         if link.authority.expires_at is not None:
             signed_in.ends_at = min(signed_in.ends_at, link.authority.expires_at)
         signed_in.authority = replace(link.authority, expires_at=signed_in.ends_at)
-        _put(self._cookies, cookie, signed_in, most=SIGN_INS_MAX)
+        _put(self._cookies, cookie, signed_in)
         return cookie
 
     def find(self, cookie: str | None) -> SignIn | None:
@@ -88,12 +89,12 @@ class SignIns:
         found = self._cookies.get(digest)
         if found is None or self._is_good(found):
             return found
-        del self._cookies[digest]
+        self._cookies.pop(digest)
         return None
 
     def end(self, cookie: str | None) -> None:
         """Sign a browser out and close its sockets; does nothing for one that is not signed in."""
-        found = self._cookies.pop(_digest(cookie or ""), None)
+        found = self._cookies.pop(_digest(cookie or ""))
         for connection in tuple(found.connections) if found is not None else ():
             connection.dismiss("signed out")
 
@@ -111,10 +112,9 @@ class SignIns:
         return is_in_time and (token_id is None or not self._is_revoked(token_id))
 
 
-def _put(kept: OrderedDict[bytes, SignIn], secret: str, one: SignIn, *, most: int) -> None:
-    kept[_digest(secret)] = one
-    while len(kept) > most:
-        kept.popitem(last=False)
+def _put(kept: Shares[bytes, SignIn], secret: str, one: SignIn) -> None:
+    authority = one.authority
+    kept.put(f"{authority.token_id or 'secret'} {authority.principal or ''}", _digest(secret), one)
 
 
 def _digest(secret: str) -> bytes:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from instar.api.idempotency import KEPT_MAX, KEPT_S, Results
+from instar.api.idempotency import KEPT, KEPT_S, Results
 from instar.errors import Unavailable
 from instar.testing.clock import ManualClock
 
@@ -78,12 +78,48 @@ def test_results_are_forgotten_after_five_minutes():
     asyncio.run(story())
 
 
-def test_at_most_so_many_results_are_kept():
+def test_a_caller_has_so_many_results_and_no_others_room():
     async def story():
         results, counter = Results(ManualClock()), Counter()
-        for number in range(KEPT_MAX + 1):
+        assert await results.once(("b", "m", "0"), counter) == 1
+        for number in range(KEPT.all + KEPT.each):
             await results.once(("a", "m", str(number)), counter)
-        assert await results.once(("a", "m", "0"), counter) == KEPT_MAX + 2
-        assert await results.once(("a", "m", str(KEPT_MAX)), counter) == KEPT_MAX + 1
+        count = KEPT.all + KEPT.each + 1
+        assert await results.once(("b", "m", "0"), counter) == 1, "nobody else pushes it out"
+        assert await results.once(("a", "m", "0"), counter) == count + 1, "its own later ones do"
+        assert await results.once(("a", "m", str(count - 2)), counter) == count
+
+    asyncio.run(story())
+
+
+def test_callers_together_have_so_many_and_whoever_has_most_gives_way():
+    async def story():
+        results, counter = Results(ManualClock()), Counter()
+        await results.once(("one", "m", "0"), counter)
+        for caller in range(KEPT.all // KEPT.each + 1):
+            for number in range(KEPT.each):
+                await results.once((f"c{caller}", "m", str(number)), counter)
+        before = await results.once(("one", "m", "0"), counter)
+        assert before == 1
+
+    asyncio.run(story())
+
+
+def test_what_is_at_work_is_not_let_go_of():
+    async def story():
+        results, counter, gate = Results(ManualClock()), Counter(), asyncio.Event()
+
+        async def slow():
+            await gate.wait()
+            return "slow"
+
+        first = asyncio.ensure_future(results.once(("a", "m", "slow"), slow))
+        await asyncio.sleep(0)
+        for number in range(KEPT.each + 1):
+            await results.once(("a", "m", str(number)), counter)
+        again = asyncio.ensure_future(results.once(("a", "m", "slow"), counter))
+        await asyncio.sleep(0)
+        gate.set()
+        assert (await first, await again) == ("slow", "slow")
 
     asyncio.run(story())

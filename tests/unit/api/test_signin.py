@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instar.api.signin import COOKIE_TTL_MS, LINK_TTL_MS, LINKS_MAX, SIGN_INS_MAX, SignIns
+from instar.api.signin import COOKIE_TTL_MS, LINK_TTL_MS, LINKS, SIGN_INS, SignIns
 from instar.core.model.caller import Caller
 from instar.core.model.ids import Instant
 from instar.testing.clock import ManualClock
@@ -71,13 +71,18 @@ def test_a_cookie_ends_with_the_token_that_asked_for_it() -> None:
     assert signins.redeem(unused) is None
 
 
-def test_the_oldest_go_when_there_are_too_many() -> None:
+def test_of_one_caller_the_oldest_go_and_others_keep_theirs() -> None:
     signins = build(ManualClock())
-    codes = [signins.offer(OWNER) for _ in range(LINKS_MAX + 1)]
+    ann = Caller(principal="ann", token_id="t1")
+    link, cookie = signins.offer(ann), signins.redeem(signins.offer(ann))
+    codes = [signins.offer(OWNER) for _ in range(LINKS.each + 1)]
     assert signins.redeem(codes[0]) is None
-    cookies = [signins.redeem(signins.offer(OWNER)) for _ in range(SIGN_INS_MAX + 1)]
+    assert signins.redeem(codes[1]) is not None
+    cookies = [signins.redeem(signins.offer(OWNER)) for _ in range(SIGN_INS.each + 1)]
     assert signins.find(cookies[0]) is None
-    assert signins.find(cookies[1]) is not None
+    assert signins.find(cookies[-1]) is not None
+    assert signins.find(cookie) is not None
+    assert signins.redeem(link) is not None
 
 
 def test_signing_out_somebody_unknown_does_nothing() -> None:

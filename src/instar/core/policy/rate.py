@@ -6,6 +6,9 @@ Two decisions over values. A *bucket* bounds what is allowed but costs something
 time forgets them, and so does one success. What is tried during a wait is refused unseen and counts for nothing, so
 that a forgotten program that repeats a bad secret cannot lengthen the wait of the person beside it for ever.
 
+*Shares* bound what is kept for callers: each may hold so much, and where all together hold too much, whoever holds most
+lets go, so that nobody is pushed out by somebody else's greed.
+
 What does not belong here: keeping a bucket for each address or token (`instar.system.limiter`). Times are seconds of a
 monotonic clock.
 """
@@ -13,6 +16,7 @@ monotonic clock.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 __all__ = [
@@ -20,8 +24,10 @@ __all__ = [
     "Bucket",
     "Failures",
     "RateSettings",
+    "ShareSettings",
     "Take",
     "apply_failure",
+    "decide_leaver",
     "decide_take",
     "decide_wait",
 ]
@@ -98,3 +104,24 @@ def apply_failure(failures: Failures | None, settings: BackoffSettings, *, now_s
     if failures is None or now_s - failures.at_s > settings.forget_after_s:
         return Failures(count=1, at_s=now_s)
     return Failures(count=failures.count + 1, at_s=now_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareSettings:
+    """How much one holder may hold, and all of them together; both at least 1."""
+
+    each: int
+    all: int
+
+
+def decide_leaver(held: Mapping[str, int], *, newest: str, settings: ShareSettings) -> str | None:
+    """Whose oldest entry goes, now that `newest` holds one more; None where there is room.
+
+    Of several who hold most it is the one who came last to ask: `newest`, if it is among them, else the first by name.
+    """
+    if held[newest] > settings.each:
+        return newest
+    if sum(held.values()) <= settings.all:
+        return None
+    most = max(held.values())
+    return newest if held[newest] == most else min(name for name, count in held.items() if count == most)

@@ -11,7 +11,9 @@ from instar.core.policy.rate import (
     Bucket,
     Failures,
     RateSettings,
+    ShareSettings,
     apply_failure,
+    decide_leaver,
     decide_take,
     decide_wait,
 )
@@ -86,3 +88,18 @@ def test_a_quiet_time_forgets() -> None:
 
 def test_very_many_failures_overflow_nothing() -> None:
     assert decide_wait(Failures(count=10**9, at_s=0), BACKOFF, now_s=0) == 5000
+
+
+@pytest.mark.parametrize(
+    ("held", "leaver"),
+    [
+        ({"a": 1}, None),
+        ({"a": 4}, "a"),
+        ({"a": 3, "b": 3}, None),
+        ({"a": 2, "b": 3, "c": 2}, "b"),
+        ({"a": 3, "b": 3, "c": 1}, "a"),
+        ({"a": 2, "c": 3, "b": 3}, "b"),
+    ],
+)
+def test_whoever_holds_most_lets_go(held, leaver):
+    assert decide_leaver(held, newest="a", settings=ShareSettings(each=3, all=6)) == leaver
