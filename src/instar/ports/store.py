@@ -272,6 +272,10 @@ class Store(Protocol):
         """Everybody whom the owner approved, and every code that is kept (LEAK-2)."""
         ...
 
+    async def find_erased_at(self, ids: Sequence[str]) -> Instant | None:
+        """When the last of some ids of people, keys or session ids was erased; None if none was (LEAK-11)."""
+        ...
+
     async def load_deliveries(
         self, *, session_key: SessionKey | None = None, state: DeliveryState | None = None, limit: int = 100
     ) -> tuple[DeliveryRow, ...]:

@@ -42,6 +42,7 @@ from instar.errors import StoreError
 from instar.stores import change, decisions, inbox, outbox, recover, runs, search, sessions, transcripts, usage
 from instar.stores import pairing as pairing_rows
 from instar.stores.devices import DeviceRows
+from instar.stores.erased import find_erased_at
 from instar.stores.owners import OwnerRows
 from instar.stores.search_index import SearchIndex
 from instar.stores.staging import WHOLE_ENTRIES, drop_leftovers, import_in_pieces
@@ -287,6 +288,10 @@ class SessionStore:
     async def load_pairings(self) -> Pairings:
         """Approvals, and codes that are kept."""
         return await self._engine.read(pairing_rows.load_pairings)
+
+    async def find_erased_at(self, ids: Sequence[str]) -> Instant | None:
+        """When the last of some ids was erased, None if none was."""
+        return await self._engine.read(lambda tx: find_erased_at(tx, ids))
 
     async def load_deliveries(
         self, *, session_key: SessionKey | None = None, state: DeliveryState | None = None, limit: int = 100

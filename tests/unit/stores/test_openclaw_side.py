@@ -9,6 +9,8 @@ import pytest
 
 from instar.config.config import parse_config
 from instar.config.load import list_problems
+from instar.core.policy.erased import hash_id
+from instar.stores.erased import Erased, keep_away
 from instar.stores.openclaw.carry import import_state
 from instar.stores.openclaw.side import PROPOSED_NAME
 from instar.stores.openclaw.translate import translate_config
@@ -233,6 +235,21 @@ def test_an_approved_person_is_answered_without_a_code(old: OpenClawState, state
             return [one.status for one in told]
 
     assert asyncio.run(story()) == ["accepted", "refused"]
+
+
+def test_who_was_erased_is_not_let_in_again_and_the_report_says_so(old: OpenClawState, state: Path):
+    async def forget():
+        async with file_store(state / "instar.db")() as store:
+            gone = [Erased(hash=hash_id("telegram:42", salt="s"), salt="s", at=1)]
+            await store.engine.write(lambda tx: keep_away(tx, gone))
+
+    asyncio.run(forget())
+    old.file("credentials/telegram-allowFrom.json", '{"allowFrom": ["42", "43"]}')
+    for dry in (True, False):
+        report = bring(old, state, config={"channels": {"telegram": BRIDGE}}, dry=dry)
+        (refused,) = [detail for status, _, detail in of(report, "pairing") if status == "refused"]
+        assert "42 was erased here" in refused
+    assert approved_in(state) == {("telegram", "default", "43")}
 
 
 def test_two_people_who_would_share_one_conversation_are_told_of(old: OpenClawState, state: Path):

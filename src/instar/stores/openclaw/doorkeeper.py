@@ -33,7 +33,9 @@ _WHO: Final = "import"
 async def carry_approvals(
     found: FoundState, store: Store | None, config: Config, *, now: Instant, is_dry_run: bool
 ) -> list[ImportItem]:
-    """Approve whom the lists name; who was approved before stays as they are. Raises `StoreError`."""
+    """Approve whom the lists name; who was approved before stays as they are, and who was erased stays out (LEAK-11).
+    Raises `StoreError`.
+    """
     items: list[ImportItem] = []
     known = Pairings() if store is None else await store.load_pairings()
     done = {one.peer for one in known.approved}
@@ -49,6 +51,14 @@ async def carry_approvals(
             if pairing is None:
                 what = f"{name!r} is nobody; set dmPolicy to 'open' if everybody may write"
                 items.append(ImportItem(kind="pairing", status="noted", source=source, detail=what))
+                continue
+            erased_name = f"{pairing.peer.channel}:{pairing.peer.peer_id}"
+            if store is not None and await store.find_erased_at([erased_name]) is not None:
+                what = (
+                    f"{pairing.peer.peer_id} was erased here, and is not let in again by an old list; "
+                    "when they write, `instar pairing approve` lets them in"
+                )
+                items.append(ImportItem(kind="pairing", status="refused", source=source, detail=what))
                 continue
             is_new = pairing.peer not in done
             done.add(pairing.peer)
