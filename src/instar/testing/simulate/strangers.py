@@ -24,6 +24,9 @@ Guest = tuple[str, str, str]
 HOUR_MS: Final = 3_600_000
 """How long a code opens."""
 
+MINUTE_MS: Final = 60_000
+"""How far a clock is moved in passing: what lies further ahead was told before it was set back."""
+
 WAITING_MAX: Final = 3
 """So many codes of a channel may wait at once."""
 
@@ -101,7 +104,8 @@ class Strangers:
             self._findings.report("LEAK-2", f"{len(waiting)} codes of {guest[0]} wait at once")
 
     def _is_alive(self, code: PairingCode) -> bool:
-        return code.created_at + HOUR_MS > self._clock.now()
+        """Whether the hour of a code goes on; one that was told before the clock was set back is over."""
+        return -MINUTE_MS <= self._clock.now() - code.created_at < HOUR_MS
 
 
 def guest_of(inbound: Inbound) -> Guest:
