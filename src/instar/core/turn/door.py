@@ -24,6 +24,8 @@ from instar.core.policy.access import (
     find_pairing_peer,
 )
 from instar.core.policy.activation import ActivationFacts, ActivationSettings, decide_activation, is_addressed
+from instar.core.policy.command_kinds import Command, Inline
+from instar.core.policy.command_rights import CommandDecision, decide_command
 from instar.core.policy.commands import CommandContext, parse_command
 from instar.core.policy.ownership import is_begun_by_another
 from instar.core.policy.send import ALLOW_ALL, SendFacts, SendPolicy, decide_send
@@ -31,6 +33,7 @@ from instar.core.routing.identity import NO_LINKS, Links
 from instar.core.routing.key import DEFAULT_MAIN_KEY, parse_key
 from instar.core.routing.principal import resolve_place_owner
 from instar.core.routing.route import RoutingSettings, route
+from instar.core.turn.inline import asks_for_status
 from instar.core.turn.offer import plan_offer
 
 __all__ = ["Address", "DoorSettings", "decide_acceptance", "find_door_peer", "resolve_address"]
@@ -123,7 +126,8 @@ def decide_acceptance(
     """
     if address.is_named:
         return _accept_named(facts, submission, address, settings)
-    activation_facts = _activation_facts(submission, address, settings)
+    command = parse_command(submission.inbound.text, settings.commands)
+    activation_facts = _activation_facts(submission, address, is_command=_is_command(command))
     is_called = is_addressed(activation_facts, settings.activation.mention_patterns) is not None
     access_facts = _access_facts(submission, is_addressed=is_called)
     access = decide_access(settings.access, access_facts, now=facts.now, pairing=facts.pairing)
@@ -144,7 +148,8 @@ def decide_acceptance(
     activation_facts = replace(activation_facts, may_command=access.authorised_for_commands)
     override = facts.session.overrides.group_activation if facts.session else None
     activation = decide_activation(settings.activation, activation_facts, override=override)
-    return Acceptance(
+    swallowed = None if activation.wakes else _swallow(command, access, submission)
+    acceptance = Acceptance(
         status="accepted" if activation.wakes else "observed",
         session_key=address.session_key,
         agent_id=address.agent_id,
@@ -154,6 +159,39 @@ def decide_acceptance(
         member=address.member,
         decisions=(*decisions, activation.as_decision(activation_facts)),
     )
+    if swallowed is None:
+        return acceptance
+    return replace(
+        acceptance,
+        status="refused",
+        reason="not_authorised",
+        decisions=(*decisions, swallowed.as_decision()),
+    )
+
+
+def _swallow(command: Command | None, access: Access, submission: Submission) -> CommandDecision | None:
+    """The refusal of a command whose sender may give none (CMD-33): it is no talk that the group's context should keep.
+
+    None for anything else; what wakes the agent is decided in its lane.
+    """
+    if command is None:
+        return None
+    decided = decide_command(
+        command,
+        is_authorised=access.authorised_for_commands,
+        is_owner=access.is_owner,
+        is_group=submission.inbound.chat.type != "direct",
+    )
+    return decided if decided.outcome == "swallow" else None
+
+
+def _is_command(command: Command | None) -> bool:
+    """Whether a message is a command (ACT-6): directives in the midst of its text are not, but for one that asks for an
+    answer of its own (STATUS-15).
+    """
+    if isinstance(command, Inline):
+        return command.at_start or asks_for_status(command)
+    return command is not None
 
 
 def _refuse_entry(submission: Submission, address: Address, draw_id: Callable[[], DeliveryId] | None) -> Acceptance:
@@ -187,10 +225,12 @@ def _offer_code(
 def _accept_named(facts: AcceptFacts, submission: Submission, address: Address, settings: DoorSettings) -> Acceptance:
     """A message from a source that names the session: refused only where the session may not send (SEND-11).
 
-    Commands always pass, so that `/send on` can be given and confirmed (SEND-12).
+    Commands always pass, so that `/send on` can be given and confirmed (SEND-12); text with directives in it asks for a
+    turn like any other.
     """
     verdict = decide_send(settings.send_policy, _send_facts(facts, address, settings))
-    is_command = parse_command(submission.inbound.text, settings.commands) is not None
+    command = parse_command(submission.inbound.text, settings.commands)
+    is_command = command is not None and not (isinstance(command, Inline) and command.text)
     is_allowed = verdict.allowed or submission.options.system or (is_command and submission.may_command)
     return Acceptance(
         status="accepted" if is_allowed else "refused",
@@ -226,7 +266,7 @@ def _access_facts(submission: Submission, *, is_addressed: bool) -> AccessFacts:
     )
 
 
-def _activation_facts(submission: Submission, address: Address, settings: DoorSettings) -> ActivationFacts:
+def _activation_facts(submission: Submission, address: Address, *, is_command: bool) -> ActivationFacts:
     inbound = submission.inbound
     return ActivationFacts(
         chat_type=inbound.chat.type,
@@ -235,5 +275,5 @@ def _activation_facts(submission: Submission, address: Address, settings: DoorSe
         mentioned=inbound.mentioned,
         mentions_others=inbound.mentions_others,
         reply_to_agent=inbound.reply_to_agent,
-        is_command=parse_command(inbound.text, settings.commands) is not None,
+        is_command=is_command,
     )

@@ -75,9 +75,27 @@ def test_the_sessions_own_activation_wins() -> None:
 def test_a_command_of_an_authorised_sender_wakes_the_agent_in_a_group() -> None:
     listed = build_allow_list(["42"], channel="telegram", known_channels=frozenset({"telegram"}))
     group = build_item("/status", chat_type="group", chat_id="g1").submission
-    assert accept(group).status == "observed"
     known = accept(group, settings(group_policy="open", group_allow_from=listed))
     assert (known.status, known.authorised) == ("accepted", True)
+
+
+def test_a_command_of_somebody_who_may_give_none_is_swallowed_and_no_context_of_the_group() -> None:
+    stranger = accept(build_item("/status", chat_type="group", chat_id="g1").submission)
+    assert (stranger.status, stranger.reason, stranger.hint) == ("refused", "not_authorised", "")
+    assert [(one.kind, one.rule) for one in stranger.decisions][-1] == ("command", "CMD-33")
+    for text in ("/new", "stop", "hello /think high", "/foo"):
+        assert accept(build_item(text, chat_type="group", chat_id="g1").submission).status == "observed", text
+
+
+def test_directives_in_the_midst_of_talk_do_not_wake_the_agent() -> None:
+    listed = build_allow_list(["42"], channel="telegram", known_channels=frozenset({"telegram"}))
+    door = settings(group_policy="open", group_allow_from=listed)
+    for text, status in (
+        ("I would /think high about it", "observed"),
+        ("/think high what is it?", "accepted"),
+        ("and now /status please", "accepted"),
+    ):
+        assert accept(build_item(text, chat_type="group", chat_id="g1").submission, door).status == status, text
 
 
 def test_a_source_that_names_the_session_is_not_asked_for_its_sender() -> None:
@@ -104,6 +122,8 @@ def test_a_command_passes_a_denied_session_so_that_it_can_be_allowed_again() -> 
     denied = replace(OPEN, send_policy=DENY)
     assert accept(named("/send on", may_command=True), denied).status == "accepted"
     assert accept(named("/send on"), denied).status == "refused"
+    assert accept(named("/think high /verbose on", may_command=True), denied).status == "accepted"
+    assert accept(named("/think high what is it?", may_command=True), denied).status == "refused"
 
 
 def test_the_gateways_own_messages_pass_a_denied_session() -> None:
