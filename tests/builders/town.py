@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from instar.api.server import ApiServer
-from instar.api.settings import ApiSettings, AuthSettings
+from instar.api.settings import ApiSettings, AuthSettings, Limits
 from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
 from instar.testing.gateway import GatewayInMemory
@@ -70,10 +70,10 @@ class Town:
 
 
 @asynccontextmanager
-async def open_town(config: dict[str, Any] | None = None) -> AsyncIterator[Town]:
+async def open_town(config: dict[str, Any] | None = None, *, limits: Limits | None = None) -> AsyncIterator[Town]:
     """The town, with nobody in it yet."""
     clock, ids = SystemClock(), SystemIds()
-    settings = ApiSettings(port=0, auth=AuthSettings(token=TOKEN))
+    settings = ApiSettings(port=0, auth=AuthSettings(token=TOKEN), limits=limits or Limits())
     async with (
         GatewayInMemory(config or PEOPLE, clock=clock, ids=ids) as world,
         ApiServer(settings, world.gateway, clock=clock, ids=ids) as server,

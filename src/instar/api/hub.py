@@ -65,6 +65,12 @@ class Hub:
         """How many clients are connected."""
         return len(self._connections)
 
+    def count_of(self, caller: Caller) -> int:
+        """How many clients are connected with the same token; 0 for the gateway's own secret, which is the owner's."""
+        if caller.token_id is None:
+            return 0
+        return sum(one.caller.token_id == caller.token_id for one in self._connections)
+
     def add(self, connection: Connection) -> None:
         """Tell this client from now on."""
         self._connections.add(connection)

@@ -48,8 +48,12 @@ class Limits:
     requests_in_flight: int = 512
     """Of one connection; one more is refused, so that a client cannot fill the memory with waiting calls."""
     connections: int = 1024
+    connections_each: int = 256
+    """Of one token that is not the gateway's own secret: no caller uses up what is kept for all."""
     greetings: int = 128
     """Sockets that have not connected yet: strangers must not use up what is kept for clients."""
+    greetings_each: int = 32
+    """Of one address that is not this machine's own."""
     sends_per_minute: float = 600.0
     sends_burst: int = 120
     """Of one token that is not the gateway's own secret: what puts words before an agent may cost money."""

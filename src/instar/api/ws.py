@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from instar.api.attempts import Attempts
+from instar.api.auth import is_loopback
 from instar.api.call import Services
 from instar.api.connection import Connection
 from instar.api.device_gate import DeviceGate, find_origin
@@ -73,6 +76,8 @@ class SocketDoor:
     dispatcher: Dispatcher
     hub: Hub
     attempts: Attempts
+    greeting: Counter[str] = field(default_factory=Counter)
+    """How many sockets of each address have not connected yet."""
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket until it closes."""
@@ -82,12 +87,9 @@ class SocketDoor:
             log.info("socket_refused", reason=refusal)
             await _leave(websocket, POLICY_VIOLATION, refusal)
             return
-        self.hub.greetings += 1
         nonce = self.services.ids.token()
-        try:
+        with self._counted(_address_of(websocket)):
             request = await self._greet(websocket, nonce)
-        finally:
-            self.hub.greetings -= 1
         if request is None:
             return
         wait_ms = self.attempts.failures.wait_ms(_address_of(websocket))
@@ -107,7 +109,24 @@ class SocketDoor:
             log.info("connect_refused", reason=decided.close_reason)
             await self._close(websocket, request.id, decided.error, code=decided.close_code, why=decided.close_reason)
             return
+        if self.hub.count_of(decided.caller) >= self.settings.limits.connections_each:
+            why = "too many connections with this token"
+            await self._close(websocket, request.id, _FULL, code=POLICY_VIOLATION, why=why)
+            return
         await self._serve_client(websocket, request, decided, signin)
+
+    @contextmanager
+    def _counted(self, address: str) -> Iterator[None]:
+        """Count a socket that has not connected yet, among all and for its address."""
+        self.hub.greetings += 1
+        self.greeting[address] += 1
+        try:
+            yield
+        finally:
+            self.hub.greetings -= 1
+            self.greeting[address] -= 1
+            if not self.greeting[address]:
+                del self.greeting[address]
 
     def _find_signin(self, websocket: WebSocket) -> SignIn | None:
         """The signed-in browser whose own page opens the socket; a cookie that another site's page sends is none."""
@@ -141,6 +160,9 @@ class SocketDoor:
         limits = self.settings.limits
         if len(self.hub) >= limits.connections or self.hub.greetings >= limits.greetings:
             return "too many connections"
+        address = _address_of(websocket)
+        if self.greeting[address] >= limits.greetings_each and not is_loopback(address):
+            return "too many connections from this address"
         return None
 
     # --- before connect -----------------------------------------------------------------------------------------------
@@ -317,6 +339,11 @@ class SocketDoor:
 
 _TOO_MANY: Final = ErrorShape(
     code="UNAVAILABLE", message="too many requests in flight on this connection", retryable=True, retry_after_ms=1000
+)
+
+
+_FULL: Final = ErrorShape(
+    code="UNAVAILABLE", message="too many connections are open with this token", retryable=True, retry_after_ms=5000
 )
 
 
