@@ -1,9 +1,11 @@
-"""Old transcript files become version 3, line by line (TRANS-14, COMPAT-6).
+"""Transcript files of other versions become version 3, line by line (TRANS-14, COMPAT-6).
 
 * Version 1 is a flat list: no `id`, no `parentId`; a compaction names what it kept by the place in the file
   (`firstKeptEntryIndex`, counted over all lines, the header being 0).
 * Version 2 has the tree, but calls plug-in messages `hookMessage`.
 * Version 3 is today's.
+* Version 4 is that of later OpenClaw builds: the lines of version 3, a session that starts over within its file
+  (`reset`), and a leaf that was moved without anything being written there (`leaf`).
 
 Each step is a pure function over the file's objects in order; the objects given are never changed. Steps leave lines
 that are current already as they are, so that upgrading twice changes nothing. Ids for version 1 are derived from the
@@ -15,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from instar.core.model.entry import TRANSCRIPT_VERSION
 from instar.core.model.ids import EntryId
@@ -23,6 +26,7 @@ from instar.errors import TranscriptError
 
 __all__ = [
     "Upgraded",
+    "bring_v4_to_v3",
     "derive_entry_id",
     "detect_version",
     "upgrade_lines",
@@ -31,6 +35,10 @@ __all__ = [
 ]
 
 _Line = Mapping[str, object]
+
+_NEWEST_READ: Final = 4
+_LEAF_TYPE: Final = "openclaw:leaf"
+_RESET_DETAIL: Final = "openclawReset"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +55,10 @@ def upgrade_lines(lines: Sequence[_Line]) -> Upgraded:
     Raises `TranscriptError` for a file of a later version: guessing at it could lose what it says.
     """
     version = detect_version(lines)
-    if version > TRANSCRIPT_VERSION:
+    if version > _NEWEST_READ:
         raise TranscriptError(
             f"This transcript has version {version}",
-            why=f"this build reads versions 1 to {TRANSCRIPT_VERSION}",
+            why=f"this build reads versions 1 to {_NEWEST_READ}",
             fix="Upgrade Instar, or export the session from the program that wrote it in an older format.",
         )
     upgraded = tuple(lines)
@@ -58,6 +66,8 @@ def upgrade_lines(lines: Sequence[_Line]) -> Upgraded:
         upgraded = upgrade_v1_to_v2(upgraded)
     if version < 3:
         upgraded = upgrade_v2_to_v3(upgraded)
+    if version > TRANSCRIPT_VERSION:
+        upgraded = bring_v4_to_v3(upgraded)
     return Upgraded(lines=upgraded, from_version=version)
 
 
@@ -143,3 +153,39 @@ def _with_custom_role(line: _Line) -> _Line:
     if line.get("type") == "message" and isinstance(message, dict) and message.get("role") == "hookMessage":
         return {**line, "message": {**message, "role": "custom"}}
     return line
+
+
+def bring_v4_to_v3(lines: Sequence[_Line]) -> tuple[_Line, ...]:
+    """Say in the words of version 3 what later builds say, so that the same lines are in force.
+
+    A reset within the file becomes a compaction that keeps nothing from before it, or what the reset kept: all is there
+    to read, and a model sees what came afterwards. A moved leaf becomes a line that no model sees, at the place the
+    leaf was moved to.
+    """
+    return tuple(_in_words_of_v3(line) for line in lines)
+
+
+def _in_words_of_v3(line: _Line) -> _Line:
+    match line.get("type"):
+        case "session":
+            return _with_version(line, TRANSCRIPT_VERSION)
+        case "reset":
+            reason = str(line.get("reason", "reset"))
+            return {
+                "type": "compaction",
+                **_without(line, "type", "reason", "firstKeptEntryId"),
+                "summary": f"The conversation was started over here ({reason}).",
+                "firstKeptEntryId": line.get("firstKeptEntryId", line.get("id")),
+                "tokensBefore": 0,
+                "details": {_RESET_DETAIL: reason},
+            }
+        case "leaf":
+            return {
+                "type": "custom",
+                **_without(line, "type", "parentId", "targetId"),
+                "parentId": line.get("targetId"),
+                "customType": _LEAF_TYPE,
+                "data": {"from": line.get("parentId")},
+            }
+        case _:
+            return line

@@ -1,4 +1,4 @@
-"""Files of versions 1 and 2 become version 3 without losing a line."""
+"""Files of versions 1, 2 and 4 become version 3 without losing a line."""
 
 import copy
 import re
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from instar.core.transcript.codec import format_entry, format_header
 from instar.core.transcript.upgrade import (
+    bring_v4_to_v3,
     derive_entry_id,
     detect_version,
     upgrade_lines,
@@ -150,11 +151,46 @@ def test_version_is_what_the_header_says_or_what_the_lines_look_like(lines, vers
 
 
 def test_later_version_is_refused_with_both_numbers():
-    with pytest.raises(TranscriptError, match=r"version 4: this build reads versions 1 to 3"):
-        upgrade_lines([{**HEADER, "version": 4}])
+    with pytest.raises(TranscriptError, match=r"version 5: this build reads versions 1 to 4"):
+        upgrade_lines([{**HEADER, "version": 5}])
 
 
 def test_file_without_header_is_upgraded_by_its_lines():
     lines = upgrade_lines([said("a"), said("b")]).lines
 
     assert lines[1]["parentId"] == lines[0]["id"]
+
+
+def reset(**fields):
+    return {"type": "reset", "id": "r", "parentId": "b", "timestamp": "T", "reason": "daily", **fields}
+
+
+def test_a_reset_within_a_file_of_version_4_hides_what_was_before_from_the_model():
+    file = [{**HEADER, "version": 4}, {**said("x"), "id": "a", "parentId": None}, reset(), {**said("y"), "id": "c"}]
+    upgraded = upgrade_lines(file)
+    assert upgraded.from_version == 4
+    assert upgraded.lines[0]["version"] == 3
+    assert upgraded.lines[1:2] + upgraded.lines[3:] == (file[1], file[3])
+    assert upgraded.lines[2] == {
+        "type": "compaction",
+        "id": "r",
+        "parentId": "b",
+        "timestamp": "T",
+        "summary": "The conversation was started over here (daily).",
+        "firstKeptEntryId": "r",
+        "tokensBefore": 0,
+        "details": {"openclawReset": "daily"},
+    }
+
+
+def test_what_a_reset_of_version_4_kept_is_kept():
+    lines = upgrade_lines([{**HEADER, "version": 4}, reset(firstKeptEntryId="b")]).lines
+    assert lines[1]["firstKeptEntryId"] == "b"
+
+
+def test_a_moved_leaf_of_version_4_is_the_place_it_was_moved_to():
+    leaf = {"type": "leaf", "id": "l", "parentId": "z", "targetId": "a", "timestamp": "T"}
+    lines = upgrade_lines([{**HEADER, "version": 4}, leaf]).lines
+    expected = {"type": "custom", "id": "l", "parentId": "a", "customType": "openclaw:leaf", "data": {"from": "z"}}
+    assert lines[1] == {**expected, "timestamp": "T"}
+    assert bring_v4_to_v3(lines) == lines
