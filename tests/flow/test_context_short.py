@@ -145,10 +145,12 @@ async def test_nothing_to_compact_and_a_failed_summary_change_nothing():
     async with build_world(script) as world:
         await say(world, "one", "/compact")
         assert sent_texts(world)[-1].startswith("Nothing to compact")
+        assert "of 8.2k tokens (" in sent_texts(world)[-1]
         await say(world, *[LONG] * 12)
         lines = await read_lines(world)
         await say(world, "/compact")
         assert sent_texts(world)[-1].startswith("The compaction failed")
+        assert "of 8.2k tokens (" in sent_texts(world)[-1]
         assert await read_lines(world) == lines
 
 

@@ -228,7 +228,9 @@ async def test_a_summary_that_cannot_be_made_is_not_asked_for_after_every_turn()
         # A person may ask at any time.
         await say(world, "/compact")
         assert await attempts() == 4
-        assert sent_texts(world)[-1] == "The compaction failed: The model gave no summary that could be used."
+        assert sent_texts(world)[-1].startswith(
+            "The compaction failed: The model gave no summary that could be used. In"
+        )
 
 
 @story

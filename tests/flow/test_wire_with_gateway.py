@@ -243,3 +243,29 @@ def test_a_session_is_named_by_one_word_with_or_without_blanks_around_it():
                 assert (await client.refusal("sessions.resolve", ref))["code"] == "INVALID_REQUEST"
 
     run_story(story)
+
+
+def test_a_session_is_shortened_to_its_last_lines_and_that_is_taken_back():
+    async def story():
+        async with open_world() as world, listen(world) as client:
+            for number in range(4):
+                await say(client, f"message {number}", f"run-{number}")
+            nothing = await client.ask("sessions.compact", {"key": "main"})
+            assert (nothing["ok"], nothing["compacted"], set(nothing)) == (
+                True,
+                False,
+                {"ok", "key", "compacted", "reason", "result"},
+            )
+            kept = await client.ask("sessions.compact", {"key": "main", "maxLines": 2})
+            assert kept["result"]["tokensAfter"] < kept["result"]["tokensBefore"]
+            assert kept == {"ok": True, "key": KEY, "compacted": True, "kept": 2, "result": kept["result"]}
+            row = (await client.ask("sessions.describe", {"key": "main"}))["session"]
+            assert (row["inputTokens"], row["outputTokens"], row["totalTokens"]) == (0, 0, 0)
+            undone = await client.ask("sessions.compact", {"key": "main", "undo": True})
+            assert undone["result"]["tokensAfter"] > kept["result"]["tokensAfter"]
+            row = (await client.ask("sessions.describe", {"key": "main"}))["session"]
+            assert row["totalTokens"] == undone["result"]["tokensAfter"]
+            history = await client.ask("chat.history", {"sessionKey": "main"})
+            assert [message["role"] for message in history["messages"]] == ["user", "assistant"] * 4
+
+    run_story(story)

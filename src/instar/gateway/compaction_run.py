@@ -125,11 +125,11 @@ class CompactionRun:
             lines = self._keep_lines or 1
             entry = plan_kept_lines(branch, lines=lines, entry_id=entry_id, at=now, tokens_before=before)
             why, outcome = f"The session has no more than {lines} lines.", "kept-lines"
+        window = self._services.resolve_model(session, None).context_window
         if entry is None:
-            return Compacted(status="skipped", why=why, tokens_before=before)
+            return Compacted(status="skipped", why=why, tokens_before=before, window_tokens=window)
         after = build_view([*branch, entry]).context.tokens
         await self._store(session, entry, outcome=outcome, tokens_after=after)
-        window = self._services.resolve_model(session, None).context_window
         return Compacted(status="compacted", tokens_before=before, tokens_after=after, window_tokens=window)
 
     async def _store(self, session: Session, entry: CompactionEntry, *, outcome: str, tokens_after: int) -> None:

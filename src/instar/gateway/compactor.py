@@ -150,7 +150,9 @@ async def compact_session(
     )
     if isinstance(plan, NoCompaction):
         await _note(services, session.key, turn_id, _skipped(plan, reason))
-        return Compacted(status="skipped", why=plan.sentence, tokens_before=view.context.tokens)
+        return Compacted(
+            status="skipped", why=plan.sentence, tokens_before=view.context.tokens, window_tokens=model.context_window
+        )
     if on_begin is not None:
         await on_begin()
     asked = services.summary_model(settings, model)
@@ -169,7 +171,7 @@ async def compact_session(
         if summary is not None:
             return await _store(services, session, warm, attempt, summary, asking=asking)
     await _fail(services, session, plan, outcome="failed", asking=asking)
-    return Compacted(status="failed", why=why, tokens_before=plan.tokens_before)
+    return Compacted(status="failed", why=why, tokens_before=plan.tokens_before, window_tokens=model.context_window)
 
 
 async def _summarise(
@@ -234,7 +236,7 @@ async def _store(
     if not stored:
         await _fail(services, session, plan, outcome="not-smaller", asking=asking, tokens_after=after)
         why = "The summary would not have made the context smaller."
-        return Compacted(status="failed", why=why, tokens_before=plan.tokens_before)
+        return Compacted(status="failed", why=why, tokens_before=plan.tokens_before, window_tokens=asking.window_tokens)
     count = 0
     if changed.session is not None:
         count = changed.session.counters.compaction_count

@@ -36,7 +36,6 @@ async def compact_session(call: Call) -> object:
         "ok": outcome.status != "failed",
         "key": key,
         "compacted": outcome.status == "compacted",
-        "archived": [],
         "result": {"tokensBefore": outcome.tokens_before, "tokensAfter": outcome.tokens_after},
     }
     if outcome.why:

@@ -16,7 +16,7 @@ def describe_outcome(outcome: Compacted) -> str:
     if outcome.status == "compacted":
         return f"Compacted: {_sizes(outcome)}."
     word = "The compaction failed" if outcome.status == "failed" else "Nothing to compact"
-    return f"{word}: {outcome.why}"
+    return f"{word}: {outcome.why}{_fullness(outcome)}"
 
 
 def build_start_notice(verbose_level: str | None, *, count: int) -> str | None:
@@ -49,3 +49,14 @@ def _sizes(outcome: Compacted) -> str:
         return sizes
     percent = round(100 * outcome.tokens_after / outcome.window_tokens)
     return f"{sizes}, {percent}% of {format_count(outcome.window_tokens)}"
+
+
+def _fullness(outcome: Compacted) -> str:
+    """How full the window is where nothing became of it; empty where it holds nothing yet."""
+    if not outcome.tokens_before:
+        return ""
+    used = f" In the window: {format_count(outcome.tokens_before)}"
+    if not outcome.window_tokens:
+        return f"{used} tokens."
+    percent = round(100 * outcome.tokens_before / outcome.window_tokens)
+    return f"{used} of {format_count(outcome.window_tokens)} tokens ({percent}%)."

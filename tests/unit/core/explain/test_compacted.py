@@ -18,6 +18,10 @@ def test_whoever_asks_is_told_the_sizes_and_how_full_the_window_is():
     )
     assert describe_outcome(FAILED) == "The compaction failed: The model is away."
     assert describe_outcome(Compacted(status="skipped", why="Too short.")) == "Nothing to compact: Too short."
+    told = describe_outcome(Compacted(status="skipped", why="Too short.", tokens_before=2_500, window_tokens=8_192))
+    assert told == "Nothing to compact: Too short. In the window: 2.5k of 8.2k tokens (31%)."
+    told = describe_outcome(Compacted(status="failed", why="The model is away.", tokens_before=900))
+    assert told == "The compaction failed: The model is away. In the window: 900 tokens."
 
 
 @pytest.mark.parametrize("level", ["on", "full"])
