@@ -55,15 +55,16 @@ def install() -> None:
 
 @pytest.fixture
 def drive(packages: Path) -> Drive:
-    """``await drive(url, token, phase)``: what the driver reports."""
+    """``await drive(url, token, phase, protocol=3)``: what the driver reports."""
 
-    async def run(url: str, token: str, phase: str = "whole") -> dict[str, Any]:
+    async def run(url: str, token: str, phase: str = "whole", *, protocol: int = 4) -> dict[str, Any]:
         process = await asyncio.create_subprocess_exec(
             str(NODE),
             str(HERE / "driver.mjs"),
             url,
             token,
             phase,
+            str(protocol),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

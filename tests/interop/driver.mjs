@@ -1,17 +1,18 @@
 // Drives a gateway with the reference client of the protocol and checks every frame it gets against the protocol's own
-// schema. Usage: node driver.mjs URL TOKEN [PHASE]. Prints one JSON object: what happened, and every finding.
+// schema. Usage: node driver.mjs URL TOKEN [PHASE] [PROTOCOL]. Prints one JSON object: what happened, every finding.
+// The schema is that of protocol 4; of protocol 3 there is none, so its events are told by their fields instead.
 import { readFileSync } from "node:fs";
 import { GatewayClient } from "@openclaw/gateway-client";
 import Ajv from "ajv";
 import { WebSocket } from "ws";
 
-const [url, token, phase = "whole"] = process.argv.slice(2);
+const [url, token, phase = "whole", protocol = "4"] = process.argv.slice(2);
 const schemaUrl = new URL("./node_modules/@openclaw/gateway-protocol/protocol.schema.json", import.meta.url);
 const schema = JSON.parse(readFileSync(schemaUrl, "utf8"));
 const ajv = new Ajv.default({ strict: false, allErrors: true, validateFormats: false });
 ajv.addSchema(schema);
 
-const report = { frames: 0, findings: [], events: {}, steps: {} };
+const report = { frames: 0, findings: [], events: {}, steps: {}, fields: {} };
 const methodOf = new Map();
 
 const RESULTS = {
@@ -47,6 +48,11 @@ function seen(text) {
   } else {
     check("EventFrame", frame, `event ${frame.event}`);
     report.events[frame.event] = (report.events[frame.event] ?? 0) + 1;
+    if (protocol !== "4") {
+      const kind = [frame.event, frame.payload?.state ?? frame.payload?.stream].filter(Boolean).join(" ");
+      report.fields[kind] = [...new Set([...(report.fields[kind] ?? []), ...Object.keys(frame.payload ?? {})])].sort();
+      return;
+    }
     // The schema's AgentEvent lacks the session, which every real gateway of the protocol sends and clients need.
     const { sessionKey, agentId, ...bare } = frame.payload ?? {};
     const payload = frame.event === "agent" ? bare : frame.payload;
@@ -73,8 +79,8 @@ function open(onEvent = () => {}) {
     const client = new GatewayClient({
       url,
       token,
-      minProtocol: 4,
-      maxProtocol: 4,
+      minProtocol: Number(protocol),
+      maxProtocol: Number(protocol),
       requestTimeoutMs: 10_000,
       onHelloOk: (hello) => resolve({ client, hello }),
       onConnectError: reject,
