@@ -41,9 +41,9 @@ APPLICATION_ID: Final = 0x496E7374
 """Marks a database as Instar's (`PRAGMA application_id`): the letters ``Inst``."""
 
 _WRITER_CACHE_KIB: Final = 32 * 1024
-_READER_CACHE_KIB: Final = 2 * 1024
-"""Small: a list or a history reads few pages, and the system has them at hand. A walk over all rows would fill a larger
-cache and leave it full.
+_READER_CACHE_KIB: Final = 512
+"""Small: a list or a history reads few pages, the system has them at hand, and every commit empties the cache. A walk
+over all rows would fill a larger one and leave it full.
 """
 
 _WAL_LIMIT_BYTES: Final = 64 * 1024 * 1024
