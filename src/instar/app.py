@@ -46,6 +46,8 @@ from instar.stores.erasing.places import build_places
 from instar.stores.intake import TranscriptIntake
 from instar.stores.keeper import StoreKeeper
 from instar.stores.mirror import Flushable, open_mirror
+from instar.stores.sealing.open import load_seals
+from instar.stores.sealing.seals import Seals
 from instar.stores.search_index import follow_index
 from instar.stores.sqlite import SqliteStore
 from instar.system.clock import SystemClock
@@ -158,13 +160,14 @@ async def _open(
     _tell_start(handle.log, loaded, is_new=is_new, is_meant=is_meant, home=source.home)
     live = LiveConfig(config, loaded, source, clock=clock, log=handle.log, redactor=redactor)
 
-    store = SqliteStore(_store_path(config), redactor=redactor)
+    seals = load_seals(config)
+    store = SqliteStore(_store_path(config), redactor=redactor, seals=seals)
     await store.open()
     stack.callback(handle.log.info, GATEWAY_STOPPED)
     stack.push_async_callback(store.close)
     _tell_findings(handle.log, await live.ask_store(store.owners.load), is_meant=is_meant)
     mirror = await stack.enter_async_context(open_mirror(store, config, clock=clock))
-    eraser = await _take_up_erasures(store, live, loaded, mirror, redactor=redactor, log=handle.log)
+    eraser = await _take_up_erasures(store, live, loaded, mirror, seals=seals, redactor=redactor, log=handle.log)
     models = ConfiguredModels(live)
     built = build_runner(config.models, clock=clock, log=handle.log)
     channels = build_channels(config)
@@ -189,7 +192,7 @@ async def _open(
         redactor=redactor,
         disk=SessionFiles(store, config),
         intake=TranscriptIntake(store),
-        keeper=StoreKeeper(config, loaded.path, version=__version__),
+        keeper=StoreKeeper(config, loaded.path, version=__version__, seals=seals),
         eraser=eraser,
         flush_mirror=mirror.flush,
     )
@@ -249,12 +252,19 @@ def _open_workspaces(live: Callable[[], Config], clock: Clock) -> tuple[Workspac
 
 
 async def _take_up_erasures(
-    store: SqliteStore, live: LiveConfig, loaded: Loaded, mirror: Flushable, *, redactor: Redactor, log: Log
+    store: SqliteStore,
+    live: LiveConfig,
+    loaded: Loaded,
+    mirror: Flushable,
+    *,
+    seals: Seals | None,
+    redactor: Redactor,
+    log: Log,
 ) -> StoreEraser:
     """What takes a person out of everything; whatever a crash cut of that is finished before anybody is let in."""
     eraser = StoreEraser(
         store,
-        build_places(live(), loaded.path),
+        build_places(live(), loaded.path, seals=seals),
         links=lambda: live().routing.keys.links,
         ids=SystemIds(),
         flush_mirror=mirror.flush,

@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "people": "instar.cli.commands.people",
     "export": "instar.cli.commands.exports",
     "security": "instar.cli.commands.security",
+    "encryption": "instar.cli.commands.encryption",
     "dashboard": "instar.cli.commands.dashboard",
 }
 """Each command's module; the click command in it is called `command`."""

@@ -36,6 +36,7 @@ from instar.protocol.version import NEWEST
 from instar.runners.book import ConfiguredModels
 from instar.runners.echo import EchoRunner
 from instar.stores.audit import StoreAuditor
+from instar.stores.sealing.open import load_seals
 from instar.stores.sqlite import SqliteStore, open_memory_store
 from instar.stores.sqlite.reading import ReadingEngine
 from instar.stores.store import SessionStore
@@ -102,9 +103,11 @@ def open_offline(flags: GatewayFlags, *, store: Path | None, may_write: bool = F
     is_there = store is not None or path.is_file()
     if may_write:
         make_private_folder(loaded.config.state_dir)
-        opened: SessionStore = SqliteStore(path)
+        opened: SessionStore = SqliteStore(path, seals=load_seals(loaded.config))
+    elif is_there:
+        opened = SessionStore(ReadingEngine(path, seals=load_seals(loaded.config)))
     else:
-        opened = SessionStore(ReadingEngine(path)) if is_there else open_memory_store()
+        opened = open_memory_store()
     with ExitStack() as stack:
         if may_write:
             stack.enter_context(_log_to_file(loaded.config))

@@ -17,6 +17,7 @@ from instar.ports.clock import Clock
 from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.places import build_places
 from instar.stores.mirror import open_mirror
+from instar.stores.sealing.open import load_seals
 from instar.stores.sqlite import SqliteStore
 from instar.stores.sqlite.reading import ReadingEngine
 from instar.stores.store import SessionStore
@@ -46,7 +47,7 @@ class PeopleOffline:
 async def open_reading(flags: GatewayFlags) -> AsyncIterator[PeopleOffline]:
     """Questions about people, whether a gateway runs or not. Raises `NotFound`, `StoreError`."""
     config, config_file, path = _load(flags)
-    store = SessionStore(ReadingEngine(path))
+    store = SessionStore(ReadingEngine(path, seals=load_seals(config)))
     await store.open()
     try:
         yield _build(store, config, config_file)
@@ -59,7 +60,7 @@ async def open_writing(flags: GatewayFlags) -> AsyncIterator[PeopleOffline]:
     """An erasure without a gateway: the store is locked meanwhile. Raises `StoreLocked` when a gateway has it."""
     config, config_file, path = _load(flags)
     warn_only(SystemClock())
-    store = SqliteStore(path)
+    store = SqliteStore(path, seals=load_seals(config))
     await store.open()
     try:
         async with open_mirror(store, config, clock=SystemClock()) as mirror:
@@ -100,7 +101,7 @@ def _build(
 ) -> PeopleOffline:
     eraser = StoreEraser(
         store,
-        build_places(config, config_file),
+        build_places(config, config_file, seals=load_seals(config)),
         links=lambda: config.routing.keys.links,
         ids=SystemIds(),
         flush_mirror=flush_mirror,

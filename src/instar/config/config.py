@@ -147,6 +147,7 @@ class Config:
         found = {*_find_secrets(self.root, ""), *self.models.secrets}
         found |= {each for each in (self.gateway.token, self.gateway.password) if each}
         found |= {channel.token for channel in self.channels.values() if channel.token}
+        found.add(self.store.encryption.key or "")
         found.add(unquote(urlsplit(self.store.url or "").password or ""))
         return tuple(sorted(each for each in found if len(each) >= _SECRET_MIN_CHARS))
 
@@ -179,7 +180,7 @@ def parse_config(raw: Mapping[str, object], *, env: Mapping[str, str], state_dir
         models=parse_models(root, environ=env),
         channels=parse_channels(root, env=env),
         gateway=parse_gateway(root, env=env),
-        store=parse_store(root, state_dir=state_dir, home=home),
+        store=parse_store(root, state_dir=state_dir, home=home, env=env),
     )
     for channel in config.channels:
         config.access(channel)

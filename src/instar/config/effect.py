@@ -15,7 +15,7 @@ __all__ = ["apply_reload"]
 
 _BUILT_FROM: Final = {
     "gateway": "gateway",
-    "store": "session.store, session.mirror",
+    "store": "session.store, session.mirror, session.encryption",
     "models": "models",
     "channels": "channels",
     "delivery": "delivery",

@@ -29,6 +29,27 @@ def lint_config(config: Config) -> Iterator[Finding]:
     yield from _lint_reset(config)
     yield from _lint_names(config)
     yield from lint_send(config)
+    yield from _lint_encryption(config)
+
+
+# ---------------------------------------------------------------- what lies where
+
+
+def _lint_encryption(config: Config) -> Iterator[Finding]:
+    """A key that is carried away with what it locks."""
+    settings = config.store.encryption
+    database = config.store.path
+    if not settings.enabled or settings.key_file is None:
+        return
+    folders = {config.state_dir, database.parent if database is not None else config.state_dir}
+    if any(settings.key_file.is_relative_to(folder) for folder in folders):
+        yield _warning(
+            "key-beside-store",
+            "session.encryption.keyFile",
+            what="Whoever takes the state directory takes the key with it",
+            why="the master key lies in the folder whose words it locks",
+            fix="Move it elsewhere, for example to ~/.config/instar/master.key, and name it there.",
+        )
 
 
 # ---------------------------------------------------------------- who shares a session with whom

@@ -38,7 +38,15 @@ from instar.stores.transaction import FileSeals
 from instar.stores.transcripts import find_transcript
 from instar.system.files import make_private_folder, replace_file, sync_folder
 
-__all__ = ["TranscriptArchiver", "open_archive", "read_archive", "read_archive_label", "rewrite_archive"]
+__all__ = [
+    "TranscriptArchiver",
+    "open_archive",
+    "read_archive",
+    "read_archive_label",
+    "rewrite_archive",
+    "seal_archive_file",
+    "unseal_archive_file",
+]
 
 _MAGIC = (0x184D2A5E).to_bytes(4, "little")
 """Begins a frame that every zstd decompressor skips (RFC 8878, section 3.1.2)."""
@@ -246,6 +254,25 @@ def rewrite_archive(
     if zstandard.ZstdDecompressor().stream_reader(packed).read() != text:
         raise StoreError(f"The archive {path.name} could not be written anew", why="it was read back as something else")
     replace_file(path, [packed if seals is None else _seal(packed, label, seals)])
+
+
+def seal_archive_file(path: Path, seals: FileSeals) -> bool:
+    """Seal an archive that lies there as it is; False for one that is sealed. Raises OSError."""
+    packed = path.read_bytes()
+    if packed.startswith(FILE_MARK):
+        return False
+    replace_file(path, [_seal(packed, _read_label(BytesIO(packed)), seals)])
+    return True
+
+
+def unseal_archive_file(path: Path, seals: FileSeals) -> bool:
+    """Open an archive for good; False for one that is not sealed, or cannot be opened. Raises OSError."""
+    sealed = path.read_bytes()
+    packed = seals.open_archive(sealed) if sealed.startswith(FILE_MARK) else None
+    if packed is None:
+        return False
+    replace_file(path, [packed])
+    return True
 
 
 def _seal(packed: bytes, label: bytes | None, seals: FileSeals) -> bytes:

@@ -33,6 +33,7 @@ from instar.stores.doctor import is_held
 from instar.stores.known import Known
 from instar.stores.migrate import load_steps, plan_steps
 from instar.stores.rows import read_submission
+from instar.stores.sealing.check import require_seals
 from instar.stores.sqlite.connection import SqliteTransaction, read_schema, translate_error
 from instar.stores.sqlite.snapshot import open_still
 from instar.stores.transaction import Transaction, load_queries
@@ -156,7 +157,8 @@ def _read_store(config: Config, *, is_deep: bool) -> tuple[Approved, tuple[Findi
         try:
             if plan_steps(read_schema(connection), load_steps("sqlite")):
                 return {}, (), ()
-            tx = SqliteTransaction(connection, load_queries("sqlite"), Known(0))
+            seals, queries = require_seals(connection, config), load_queries("sqlite")
+            tx = SqliteTransaction(connection, queries if seals is None else seals.queries(queries), Known(0))
             connection.execute("BEGIN")
             meetings = find_meetings(tx, config.routing.keys.links) if is_deep else ()
             return _load_approved(tx), _find_taken(tx, config), meetings

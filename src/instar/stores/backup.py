@@ -20,12 +20,14 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
+from instar.config.sections.store import DATABASE_NAME
 from instar.core.lifecycle.archive_name import format_file_time
 from instar.core.model.ids import Instant
 from instar.core.model.people import ErasureReceipt
 from instar.errors import InvalidRequest, StoreError, StoreUnreadable
 from instar.stores.erased import read_lists
 from instar.stores.erasing.again import reapply_erasures
+from instar.stores.sealing.restore import FindMaster, bring_ring, is_sealed
 from instar.stores.sqlite.snapshot import DatabaseFacts, copy_database, make_ready, read_facts
 from instar.system.files import make_private_folder, sync_folder
 
@@ -311,8 +313,18 @@ def _damaged(path: Path, why: str) -> StoreUnreadable:
 # --- restore ----------------------------------------------------------------------------------------------------------
 
 
-def restore_backup(path: Path, state_dir: Path, *, now: Instant, lists: Sequence[Path] = ()) -> RestoreReport:
+def restore_backup(
+    path: Path,
+    state_dir: Path,
+    *,
+    now: Instant,
+    lists: Sequence[Path] = (),
+    find_master: FindMaster | None = None,
+) -> RestoreReport:
     """Put a backup into a state directory that is empty or not there yet; all of it or nothing. Blocking.
+
+    Where its words are encrypted, its key ring is looked for where the lists are, and comes along; `find_master` gives
+    the master key for a restored directory.
 
     Whoever was erased since it was made is taken out again (LEAK-11): by the lists in the folders `lists`, in that of
     the backup and in the one above, which is the state directory that it was made in.
@@ -326,12 +338,17 @@ def restore_backup(path: Path, state_dir: Path, *, now: Instant, lists: Sequence
             fix="Name a new directory with --state-dir, or move that one away.",
         )
     make_private_folder(state_dir.parent)
-    erased = read_lists([*lists, path.absolute().parent, path.absolute().parent.parent])
+    places = [*lists, path.absolute().parent, path.absolute().parent.parent]
+    erased = read_lists(places)
     with tempfile.TemporaryDirectory(prefix=".instar-restore-", dir=state_dir.parent) as folder:
         report = _unpack(path, Path(folder), keep=lambda _: True)
         made = Path(folder) / _STATE
         held = make_ready(Path(folder) / _DATABASE, now=now)
-        receipt = reapply_erasures(made, erased, made_at=report.created_at, now=now)
+        is_needed = any(one.at > report.created_at for one in erased)
+        seals = bring_ring(made, places, find_master=find_master, is_needed=is_needed)
+        receipt = None
+        if seals is not None or not is_sealed(made / DATABASE_NAME):
+            receipt = reapply_erasures(made, erased, made_at=report.created_at, now=now, seals=seals)
         if state_dir.exists():
             state_dir.rmdir()
         shutil.copymode(folder, made)

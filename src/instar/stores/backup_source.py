@@ -38,6 +38,11 @@ def build_source(config: Config, config_file: Path | None) -> BackupSource:
         files[FILE_NAME] = config.state_dir / FILE_NAME
     if database.parent != config.state_dir or database.name != "instar.db":
         notes.append(f"The database was at {database}; it comes back as instar.db in the state directory.")
+    if config.store.encryption.enabled:
+        notes.append(
+            "Its words are encrypted. Neither the key ring nor the master key is in it: "
+            "`instar encryption copy-keys FILE` copies the ring."
+        )
     for agent in config.agents.all:
         _add_workspace(Path(config.workspace(agent.id)), config.state_dir, str(agent.id), files, notes)
         files |= _find_archives(MirrorPlaces.of(config).index(agent.id).parent, str(agent.id))

@@ -27,6 +27,7 @@ from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.mirror_rows import Listed, list_mirrored, load_slice
 from instar.stores.mirror_strays import STRAYS_FIX, is_archived, pick_strays, walk_transcript_files
 from instar.stores.rows import parse_session
+from instar.stores.sealing.check import SealProblem, check_cells, take_seals
 from instar.stores.sqlite.connection import SqliteTransaction, read_schema, translate_error
 from instar.stores.sqlite.log_damage import ASIDE, find_log_damage
 from instar.stores.sqlite.snapshot import check_integrity, open_still
@@ -112,8 +113,7 @@ def _check_database(path: Path, config: Config, *, is_running: bool) -> Iterator
                 what = f"The database has schema {state.schema_version}; {len(steps)} steps are due"
                 yield _note("schema-behind", what, fix="The next start tries them on a copy and then runs them.")
             else:
-                yield from _check_rows(connection, is_running=is_running)
-                yield from _check_mirror(connection, config, is_running=is_running)
+                yield from _check_words(connection, config, is_running=is_running)
         finally:
             connection.close()
     except apsw.Error as error:
@@ -122,6 +122,29 @@ def _check_database(path: Path, config: Config, *, is_running: bool) -> Iterator
         yield _damaged(config, path, str(error))
     except InstarError as error:
         yield DoctorFinding(code=error.code, severity="critical", what=error.what, why=error.why, fix=error.fix)
+
+
+def _check_words(connection: apsw.Connection, config: Config, *, is_running: bool) -> Iterator[DoctorFinding]:
+    """What the rows and the mirror hold, as far as there are keys to read it."""
+    seals, problem = take_seals(connection, config)
+    if problem is not None:
+        yield _of_seals(problem)
+    if problem is None or not problem.is_closed:
+        yield from _check_rows(connection, is_running=is_running)
+        yield from _check_mirror(connection, config, is_running=is_running)
+    if seals is not None:
+        yield from map(_of_seals, check_cells(connection, seals))
+
+
+def _of_seals(problem: SealProblem) -> DoctorFinding:
+    return DoctorFinding(
+        code=problem.code,
+        severity=problem.severity,
+        what=problem.what,
+        why=problem.why,
+        fix=problem.fix,
+        count=problem.count,
+    )
 
 
 def _no_database(path: Path, config: Config) -> DoctorFinding:

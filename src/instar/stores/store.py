@@ -319,6 +319,8 @@ class SessionStore:
 
     async def search(self, query: SearchQuery) -> SearchPage:
         """Messages in which all words of a query occur; what was written until now is indexed first."""
+        if self.search_index.is_off:
+            return SearchPage(encrypted=True)
         try:
             is_level = await self.search_index.catch_up()
         except StoreError as error:

@@ -34,6 +34,7 @@ from instar.core.transcript.codec import format_entry, format_header, parse_entr
 from instar.errors import InvalidRequest, StoreUnreadable
 from instar.stores.rows import format_session as format_row
 from instar.stores.rows import parse_session
+from instar.stores.sealing.seals import Seals
 from instar.stores.sessions import load_session, save_session
 from instar.stores.sqlite.reading import ReadingEngine
 from instar.stores.sqlite.snapshot import copy_database
@@ -141,8 +142,12 @@ class TransferReport:
 # --- export -----------------------------------------------------------------------------------------------------------
 
 
-async def export_store(database: Path, folder: Path, *, now: Instant, clean: Clean | None) -> TransferReport:
+async def export_store(
+    database: Path, folder: Path, *, now: Instant, clean: Clean | None, seals: Seals | None = None
+) -> TransferReport:
     """Write everything that a database holds, as of one moment; `clean` None leaves secrets in.
+
+    What is stored encrypted is opened with `seals`: an export is for people and other programs.
 
     A gateway may run meanwhile. Raises `InvalidRequest` for a folder that holds anything, `StoreError`, OSError.
     """
@@ -150,7 +155,7 @@ async def export_store(database: Path, folder: Path, *, now: Instant, clean: Cle
     with tempfile.TemporaryDirectory(prefix=".instar-export-", dir=folder.parent) as place:
         copy = Path(place) / "instar.db"
         await asyncio.to_thread(copy_database, database, copy)
-        store = SessionStore(ReadingEngine(copy))
+        store = SessionStore(ReadingEngine(copy, seals=seals))
         await store.open()
         try:
             return await _Writer(store, folder, clean or (lambda value: value)).write(now)

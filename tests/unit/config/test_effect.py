@@ -39,7 +39,7 @@ def test_everything_about_sessions_holds_at_once():
     ("raw", "waits"),
     [
         ({"gateway": {"port": 9}}, "gateway"),
-        ({"session": {"mirror": False}}, "session.store, session.mirror"),
+        ({"session": {"mirror": False}}, "session.store, session.mirror, session.encryption"),
         ({"channels": {"telegram": {"type": "bridge", "token": "t"}}}, "channels"),
         ({"models": {"providers": {"x": {"baseUrl": "http://127.0.0.1:1", "api": "openai-completions"}}}}, "models"),
         ({"delivery": {"maxAttempts": 2}}, "delivery"),

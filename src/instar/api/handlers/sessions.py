@@ -154,7 +154,8 @@ async def search_sessions(call: Call) -> object:
     )
     seen = set(await call.see({hit.session_key for hit in page.hits}))
     answer: dict[str, object] = {"results": [_hit(hit) for hit in page.hits if hit.session_key in seen]}
-    return {**answer, "indexing": True} if page.indexing else answer
+    answer |= {"indexing": True} if page.indexing else {}
+    return {**answer, "encrypted": True} if page.encrypted else answer
 
 
 def _hit(hit: SearchHit) -> dict[str, object]:

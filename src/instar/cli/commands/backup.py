@@ -74,13 +74,20 @@ def restore(*, file: Path, state_dir: Path, as_json: bool, config: Path | None) 
     """Put a backup into an empty state directory; nothing that is there is ever overwritten."""
     del config  # the backup brings its own; every command takes the option
     from instar.cli.people_offline import warn_only
+    from instar.config.load import load_config
     from instar.config.paths import resolve_state_dir
     from instar.stores.backup import restore_backup
+    from instar.stores.sealing.open import load_master
     from instar.system.clock import SystemClock
+
+    def find_master(restored: Path) -> bytes:
+        known = restored / "instar.json5"
+        loaded = load_config(known if known.is_file() else None, env=os.environ, home=Path.home(), thorough=False)
+        return load_master(loaded.config.store.encryption)
 
     warn_only(SystemClock())
     known = resolve_state_dir(os.environ, home=Path.home())
-    report = restore_backup(file, state_dir, now=SystemClock().now(), lists=[known])
+    report = restore_backup(file, state_dir, now=SystemClock().now(), lists=[known], find_master=find_master)
     if as_json:
         told = {"ok": True, "stateDir": str(report.state_dir), "held": report.held}
         print_json({**told, "erasedAgain": report.erased is not None, **_document(report.backup)})

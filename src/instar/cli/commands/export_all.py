@@ -26,6 +26,7 @@ def command(*, output: Path, raw: bool, as_json: bool, config: Path | None) -> N
     from instar.config.load import load_config
     from instar.core.policy.redaction import build_redactor
     from instar.errors import NotFound
+    from instar.stores.sealing.open import load_seals
     from instar.stores.transfer import export_store
     from instar.system.clock import SystemClock
 
@@ -34,7 +35,10 @@ def command(*, output: Path, raw: bool, as_json: bool, config: Path | None) -> N
     if path is None or not path.is_file():
         raise NotFound(f"There is no database {path}", fix="Check --config and INSTAR_STATE_DIR.")
     clean = None if raw else build_redactor(loaded.config.secrets).value
-    report = asyncio.run(export_store(path, output.absolute(), now=SystemClock().now(), clean=clean))
+    export = export_store(
+        path, output.absolute(), now=SystemClock().now(), clean=clean, seals=load_seals(loaded.config)
+    )
+    report = asyncio.run(export)
     if as_json:
         print_json({"ok": True, "output": str(report.folder), "counts": dict(report.counts)})
         return

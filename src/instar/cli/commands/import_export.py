@@ -13,6 +13,7 @@ from instar.cli.options import config_option, json_option
 from instar.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
+    from instar.config.config import Config
     from instar.stores.transfer import TransferReport
 
 __all__ = ["command"]
@@ -25,12 +26,9 @@ __all__ = ["command"]
 def command(*, directory: Path, as_json: bool, config: Path | None) -> None:
     """Make a store of what `instar export all --raw` wrote into DIRECTORY. The store must be empty."""
     from instar.config.load import load_config
-    from instar.errors import NotFound
 
     loaded = load_config(config, env=os.environ, home=Path.home(), thorough=False)
-    if loaded.config.store.path is None:
-        raise NotFound("Sessions are kept in PostgreSQL", why="this build imports into SQLite only")
-    report = asyncio.run(_run(directory, loaded.config.store.path))
+    report = asyncio.run(_run(directory, loaded.config))
     if as_json:
         print_json({"ok": True, "counts": dict(report.counts)})
         return
@@ -38,11 +36,15 @@ def command(*, directory: Path, as_json: bool, config: Path | None) -> None:
         say(f"{count:8}  {name}")
 
 
-async def _run(directory: Path, path: Path) -> TransferReport:
+async def _run(directory: Path, config: Config) -> TransferReport:
+    from instar.errors import NotFound
+    from instar.stores.sealing.open import load_seals
     from instar.stores.sqlite import SqliteStore
     from instar.stores.transfer import import_store
 
-    store = SqliteStore(path)
+    if config.store.path is None:
+        raise NotFound("Sessions are kept in PostgreSQL", why="this build imports into SQLite only")
+    store = SqliteStore(config.store.path, seals=load_seals(config))
     await store.open()
     try:
         return await import_store(directory, store)

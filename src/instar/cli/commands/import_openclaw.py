@@ -50,6 +50,7 @@ def command(*, directory: Path, dry_run: bool, yes: bool, verbose: bool, as_json
 async def _run(directory: Path, config: Config, *, is_dry_run: bool) -> StateReport:
     from instar.errors import NotFound
     from instar.stores.openclaw.carry import import_state
+    from instar.stores.sealing.open import load_seals
     from instar.stores.sqlite import SqliteStore
     from instar.stores.sqlite.reading import ReadingEngine
     from instar.stores.store import SessionStore
@@ -61,7 +62,10 @@ async def _run(directory: Path, config: Config, *, is_dry_run: bool) -> StateRep
     now = SystemClock().now()
     if is_dry_run and not path.is_file():
         return await import_state(directory, None, config, now=now, is_dry_run=True)
-    store: SessionStore = SessionStore(ReadingEngine(path)) if is_dry_run else SqliteStore(path)
+    seals = load_seals(config)
+    store: SessionStore = (
+        SessionStore(ReadingEngine(path, seals=seals)) if is_dry_run else SqliteStore(path, seals=seals)
+    )
     await store.open()
     try:
         return await import_state(directory, store, config, now=now, is_dry_run=is_dry_run)

@@ -87,6 +87,7 @@ async def _store(flags: GatewayFlags, file: Path, session: str | None) -> Payloa
     from instar.config.load import load_config
     from instar.core.routing.key import canonical_key, parse_key
     from instar.stores.intake import TranscriptIntake
+    from instar.stores.sealing.open import load_seals
     from instar.stores.sqlite import SqliteStore
     from instar.system.bare import read_now
 
@@ -98,7 +99,7 @@ async def _store(flags: GatewayFlags, file: Path, session: str | None) -> Payloa
     default = config.agents.default_id
     key = canonical_key(session, config.routing.keys, default_agent=default) if session else None
     agent_id = (parse_key(key).agent_id if key else None) or default
-    store = SqliteStore(config.store.path)
+    store = SqliteStore(config.store.path, seals=load_seals(config))
     await store.open()
     try:
         done = await TranscriptIntake(store).take_file(file, key=key, agent_id=agent_id, now=read_now())

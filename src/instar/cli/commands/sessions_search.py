@@ -42,7 +42,10 @@ def command(
     for hit in found["results"]:
         head = f"{format_moment(hit['timestamp'])}  {clean(str(hit['sessionKey']))}  {clean(str(hit['role']))}"
         say(f"{paint(head, 'dim', on=colour)}\n  {clean(str(hit['excerpt']))}")
-    if not found["results"]:
+    if found.get("encrypted"):
+        say("No message was searched: words are stored encrypted (session.encryption). `sessions list --search` finds")
+        say("sessions by key and id, and `sessions show` reads one.")
+    elif not found["results"]:
         say("Nothing that was said holds all of these words.")
     if found.get("indexing"):
         say("(The newest messages are still being indexed.)")

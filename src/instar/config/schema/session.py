@@ -113,6 +113,18 @@ class AgentToAgentTurns(Section):
     )
 
 
+class Encryption(Section):
+    """Whether the words in the database are encrypted, each person's under a key of their own."""
+
+    enabled: bool | None = setting(
+        "Encrypt; a store that has rows is turned over by `instar encryption on`.", default="`false`", rules="LEAK-11"
+    )
+    key_file: str | None = setting(
+        "The file with the master key; `instar encryption create-key FILE` makes one.", rules="LEAK-11"
+    )
+    key_env: str | None = setting("The environment variable with the master key, instead of a file.", rules="LEAK-11")
+
+
 class Session(Section):
     """Which messages share a conversation, when it starts over, what is kept."""
 
@@ -155,6 +167,7 @@ class Session(Section):
         default="`true` with SQLite, `false` with PostgreSQL",
         rules="STORE-2, STORE-9",
     )
+    encryption: Encryption | None = setting("Whether words are stored encrypted.", rules="LEAK-11")
     send_policy: object = setting(
         "Where replies may go: `{default, rules: [{action, match}], blocked: […]}`.",
         default="everywhere",

@@ -1,18 +1,20 @@
-"""`session.store`, `session.mirror`: which database, and which files beside it (STORE-1, STORE-2, STORE-8, STORE-9)."""
+"""`session.store`, `session.mirror`, `session.encryption`: which database, which files beside it, whether its words are
+sealed (STORE-1, STORE-2, STORE-8, STORE-9).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import unquote
 
 from instar.config.paths import expand_home
-from instar.config.read import read_object, read_text, wrong_type
+from instar.config.read import read_bool, read_object, read_text, wrong_type
 from instar.errors import ConfigError
 
-__all__ = ["DATABASE_NAME", "Mirror", "StoreSettings", "parse_store"]
+__all__ = ["DATABASE_NAME", "EncryptionSettings", "Mirror", "StoreSettings", "parse_store"]
 
 DATABASE_NAME: Final = "instar.db"
 
@@ -20,6 +22,16 @@ Mirror = Literal["off", "on", "per-key"]
 """No files; ``sessions.json`` and transcripts per agent; those and one folder per session key."""
 
 _AGENT: Final = "{agentId}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncryptionSettings:
+    """Whether words are sealed, and where the master key is: a file, or the environment, where `key` has its value."""
+
+    enabled: bool = False
+    key_file: Path | None = None
+    key_env: str | None = None
+    key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +47,61 @@ class StoreSettings:
     url: str | None = field(default=None, repr=False)
     mirror: Mirror = "on"
     mirror_template: str | None = None
+    encryption: EncryptionSettings = EncryptionSettings()
 
 
-def parse_store(root: Mapping[str, object], *, state_dir: Path, home: Path) -> StoreSettings:
+def parse_store(
+    root: Mapping[str, object], *, state_dir: Path, home: Path, env: Mapping[str, str] | None = None
+) -> StoreSettings:
     """The store of a whole configuration whose aliases are applied."""
     session = read_object(root.get("session"), "session")
-    text = read_text(session.get("store"), "session.store") or ""
     mirror = _parse_mirror(session.get("mirror"))
+    encryption = _parse_encryption(session.get("encryption"), state_dir=state_dir, home=home, env=env or {})
+    if encryption.enabled and mirror not in {None, "off"}:
+        raise ConfigError(
+            "The mirror would hold in plain text what is encrypted in the database",
+            why="session.mirror and session.encryption.enabled are both set",
+            fix="Take session.mirror away: with encryption there is no mirror.",
+            path="session.mirror",
+        )
+    mirror = "off" if encryption.enabled else mirror
+    store = _parse_kind(session, mirror=mirror, state_dir=state_dir, home=home)
+    if encryption.enabled and store.engine != "sqlite":
+        raise ConfigError(
+            "Only a SQLite store can be encrypted",
+            fix="Take session.encryption away; encrypt the disk of the PostgreSQL server.",
+            path="session.encryption.enabled",
+        )
+    return replace(store, encryption=encryption)
+
+
+def _parse_encryption(value: object, *, state_dir: Path, home: Path, env: Mapping[str, str]) -> EncryptionSettings:
+    """Whether words are sealed, and by which master key; settings that would seal by none are refused (WHY-5)."""
+    path = "session.encryption"
+    found = read_object(value, path)
+    enabled = read_bool(found.get("enabled"), f"{path}.enabled") or False
+    file = read_text(found.get("keyFile"), f"{path}.keyFile") or None
+    name = read_text(found.get("keyEnv"), f"{path}.keyEnv") or None
+    if enabled and (file is None) == (name is None):
+        raise ConfigError(
+            "Words cannot be encrypted without a master key" if file is None else "There are two master keys",
+            why="neither keyFile nor keyEnv is set" if file is None else "keyFile and keyEnv are both set",
+            fix="Run `instar encryption create-key ~/.config/instar/master.key` and set session.encryption.keyFile to "
+            "that file, or name the variable that holds the key in session.encryption.keyEnv.",
+            path=f"{path}.enabled",
+        )
+    place = None if file is None else expand_home(file, home=home)
+    return EncryptionSettings(
+        enabled=enabled,
+        key_file=place if place is None or place.is_absolute() else state_dir / place,
+        key_env=name,
+        key=env.get(name) if name is not None else None,
+    )
+
+
+def _parse_kind(session: Mapping[str, object], *, mirror: Mirror | None, state_dir: Path, home: Path) -> StoreSettings:
+    """The kind of store and its place."""
+    text = read_text(session.get("store"), "session.store") or ""
     scheme, colon, _ = text.partition("://")
     if not colon:
         return _parse_place(text, mirror=mirror, state_dir=state_dir, home=home)

@@ -165,10 +165,14 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPage:
-    """What was found. `indexing` says that old messages are not all in the index yet (SEARCH-6)."""
+    """What was found. `indexing` says that old messages are not all in the index yet (SEARCH-6).
+
+    `encrypted` says that no message was looked at, since their words are stored encrypted.
+    """
 
     hits: tuple[SearchHit, ...] = ()
     indexing: bool = False
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

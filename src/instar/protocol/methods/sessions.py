@@ -90,7 +90,8 @@ SESSIONS: Final = (
         name="sessions.search",
         scope=READ,
         summary="messages of people and agents in which all words of the query occur, the newest first",
-        result="`{results: [{sessionKey, sessionId, messageId, timestamp, role, excerpt, snippet, score}], indexing?}`",
+        result="`{results: [{sessionKey, sessionId, messageId, timestamp, role, excerpt, snippet, score}], indexing?, "
+        "encrypted?}`",
         rule="RPC-24, SEARCH-1…6",
         fields=(
             text("query", required=True, most=4096, note="words; no sign in it is an operator"),

@@ -20,6 +20,7 @@ from instar.stores.erased import Erased, keep_away, list_erased, write_list
 from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.files import Places
 from instar.stores.erasing.find import read_submission, walk
+from instar.stores.sealing.seals import Seals
 from instar.stores.sqlite import SqliteStore
 from instar.stores.transaction import Transaction
 from instar.system.ids import SystemIds
@@ -28,19 +29,19 @@ __all__ = ["reapply_erasures"]
 
 
 def reapply_erasures(
-    state_dir: Path, erased: Sequence[Erased], *, made_at: Instant, now: Instant
+    state_dir: Path, erased: Sequence[Erased], *, made_at: Instant, now: Instant, seals: Seals | None = None
 ) -> ErasureReceipt | None:
     """Take out of a restored directory whoever was erased after `made_at`; None if that is nobody. Blocking.
 
     Raises `StoreError`, OSError.
     """
-    return asyncio.run(_reapply(state_dir, erased, made_at=made_at, now=now)) if erased else None
+    return asyncio.run(_reapply(state_dir, erased, made_at=made_at, now=now, seals=seals)) if erased else None
 
 
 async def _reapply(
-    state_dir: Path, erased: Sequence[Erased], *, made_at: Instant, now: Instant
+    state_dir: Path, erased: Sequence[Erased], *, made_at: Instant, now: Instant, seals: Seals | None
 ) -> ErasureReceipt | None:
-    store = SqliteStore(state_dir / "instar.db")
+    store = SqliteStore(state_dir / "instar.db", seals=seals)
     await store.open()
     try:
         await store.engine.write(lambda tx: keep_away(tx, erased))
@@ -50,7 +51,7 @@ async def _reapply(
         if person is None:
             return None
         eraser = StoreEraser(
-            store, _places(state_dir), links=lambda: NO_LINKS, ids=SystemIds(), flush_mirror=_no_mirror
+            store, _places(state_dir, seals), links=lambda: NO_LINKS, ids=SystemIds(), flush_mirror=_no_mirror
         )
         return await eraser.erase_all(person, now=now, who="restore", drop_backups=False)
     finally:
@@ -98,13 +99,14 @@ def _all(tx: Transaction, *, query: str) -> list[str]:
     return [row[0] for row in tx.all(query, {})]
 
 
-def _places(state_dir: Path) -> Places:
+def _places(state_dir: Path, seals: Seals | None) -> Places:
     return Places(
         state_dir=state_dir,
         database=state_dir / "instar.db",
         sessions=tuple(path for path in (state_dir / "agents").glob("*/sessions") if path.is_dir()),
         workspaces=tuple(path for path in state_dir.glob("workspace*") if path.is_dir()),
         config=state_dir / "instar.json5",
+        seals=seals,
     )
 
 

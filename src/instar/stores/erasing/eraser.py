@@ -1,9 +1,10 @@
 """An erasure from begin to receipt, and on from wherever it was cut (LEAK-11).
 
 In order: find what is held; write down that it goes, so that a cut is finished by the next start; rows; files; the
-messages themselves, which told whose is what; the database file written anew without its free pages; the search for
-what is left; the receipt. Each step may run again. Until the receipt is written the row of the erasure says whom it is
-about, masked, so that the search does not find it; with the receipt that is wiped too.
+messages themselves, which told whose is what; their keys, where words are sealed; the database file written anew
+without its free pages; the search for what is left; the receipt. Each step may run again. Until the receipt is written
+the row of the erasure says whom it is about, masked, so that the search does not find it; with the receipt that is
+wiped too.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from instar.stores.erasing.find import Holdings, ask, find_holdings
 from instar.stores.erasing.people import list_people
 from instar.stores.erasing.rows import clean_shared, erase_messages, erase_rows, erase_session, rewrite_transcript
 from instar.stores.erasing.scan import Scan, scan_backups, search_everything
+from instar.stores.erasing.shred import shred
 from instar.stores.rows import forget_parsed, format_json
 from instar.stores.search import merge_index
 from instar.stores.store import SessionStore
@@ -231,6 +233,7 @@ class StoreEraser:
         await self._flush_mirror()
         params = found.params()
         counts += await self._engine.write(lambda tx: erase_messages(tx, params), purpose="freeing")
+        counts += await shred(self._engine, self._places.seals, found)
         await self._engine.write(merge_index, purpose="freeing")
         await self._engine.wipe()
         forget_parsed()

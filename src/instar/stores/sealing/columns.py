@@ -20,13 +20,15 @@ class SealedTable:
     """A table with sealed columns. `place` names its row as long as it lives, `subject` whose key seals it.
 
     `columns` gives for each sealed column what stands for it where it cannot be opened: None leaves the cell, which no
-    reader of JSON takes for anything else. `hashed` columns hold a keyed hash, to be found by.
+    reader of JSON takes for anything else. `hashed` columns hold a keyed hash, to be found by. `codes` are sealed
+    columns that may hold a plain word of our own as well.
     """
 
     place: tuple[str, ...]
     subject: str
     columns: Mapping[str, str | None]
     hashed: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
 
 
 def person(name: str) -> str:
@@ -87,7 +89,10 @@ SEALED: Final[Mapping[str, SealedTable]] = {
         columns={"submission": None, "attachments": None, "acceptance": None, "acknowledgement": None},
     ),
     "outbox": SealedTable(
-        place=("delivery_id",), subject=_of_session("session_key"), columns={"text": _LOST, "reason": _LOST}
+        place=("delivery_id",),
+        subject=_of_session("session_key"),
+        columns={"text": _LOST, "reason": _LOST},
+        codes=("reason",),
     ),
     "decisions": SealedTable(
         place=("at", "session_key", "inbound_id", "turn_id", "kind"),

@@ -26,7 +26,7 @@ from instar.stores.sealing.cells import Box, draw_name, make_box
 from instar.system.files import make_private_folder, replace_file
 from instar.system.ids import draw_bytes
 
-__all__ = ["RING_NAME", "Ring", "create_ring", "open_ring", "read_gone", "read_ring_id"]
+__all__ = ["RING_NAME", "Ring", "copy_ring", "count_keys", "create_ring", "open_ring", "read_ring_id"]
 
 RING_NAME: Final = "keys.ring"
 """The file in the state directory."""
@@ -198,14 +198,25 @@ def open_ring(path: Path, master: bytes) -> Ring:
     return Ring(path, head, lines, master)
 
 
+def count_keys(path: Path) -> tuple[int, int]:
+    """How many keys a ring has, and how many were destroyed; no master key is needed. Raises `StoreUnreadable`."""
+    lines = _read(path)[1]
+    return sum(1 for line in lines if line.key), sum(1 for line in lines if line.gone)
+
+
 def read_ring_id(path: Path) -> str:
-    """Which ring a file is, without its keys. Raises `StoreUnreadable`."""
+    """Which ring a file is; no master key is needed. Raises `StoreUnreadable`."""
     return _read(path)[0].id
 
 
-def read_gone(path: Path) -> frozenset[str]:
-    """The names of the keys that were destroyed, without the others. Raises `StoreUnreadable`."""
-    return frozenset(line.gone for line in _read(path)[1] if line.gone)
+def copy_ring(path: Path, target: Path) -> int:
+    """Copy a ring to a file that is not there yet; how many keys. Raises `InvalidRequest`, `StoreUnreadable`."""
+    if os.path.lexists(target):
+        raise InvalidRequest(f"{target} is there already", why="a copy never overwrites", fix="Give another name.")
+    keys, _ = count_keys(path)
+    make_private_folder(target.parent)
+    replace_file(target, [path.read_bytes()])
+    return keys
 
 
 def _read(path: Path) -> tuple[_Head, list[_Line]]:

@@ -10,7 +10,7 @@ turning a store over (`convert`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -21,18 +21,18 @@ from instar.errors import StoreError
 from instar.stores.rows import read_submission
 from instar.stores.sealing.cells import FILE_MARK, MARK, cell_key, open_cell, open_file, seal_cell, seal_file
 from instar.stores.sealing.columns import SEALED, person, session
+from instar.stores.sealing.copies import GONE_NAME, clean_copy
 from instar.stores.sealing.ring import Ring, create_ring, open_ring
 from instar.stores.sealing.statements import build_view, seal_queries
 
 if TYPE_CHECKING:
     import apsw
 
-__all__ = ["GONE_NAME", "RING_NAME", "STATE_NAME", "SealState", "Seals", "check_unsealed", "read_state"]
+__all__ = ["RING_NAME", "STATE_NAME", "SealState", "Seals", "check_unsealed", "read_state"]
 
 STATE_NAME: Final = "sealing"
 RING_NAME: Final = "sealing_ring"
-GONE_NAME: Final = "sealing_gone"
-"""Names in `meta`: what a store is, which ring it needs, how many destroyed keys it has been cleaned of."""
+"""Names in `meta`: what a store is, and which ring it needs."""
 
 SealState = Literal["off", "on", "sealing", "opening"]
 """Nothing is sealed; everything is; on the way to the one or the other, and both kinds of rows are read."""
@@ -59,6 +59,7 @@ class Seals:
         self._may_turn = may_turn
         self._ring: Ring | None = None
         self.is_strict = False
+        self.doomed: frozenset[str] = frozenset()
 
     @property
     def ring(self) -> Ring:
@@ -83,7 +84,10 @@ class Seals:
                 connection.execute("INSERT OR REPLACE INTO main.meta (name, value) VALUES (?, ?)", (name, value))
         elif state == "off" and self._may_turn:
             self._ring = self._ring or self._begin_ring()
-        return self.install(connection)
+        state = self.install(connection)
+        if state != "off":
+            clean_copy(connection, self.ring)
+        return state
 
     def install(self, connection: apsw.Connection) -> SealState:
         """Lay the seals over a connection, which may be one that only reads. Raises `StoreError`."""
@@ -91,21 +95,30 @@ class Seals:
         self._check(connection, state)
         self.is_strict = state == "on"
         connection.execute("PRAGMA temp_store = memory")
-        functions: Mapping[str, Callable[..., str | None]] = {
+        functions: Mapping[str, Callable[..., str | int | None]] = {
             "instar_seal": self.seal,
             "instar_open": self.open,
             "instar_hash": self.hash,
+            "instar_is_cell": self.is_cell,
+            "instar_doomed": lambda cell: int(cell_key(cell) in self.doomed),
+            "instar_gone": lambda cell: int(cell_key(cell) in self.ring.gone),
             "instar_person": find_person,
             "instar_writer": find_writer,
             "instar_author": find_author,
         }
         for name, function in functions.items():
             connection.create_scalar_function(name, function, -1)
-        for table in SEALED:
-            columns = [str(row[1]) for row in connection.execute(f"PRAGMA main.table_info({table})")]
-            if columns:
-                connection.execute(build_view(table, columns))
+        _lay_views(connection)
         return state
+
+    def write_anew(self, connection: apsw.Connection) -> None:
+        """`VACUUM` on a connection with seals: it names tables in a way that would find the views."""
+        for table in SEALED:
+            connection.execute(f"DROP VIEW IF EXISTS temp.{table}")
+        try:
+            connection.execute("VACUUM")
+        finally:
+            _lay_views(connection)
 
     def _begin_ring(self) -> Ring:
         """The ring for a store that has nothing yet: the one that lies there, else a new one."""
@@ -132,6 +145,20 @@ class Seals:
                 fix="Put the newest copy of this store's own ring there. Nothing was changed.",
             )
 
+    # --- shredding ----------------------------------------------------------------------------------------------------
+
+    def doom(self, subjects: Iterable[str]) -> frozenset[str]:
+        """Seal nothing more under the keys of these people; their names. What is left under them is to be renewed."""
+        self.doomed = self.ring.names_of(subjects)
+        self.ring.retire(self.doomed)
+        return self.doomed
+
+    def shred(self, names: Iterable[str]) -> int:
+        """Destroy keys: no copy of the database tells any more what is sealed under them. How many."""
+        done = self.ring.destroy(names)
+        self.doomed = frozenset()
+        return done
+
     # --- what statements call -----------------------------------------------------------------------------------------
 
     def seal(self, value: str | None, place: str, subject: str, *row: object) -> str | None:
@@ -151,13 +178,23 @@ class Seals:
         text = open_cell(value, find=self.ring.find, place=(place, *row))
         if text is not None:
             return text
-        if not self.is_strict and not value.startswith(MARK):
-            return value
         table, _, column = place.partition(".")
+        if not value.startswith(MARK) and (not self.is_strict or column in SEALED[table].codes):
+            return value
         lost = SEALED[table].columns[column]
         if lost is None:
             return value if value.startswith(MARK) else MARK
         return lost % row if "%s" in lost else lost
+
+    def is_cell(self, value: str | None, place: str, *row: object) -> int:
+        """1 for what is sealed at this place; 0 for anything else, even if it looks like a cell."""
+        is_text = cell_key(value) is not None and value is not None
+        return int(is_text and open_cell(str(value), find=self.ring.find, place=(place, *row)) is not None)
+
+    def lacks_key(self, value: str) -> bool:
+        """Whether a cell is of a key that the ring does not have."""
+        name = cell_key(value)
+        return name is not None and self.ring.find(name) is None
 
     def hash(self, value: str | None) -> str | None:
         """What a label is found by."""
@@ -173,6 +210,14 @@ class Seals:
     def open_archive(self, content: bytes) -> bytes | None:
         """An archive as it was; None where it cannot be opened. One that is not sealed is given back as it is."""
         return open_file(content, find=self.ring.find) if content.startswith(FILE_MARK) else content
+
+
+def _lay_views(connection: apsw.Connection) -> None:
+    """Lay a view of its name over each sealed table that is there."""
+    for table in SEALED:
+        columns = [str(row[1]) for row in connection.execute(f"PRAGMA main.table_info({table})")]
+        if columns:
+            connection.execute(build_view(table, columns))
 
 
 def read_state(connection: apsw.Connection) -> SealState:

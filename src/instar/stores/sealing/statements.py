@@ -7,12 +7,12 @@ store opens, so that no word gets past.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from instar.stores.sealing.columns import SEALED, SealedTable
 
-__all__ = ["build_view", "seal_queries", "seal_statement"]
+__all__ = ["build_change", "build_view", "seal_queries", "seal_statement"]
 
 _INSERT: Final = re.compile(r"\bINSERT (?:OR \w+ )?INTO (\w+) \(", re.IGNORECASE)
 _UPDATE: Final = re.compile(r"\bUPDATE (\w+) SET\s", re.IGNORECASE)
@@ -22,8 +22,37 @@ _LABEL: Final = re.compile(r"(?<!\w)label = :label\b")
 
 
 def seal_queries(queries: Mapping[str, str]) -> dict[str, str]:
-    """Every named query as a sealed store runs it. Raises ValueError naming one that cannot be sealed."""
-    return {name: seal_statement(text, name=name) for name, text in queries.items()}
+    """Every named query as a sealed store runs it, and ``renew_cells_…`` for each sealed table.
+
+    Raises ValueError naming one that cannot be sealed.
+    """
+    sealed = {name: seal_statement(text, name=name) for name, text in queries.items()}
+    return sealed | {f"renew_cells_{table}": _build_renewal(table) for table in SEALED}
+
+
+def _build_renewal(table: str) -> str:
+    """Seal anew, under today's key of whose it is, what is sealed under a key that will be destroyed."""
+    doomed = " OR ".join(f"instar_doomed({column})" for column in SEALED[table].columns)
+    change = build_change(
+        table,
+        lambda column, sealed: f"CASE WHEN instar_doomed({column}) THEN {sealed} ELSE {column} END",
+    )
+    return f"{change} WHERE {doomed}"
+
+
+def build_change(
+    table: str, write: Callable[[str, str], str] = lambda _, sealed: sealed, *, given: Mapping[str, str] | None = None
+) -> str:
+    """An UPDATE of sealed columns, without its condition; `write` is given a column and what seals its value.
+
+    `given` has new values for some columns; without it all are written with the values that they have.
+    """
+    sealed = SEALED[table]
+    named = {column: f"{table}.{column}" for column in _named(sealed)}
+    plain = {**named, **_opened(table, sealed), **(given or {})}
+    columns = given or sealed.columns
+    pairs = [f"{column} = {write(column, _write(table, sealed, column, plain))}" for column in columns]
+    return f"UPDATE main.{table} SET {', '.join(pairs)}"  # noqa: S608 - names of our own
 
 
 def seal_statement(text: str, *, name: str = "") -> str:

@@ -131,6 +131,7 @@ class SqliteEngine:
             reserve=self._reserve,
             on_commit=self._callbacks,
             redactor=self._redactor,
+            seals=self.seals,
         )
         sources = self._sources = [self._open_source() for _ in range(self._reader_count)]
         writer = Worker("instar-store-writer", self._units, batch_max=BATCH_MAX)
@@ -277,6 +278,7 @@ class MemoryEngine:
             path=None,
             reserve=None,
             on_commit=self._callbacks,
+            seals=self.seals,
         )
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ import apsw
 from instar.core.policy.redaction import Redactor
 from instar.errors import StoreFull, StoreUnreadable
 from instar.stores.known import Known
+from instar.stores.sealing.seals import Seals
 from instar.stores.sqlite.connection import FATAL, SqliteTransaction, explain_error, translate_error
 from instar.stores.sqlite.reserve import Reserve
 from instar.stores.transaction import Purpose, Touched, Transaction
@@ -63,8 +64,10 @@ class Committer:
         reserve: Reserve | None,
         on_commit: Sequence[Callable[[Touched], None]],
         redactor: Redactor | None = None,
+        seals: Seals | None = None,
     ) -> None:
         self._connection = connection
+        self._seals = seals
         self._known = Known(_KNOWN_MAX)
         self._tx = SqliteTransaction(connection, queries, self._known, redactor)
         self._cursor = connection.cursor()
@@ -171,13 +174,19 @@ class Committer:
         try:
             if unit.wipe == "file":
                 self._connection.execute("PRAGMA secure_delete = on").fetchall()
-                self._connection.execute("VACUUM")
+                self._vacuum()
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             if unit.wipe == "log":
                 self._connection.execute("PRAGMA secure_delete = off").fetchall()
         except apsw.Error as error:
             return Outcome(error=translate_error(error, self._path))
         return Outcome()
+
+    def _vacuum(self) -> None:
+        if self._seals is None:
+            self._connection.execute("VACUUM")
+        else:
+            self._seals.write_anew(self._connection)
 
     def _has_room(self) -> bool:
         """Whether new messages may be taken: the reserve is whole, or as much is free inside the database."""

@@ -1,0 +1,40 @@
+"""The keys by which a person leaves every copy of the database, wherever it was carried (LEAK-11).
+
+Only where words are stored encrypted. What is still sealed under the person's keys when their rows are gone belongs to
+others, and is sealed anew first; then the keys are destroyed. May run again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+
+from instar.stores.erasing.find import Holdings
+from instar.stores.sealing.columns import SEALED, person, session
+from instar.stores.sealing.copies import GONE_NAME
+from instar.stores.sealing.seals import Seals
+from instar.stores.transaction import Engine, Transaction
+
+__all__ = ["shred"]
+
+
+async def shred(engine: Engine, seals: Seals | None, found: Holdings) -> Counter[str]:
+    """Destroy the keys of a person, and of the sessions that were theirs alone; how many. Raises `StoreError`."""
+    if seals is None:
+        return Counter()
+    ids = {*found.person.principals, *found.aliases}
+    names = seals.doom([*map(person, ids), *map(session, found.keys)])
+    for table in SEALED:
+        await engine.write(partial(_renew, table=table), purpose="freeing")
+    done = seals.shred(names)
+    await engine.write(partial(_note_gone, count=len(seals.ring.gone)), purpose="freeing")
+    return Counter(keys=done)
+
+
+def _renew(tx: Transaction, *, table: str) -> None:
+    tx.run(f"renew_cells_{table}", {})
+
+
+def _note_gone(tx: Transaction, *, count: int) -> None:
+    """This store has nothing any more of the keys that are destroyed by now; a copy that has is an old one."""
+    tx.run("save_meta", {"name": GONE_NAME, "value": str(count)})
