@@ -69,7 +69,7 @@ _CONTEXT_SUBS: Final[Mapping[str, ContextSub]] = {
     "deep": "detail",
     "json": "json",
 }
-_WORD: Final = re.compile(r"/([a-z][a-z0-9_-]*)(:?)(?!\S)", re.IGNORECASE)
+_WORD: Final = re.compile(r"/([a-z][a-z0-9_-]*)(?:(:)|(?!\S))", re.IGNORECASE)
 _COLON_WORDS: Final = DIRECTIVE_WORDS | {"compact"}
 """Commands that may be written with a colon after the word (CMD-22)."""
 

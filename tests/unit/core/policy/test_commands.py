@@ -59,6 +59,8 @@ def parse(text, **changes):
         ("/context banana", ContextReport(sub=None, given="banana")),
         ("/compact", Compact()),
         ("/compact: Keep the Names", Compact(instructions="Keep the Names")),
+        ("/compact:Keep the Names", Compact(instructions="Keep the Names")),
+        ("/compact:", Compact()),
         ("/compact keep names", Compact(instructions="keep names")),
         ("/compact Undo", Compact(undo=True)),
         ("/compact undo the mess", Compact(instructions="undo the mess")),
