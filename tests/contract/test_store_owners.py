@@ -53,6 +53,19 @@ def test_a_reported_list_takes_everybody_else_out(open_store: OpenStore):
     asyncio.run(scenario())
 
 
+def test_members_can_be_listed_and_forgotten_one_by_one(open_store: OpenStore):
+    async def scenario():
+        async with open_store() as store:
+            await settle(store)
+            await store.owners.report_members(CLUB, ["telegram:ann", "telegram:bob"], now=NOW)
+            assert list(await store.owners.list_members()) == [(CLUB, "telegram:ann"), (CLUB, "telegram:bob")]
+            await store.owners.forget_members([(CLUB, "telegram:bob"), (HERS, "telegram:bob")])
+            assert list(await store.owners.list_members()) == [(CLUB, "telegram:ann")]
+            await store.owners.forget_members([])
+
+    asyncio.run(scenario())
+
+
 def test_lists_and_searches_for_a_principal_stop_at_theirs_before_any_limit(open_store: OpenStore):
     async def scenario():
         async with open_store() as store:

@@ -264,6 +264,65 @@ def test_whoever_has_written_in_a_group_is_in_it_until_its_channel_says_otherwis
     run_story(story)
 
 
+def shut(how):
+    channels = {name: dict(one) for name, one in PEOPLE["channels"].items()}
+    channels["telegram"].update(how)
+    return {**PEOPLE, "channels": channels}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"groupPolicy": "off"}),
+        ({"groupPolicy": "allowlist", "groupAllowFrom": ["club"]}, {"groupPolicy": "allowlist"}),
+        (
+            {"groupPolicy": "allowlist", "groupAllowFrom": ["bob"]},
+            {"groupPolicy": "allowlist", "groupAllowFrom": ["x"]},
+        ),
+        ({}, {"groupPolicy": "pairing"}),
+    ],
+)
+def test_who_was_in_a_group_that_is_shut_now_sees_it_no_more(before, after):
+    async def story():
+        async with open_town(shut(before)) as town, town.client("telegram:bob") as bob:
+            await town.populate()
+            assert await keys_of(bob) == {BOB, CLUB}
+            await bob.ask("sessions.messages.subscribe", {"key": CLUB})
+            town.world.configure(shut(after))
+            listed = await bob.ask("sessions.list")
+            assert ([row["key"] for row in listed["sessions"]], listed["totalCount"]) == ([BOB], 1)
+            assert "There is no session" in (await bob.refusal("chat.history", {"sessionKey": CLUB}))["message"]
+            assert (await bob.ask("sessions.search", {"query": "club"}))["results"] == []
+            say = {"sessionKey": CLUB, "message": "still here", "idempotencyKey": "s"}
+            assert "There is no session" in (await bob.refusal("chat.send", say))["message"]
+            await town.world.channel("telegram").report("club", ["bob"])
+            assert await keys_of(bob) == {BOB}
+            # Once it is open again, it is as at the beginning: whoever writes there is in it.
+            town.world.configure(shut(before))
+            assert await keys_of(bob) == {BOB}
+            await town.post("hello again", sender="bob", group="club")
+            assert await keys_of(bob) == {BOB, CLUB}
+
+    run_story(story)
+
+
+def test_a_group_whose_approval_is_taken_back_is_seen_no_more():
+    async def story():
+        async with open_town(shut({"groupPolicy": "pairing"})) as town, town.client() as owner:
+            await town.post("hello", sender="bob", group="club")
+            code = (await owner.ask("pairing.list"))["waiting"][0]["code"]
+            await owner.ask("pairing.approve", {"code": code})
+            await town.post("let in", sender="bob", group="club")
+            async with town.client("telegram:bob") as bob:
+                assert await keys_of(bob) == {CLUB}
+                await owner.ask("pairing.revoke", {"peerId": "club", "channel": "telegram"})
+                assert await keys_of(bob) == set()
+                await town.world.channel("telegram").report("club", ["bob"])
+                assert await keys_of(bob) == set()
+
+    run_story(story)
+
+
 def test_a_refused_message_makes_nobody_a_member():
     config = {**PEOPLE, "channels": {"telegram": {"type": "bridge", "token": "t", "groupPolicy": "allowlist"}}}
 

@@ -76,6 +76,7 @@ class Gateway:
         self.keeping = Keeping(parts, self._services, self.lanes)
         self.pairing = PairingDesk(parts, self._services)
         self.owners = Owners(parts)
+        self.events.subscribe(self.owners.follow)
         self.tokens = Tokens(parts.store.tokens, parts.clock, parts.ids, self.events.publish)
         self.devices = DeviceDesk(
             parts.store.devices, self.tokens, clock=parts.clock, ids=parts.ids, publish=self.events.publish

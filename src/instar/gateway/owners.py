@@ -1,18 +1,25 @@
 """Whose sessions are: the question that every way in asks before it answers (LEAK-4, LEAK-5).
 
 The store is asked each time and nothing is kept: who is in a group changes, and so do links. Callers who see everything
-are never asked about.
+are never asked about. Before the first question under a changed configuration, and after an approval was taken back,
+the store forgets who was in groups that are shut to them now: every query asks its rows.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import structlog
+
+from instar.config.config import Config
 from instar.core.model.caller import Caller
+from instar.core.model.event import Event, PairingResolved
 from instar.core.model.ids import AgentId, ChannelName, SessionKey
 from instar.core.model.message import Roster
 from instar.core.policy.access import AccessFacts, decide_access
+from instar.core.policy.membership import list_shut_out
 from instar.core.policy.ownership import Touch, decide_touch, owns, resolve_ownership
 from instar.core.routing.key import derive_session_key, parse_key
 from instar.core.routing.principal import derive_home, peer_name, principal_names
@@ -20,12 +27,22 @@ from instar.gateway.parts import GatewayParts
 
 __all__ = ["Owners"]
 
+log = structlog.get_logger(__name__)
+
 
 class Owners:
     """The owners of one gateway's sessions."""
 
     def __init__(self, parts: GatewayParts) -> None:
         self._parts = parts
+        self._settled_for: tuple[Config | None, int] = (None, 0)
+        self._revoked = 0
+        self._settling = asyncio.Lock()
+
+    def follow(self, event: Event) -> None:
+        """Take note that somebody was shut out."""
+        if isinstance(event, PairingResolved) and event.decision == "revoked":
+            self._revoked += 1
 
     def names(self, caller: Caller) -> frozenset[str] | None:
         """Every name of the caller's principal; None for a caller who sees everything."""
@@ -42,6 +59,7 @@ class Owners:
         self, callers: Sequence[Caller], keys: Sequence[SessionKey]
     ) -> Mapping[SessionKey, Sequence[Touch]]:
         """For each key, whether each caller may touch its session, there or not, in the order of `callers`."""
+        await self._settle()
         keys_settings = self._parts.config().routing.keys
         stored = await self._parts.store.owners.load(keys)
         names = [self.names(caller) or frozenset() for caller in callers]
@@ -58,6 +76,7 @@ class Owners:
         config, chat = self._parts.config(), roster.chat
         links = config.routing.keys.links
         persons = sorted({peer_name(roster.channel, one, links) for one in roster.member_ids} - {""})
+        pairings = await self._parts.store.load_pairings()
         for agent in config.agents.all:
             key = derive_session_key(
                 config.routing.keys,
@@ -68,7 +87,29 @@ class Owners:
                 account_id=roster.account_id,
                 group_scope="per-group",
             )
-            await self._parts.store.owners.report_members(key, persons, now=self._parts.clock.now())
+            now = self._parts.clock.now()
+            shut_out = set(list_shut_out(((key, one) for one in persons), config.access, pairings, now=now))
+            inside = [one for one in persons if (key, one) not in shut_out]
+            await self._parts.store.owners.report_members(key, inside, now=now)
+
+    async def _settle(self) -> None:
+        """Forget who was in groups that are shut to them by what holds now (LEAK-2)."""
+        if self._is_settled():
+            return
+        async with self._settling:
+            if self._is_settled():
+                return
+            config, revoked, store = self._parts.config(), self._revoked, self._parts.store
+            members, pairings = await store.owners.list_members(), await store.load_pairings()
+            gone = tuple(list_shut_out(members, config.access, pairings, now=self._parts.clock.now()))
+            if gone:
+                log.info("members_forgotten", members=len(gone))
+                await store.owners.forget_members(gone)
+            self._settled_for = (config, revoked)
+
+    def _is_settled(self) -> bool:
+        config, revoked = self._settled_for
+        return config is self._parts.config() and revoked == self._revoked
 
     def may_command(self, caller: Caller, key: SessionKey, touch: Touch) -> bool:
         """Whether a caller who may touch a session may give commands in it (CMD-4).

@@ -21,3 +21,11 @@ class OwnerStore(Protocol):
     async def report_members(self, key: SessionKey, persons: Sequence[str], *, now: Instant) -> None:
         """The list of members that a channel reports, as ``<channel>:<peer>``: nobody else is in it any more."""
         ...
+
+    async def list_members(self) -> Sequence[tuple[SessionKey, str]]:
+        """Who is in any group: its key and the person, in their order."""
+        ...
+
+    async def forget_members(self, members: Sequence[tuple[SessionKey, str]]) -> None:
+        """These, each a group's key and a person, are in it no more; whoever is not in it stays so."""
+        ...

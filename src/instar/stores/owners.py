@@ -30,6 +30,15 @@ class OwnerRows:
         """The list of members that a channel reports."""
         await self._engine.write(lambda tx: _report(tx, key, persons, now=now))
 
+    async def list_members(self) -> Sequence[tuple[SessionKey, str]]:
+        """Who is in any group."""
+        return await self._engine.read(lambda tx: [(key, person) for key, person in tx.all("list_all_members", {})])
+
+    async def forget_members(self, members: Sequence[tuple[SessionKey, str]]) -> None:
+        """These are in those groups no more."""
+        rows: list[Params] = [{"session_key": key, "person": person} for key, person in members]
+        await self._engine.write(lambda tx: tx.run_many("forget_member", rows))
+
 
 def add_member(tx: Transaction, key: SessionKey, person: str, *, now: Instant) -> None:
     """Somebody has written in a group; whoever is known to be in it stays as they are."""

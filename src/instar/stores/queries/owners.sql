@@ -19,3 +19,11 @@ WHERE person NOT IN (SELECT value FROM json_each(:persons)) AND (
 -- name: list_members
 -- Who is in a group.
 SELECT person FROM members WHERE session_key = :session_key;
+
+-- name: list_all_members
+-- Who is in any group.
+SELECT session_key, person FROM members ORDER BY session_key, person;
+
+-- name: forget_member
+-- Somebody is in a group no more.
+DELETE FROM members WHERE session_key = :session_key AND person = :person;
