@@ -10,6 +10,7 @@ from instar.core.model.ids import AgentId, SessionId, SessionKey
 from instar.errors import TranscriptError
 from instar.stores.importer import ImportLimits, read_transcript_file
 from instar.testing.simulate.disk import DiskOfLife
+from instar.testing.simulate.story import Crash
 from instar.testing.simulate.watched import read_now
 from instar.testing.simulate.world import World
 
@@ -54,12 +55,16 @@ def _check_transcript(world: World, path: Path, head: TranscriptHead) -> None:
 
 
 def _check_strays(world: World, disk: DiskOfLife, heads: dict[SessionId, TranscriptHead]) -> None:
-    """No file stands under the name of a current transcript that is not current."""
-    current = {disk.file_of(head.key, head) for head in heads.values() if head.closed_at is None}
+    """No file has the name of a current or a closed transcript that is none; what nobody damaged is in nobody's way."""
+    known = {disk.file_of(head.key, head) for head in heads.values()}
     folder = disk.places.folder(SessionKey("agent:main:main"))
-    there = set(folder.glob("*.jsonl")) if folder.is_dir() else set()
-    for path in sorted(there - current):
-        world.findings.report("LOSS-4", f"the mirror has {path.name}, which is the file of no current transcript")
+    kept = set(folder.glob("*.conflict.*"))
+    there = {*folder.glob("*.jsonl"), *folder.glob("*.reset.*")}
+    for path in sorted(there - known - kept):
+        world.findings.report("LOSS-4", f"the mirror has {path.name}, which is the file of no such transcript")
+    if not any(isinstance(step, Crash) and step.harm == "flip" for step in world.story.steps):
+        for path in sorted(kept):
+            world.findings.report("LOSS-4", f"the mirror has kept {path.name}, which nobody has changed")
 
 
 def _check_index(world: World, disk: DiskOfLife) -> None:
