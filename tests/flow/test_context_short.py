@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -78,6 +79,16 @@ async def test_old_tool_results_are_trimmed_once_the_cache_is_cold_and_the_trans
         assert f"read → {'page ' * 1_200}" in await read_lines(world)
         (row,) = await read_decisions(world, kind="prune")
         assert row.decision.rule.startswith("PRUNE")
+        # What the session holds is told as it is without the pruning of that one request (PRUNE-20).
+        counted = (await world.store.load_session(DIRECT)).counters.total_tokens
+        left_out = (row.decision.inputs["charsBefore"] - row.decision.inputs["charsAfter"]) // 4
+        assert (await world.gateway.status_facts(DIRECT)).window_used >= counted + left_out > 1_400
+        await say(world, "/context json")
+        assert json.loads(sent_texts(world)[-1])["session"]["totalTokens"] >= counted + left_out
+        await world.clock.run_for(1)
+        await say(world, "warm again")
+        again = (await world.store.load_session(DIRECT)).counters.total_tokens
+        assert (await world.gateway.status_facts(DIRECT)).window_used == again > 1_400
 
 
 @story

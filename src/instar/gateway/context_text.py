@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from typing import Final
 
-from instar.core.context.build import build_view
 from instar.core.context.tokens import json_chars
 from instar.core.explain.window import (
     USAGE,
@@ -23,10 +22,10 @@ from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.session import Session
 from instar.core.policy.command_kinds import ContextReport
 from instar.core.routing.key import parse_key
-from instar.errors import NotFound
 from instar.gateway.sandboxing import describe_tools_place
 from instar.gateway.tool_policy import choose_tools
 from instar.gateway.turn_services import TurnServices
+from instar.gateway.window_now import load_window
 
 __all__ = ["REPORT_FIELD", "describe_context", "with_report"]
 
@@ -104,23 +103,13 @@ def _tool_sizes(services: TurnServices, session: Session | None) -> list[ToolSiz
 async def _count(services: TurnServices, agent_id: AgentId, key: SessionKey, session: Session | None) -> WindowNumbers:
     """The three numbers, from the row, the transcript and the catalogue (STATUS-3)."""
     model = services.resolve_model(session, None) if session else services.parts.models.default_of(agent_id)
-    used, source, counted_at = 0, "estimate", None
-    if session is not None:
-        used = session.counters.total_tokens
-        try:
-            page = await services.parts.store.load_context(session.session_id)
-        except NotFound:
-            pass
-        else:
-            estimate = build_view([stored.entry for stored in page.entries]).context
-            used, source = max(used, estimate.tokens), estimate.source
-            counted_at = estimate.measured_at
+    window = await load_window(services.parts, session)
     return WindowNumbers(
         key=key,
         now=services.clock.now(),
-        used=used,
-        source=source,
-        counted_at=counted_at,
+        used=window.tokens,
+        source=window.source,
+        counted_at=window.measured_at,
         billed_in=session.counters.input_tokens if session else 0,
         billed_out=session.counters.output_tokens if session else 0,
         limit=model.context_window,

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
-from instar.core.context.build import build_view
 from instar.core.context.heartbeat import AuthKind
-from instar.core.context.tokens import NOTHING, ContextEstimate
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.freshness import decide_freshness
 from instar.core.model.ids import AgentId, SessionKey
@@ -17,7 +14,6 @@ from instar.core.policy.activation import resolve_activation
 from instar.core.policy.send import SendFacts, decide_send
 from instar.core.queue.settings import resolve_queue_settings
 from instar.core.routing.key import is_group_key, parse_key
-from instar.errors import NotFound
 from instar.gateway.held import held_settings
 from instar.gateway.held_model import model_settings
 from instar.gateway.lane import LaneBook
@@ -25,6 +21,7 @@ from instar.gateway.parts import GatewayParts
 from instar.gateway.sandboxing import describe_tools_place
 from instar.gateway.settings import reset_policy
 from instar.gateway.turn_services import TurnServices
+from instar.gateway.window_now import load_window
 
 __all__ = ["load_status_facts"]
 
@@ -45,7 +42,7 @@ async def load_status_facts(
     model = services.resolve_model(session, None) if session else parts.models.default_of(agent_id)
     queue = resolve_queue_settings(config.queue, channel=channel, overrides=overrides)
     policy = reset_policy(config, key, channel)
-    window = await _window(parts, session)
+    window = await load_window(parts, session)
     lane = lanes.find(key)
     zone = parts.clock.zone()
     freshness = None
@@ -88,19 +85,6 @@ async def load_status_facts(
             **model_settings(config, agent_id, key, model=model),
         },
     )
-
-
-async def _window(parts: GatewayParts, session: Session | None) -> ContextEstimate:
-    """The tokens in the window now, who counted them and when (STATUS-3, WHY-7)."""
-    if session is None:
-        return NOTHING
-    known = session.counters.total_tokens
-    try:
-        page = await parts.store.load_context(session.session_id)
-    except NotFound:
-        return replace(NOTHING, tokens=known)
-    estimate = build_view([stored.entry for stored in page.entries]).context
-    return replace(estimate, tokens=max(estimate.tokens, known))
 
 
 def _activation(parts: GatewayParts, session: Session | None, agent_id: AgentId, key: SessionKey) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, assert_never
 
 from instar.core.model.entry import (
@@ -36,6 +36,7 @@ __all__ = [
     "CHARS_PER_TOKEN",
     "NOTHING",
     "ContextEstimate",
+    "before_pruning",
     "estimate_chars",
     "estimate_context",
     "estimate_entry",
@@ -72,6 +73,20 @@ class ContextEstimate:
 
 NOTHING: Final = ContextEstimate(tokens=0)
 """An empty context."""
+
+
+def before_pruning(
+    estimate: ContextEstimate, *, pruned_at: Instant | None, chars_before: int, chars_after: int
+) -> ContextEstimate:
+    """The estimate with what was left out of the request that the provider counted (PRUNE-20).
+
+    `pruned_at` is when the newest pass that changed something was recorded, None if there was none. A pass older than
+    the count was of an earlier request, and the provider has counted everything since.
+    """
+    counted_at = estimate.measured_at
+    if pruned_at is None or counted_at is None or pruned_at < counted_at:
+        return estimate
+    return replace(estimate, tokens=estimate.tokens + estimate_chars(max(0, chars_before - chars_after)))
 
 
 def estimate_chars(chars: int) -> int:

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 
 from instar.core.context.tokens import (
+    ContextEstimate,
+    before_pruning,
     estimate_context,
     estimate_entry,
     estimate_message,
@@ -100,3 +102,23 @@ def test_context_without_any_usage_is_estimated_whole():
 @given(message=messages)
 def test_estimate_is_never_negative(message):
     assert estimate_message(message) >= 0
+
+
+COUNTED = ContextEstimate(tokens=700, measured=650, measured_at=1_000)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "pruned_at", "before", "after", "tokens"),
+    [
+        (COUNTED, 1_000, 4_000, 1_000, 1_450),
+        (COUNTED, 1_200, 4_001, 4_000, 701),
+        (COUNTED, 1_200, 1_000, 4_000, 700),
+        (COUNTED, 999, 4_000, 1_000, 700),
+        (COUNTED, None, 4_000, 1_000, 700),
+        (ContextEstimate(tokens=700), 1_200, 4_000, 1_000, 700),
+    ],
+    ids=["the same moment", "a little", "nothing left out", "an earlier request", "no pass", "nobody counted"],
+)
+def test_what_pruning_left_out_of_the_counted_request_is_told(estimate, pruned_at, before, after, tokens):
+    told = before_pruning(estimate, pruned_at=pruned_at, chars_before=before, chars_after=after)
+    assert told == replace(estimate, tokens=tokens)
