@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.core.model.ids import SessionId
+from instar.errors import StoreUnreadable
 from instar.stores.archive import read_archive
 from instar.stores.mirror_files import Comparison, find_archives
 from instar.stores.mirror_places import MirrorPlaces
@@ -95,7 +96,7 @@ def _holds(archive: Path, path: Path) -> bool:
             if count is None or count < len(some):
                 return count is not None
         return not comparison.has_more()
-    except (UnicodeDecodeError, zstandard.ZstdError):
+    except (StoreUnreadable, UnicodeDecodeError, zstandard.ZstdError):
         return False  # an archive that cannot be read holds nothing
     finally:
         comparison.close()

@@ -19,6 +19,7 @@ from instar.stores.mirror_files import Mark
 from instar.stores.mirror_level import Leveller
 from instar.stores.mirror_names import NamePlan, plan_names
 from instar.stores.mirror_rows import load_mark
+from instar.stores.sealing.cells import FILE_MARK
 from instar.testing.clock import ManualClock
 from tests.builders.mirror import OTHER, TIME, World, until
 from tests.builders.store import KEY, NOW, SID, SessionTalk, build_message
@@ -252,13 +253,16 @@ def test_a_file_that_holds_more_than_the_archive_stays_and_is_named(world, edit)
     assert "mirror_strays" in [line["event"] for line in said]
 
 
-def test_an_archive_that_cannot_be_read_takes_no_file_along(world):
+@pytest.mark.parametrize("content", [b"no archive", FILE_MARK + b"sealed by a key that is not here"])
+def test_an_archive_that_cannot_be_read_takes_no_file_along(world, content):
     asyncio.run(begin(world, dies=True))
     asyncio.run(archive(world))
     (kept,) = world.folder.glob("*.zst")
-    kept.write_bytes(b"no archive")
-    asyncio.run(go_on(world))
+    kept.write_bytes(content)
+    with capture_logs() as said:
+        asyncio.run(go_on(world))
     assert world.file().exists()
+    assert "mirror_strays" in [line["event"] for line in said]
 
 
 def test_a_file_that_was_renamed_unseen_goes_with_its_deleted_session(world):
