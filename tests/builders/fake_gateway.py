@@ -18,7 +18,7 @@ from instar.core.explain.simulate import SimulationReport
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.caller import Caller
-from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
+from instar.core.model.change import Acknowledgement, DeliveryState, Noted, Submission, TranscriptHead
 from instar.core.model.entry import AssistantMessage, MessageEntry, TextBlock, Usage, UserMessage
 from instar.core.model.event import (
     AssistantDelta,
@@ -108,7 +108,7 @@ class MemoryTokens:
     def __init__(self) -> None:
         self.rows: dict[str, Token] = {}
 
-    async def save(self, token: Token, *, token_hash: str) -> None:
+    async def save(self, token: Token, *, token_hash: str, noted: Noted) -> None:
         self.rows[token_hash] = token
 
     async def find(self, token_hash: str) -> Token | None:
@@ -120,7 +120,7 @@ class MemoryTokens:
     async def note_use(self, token_id: str, *, now: Instant) -> None:
         self._change(token_id, lambda token: replace(token, last_used_at=now))
 
-    async def revoke(self, token_id: str, *, now: Instant) -> Token | None:
+    async def revoke(self, token_id: str, *, now: Instant, noted: Noted) -> Token | None:
         return self._change(token_id, lambda token: replace(token, revoked_at=now))
 
     def _change(self, token_id: str, change: Callable[[Token], Token]) -> Token | None:

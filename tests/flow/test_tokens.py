@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC
 
 import pytest
 
 from instar.api.server import ApiServer
 from instar.api.settings import ApiSettings, AuthSettings
+from instar.core.explain.story import tell
+from instar.core.model.query import DecisionQuery
 from instar.core.policy.scopes import ADMIN, OWNER_SCOPES, READ, WRITE
 from instar.system.ids import SystemIds
 from instar.testing.clock import ManualClock
@@ -122,6 +125,21 @@ def test_an_idle_connection_is_closed_when_its_token_expires():
                 await asyncio.sleep(0)
                 world.clock.advance(31)
                 assert await client.closed() == (1008, "token expired")
+
+    run_story(story)
+
+
+def test_making_and_taking_back_a_token_is_on_record():
+    async def story():
+        async with open_world() as (world, server), open_client(server) as owner:
+            made = await owner.ask("tokens.create", {"scopes": ["read"], "principal": "alice"})
+            await owner.ask("tokens.revoke", {"id": made["id"]})
+            rows = await world.store.load_decisions(DecisionQuery(kind="access"))
+            assert [tell(row, UTC) for row in rows] == [
+                f"The token {made['id']} was taken back by operator. LEAK-3",
+                f"The token {made['id']} was made with the scopes operator.read by operator. LEAK-3",
+            ]
+            assert made["token"] not in str(rows)
 
     run_story(story)
 

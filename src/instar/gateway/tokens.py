@@ -14,9 +14,10 @@ from dataclasses import replace
 import structlog
 
 from instar.core.model.caller import Caller
+from instar.core.model.change import Noted
 from instar.core.model.event import Event, TokenRevoked
 from instar.core.model.token import TOKEN_PREFIX, ShownToken, Token
-from instar.core.policy.tokens import TokenWish, decide_token, is_use_worth_noting, plan_token
+from instar.core.policy.tokens import TokenWish, decide_token, describe_token, is_use_worth_noting, plan_token
 from instar.errors import InvalidRequest, NotFound, StoreError
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
@@ -46,7 +47,8 @@ class Tokens:
         if plan.token is None:
             raise InvalidRequest(f"No token was made: {plan.problem}", field=plan.field)
         text = f"{TOKEN_PREFIX}{self._ids.token()}"
-        await self._store.save(plan.token, token_hash=hash_token(text))
+        noted = Noted(decision=describe_token(token_id, "made", scopes=plan.token.scopes), who=maker.who)
+        await self._store.save(plan.token, token_hash=hash_token(text), noted=noted)
         log.info("token_created", token=token_id, principal=plan.token.principal, who=maker.who)
         return plan.token, text
 
@@ -56,7 +58,8 @@ class Tokens:
 
     async def revoke(self, token_id: str, *, who: str) -> Token:
         """End a token for good and send away whoever came in by it. Raises `NotFound`."""
-        token = await self._store.revoke(token_id, now=self._clock.now())
+        noted = Noted(decision=describe_token(token_id, "revoked"), who=who)
+        token = await self._store.revoke(token_id, now=self._clock.now(), noted=noted)
         if token is None:
             raise NotFound(f"There is no token {token_id}", fix="List them with `instar tokens list`.")
         log.info("token_revoked", token=token_id, who=who)

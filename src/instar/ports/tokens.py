@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from instar.core.model.change import Noted
 from instar.core.model.ids import Instant
 from instar.core.model.token import Token
 
@@ -16,8 +17,8 @@ __all__ = ["TokenStore"]
 class TokenStore(Protocol):
     """Tokens by the SHA-256 of their text, in hexadecimal digits."""
 
-    async def save(self, token: Token, *, token_hash: str) -> None:
-        """Keep a new token."""
+    async def save(self, token: Token, *, token_hash: str, noted: Noted) -> None:
+        """Keep a new token, with the record of it (WHY-1)."""
         ...
 
     async def find(self, token_hash: str) -> Token | None:
@@ -32,6 +33,9 @@ class TokenStore(Protocol):
         """A token was used."""
         ...
 
-    async def revoke(self, token_id: str, *, now: Instant) -> Token | None:
-        """End a token for good; as it is now, None if there is none. Revoking twice changes nothing."""
+    async def revoke(self, token_id: str, *, now: Instant, noted: Noted) -> Token | None:
+        """End a token for good, with the record of it; as it is now, None if there is none.
+
+        Revoking twice changes nothing and is recorded once.
+        """
         ...

@@ -10,8 +10,10 @@ from typing import Final
 
 import msgspec
 
+from instar.core.model.change import Noted
 from instar.core.model.ids import Instant
 from instar.core.model.token import Token
+from instar.stores.decisions import record_decisions
 from instar.stores.rows import format_json
 from instar.stores.transaction import Engine, Row, Transaction
 
@@ -27,9 +29,9 @@ class TokenRows:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def save(self, token: Token, *, token_hash: str) -> None:
+    async def save(self, token: Token, *, token_hash: str, noted: Noted) -> None:
         """Keep a new token."""
-        await self._engine.write(lambda tx: _save_token(tx, token, token_hash), purpose="new")
+        await self._engine.write(lambda tx: _save_token(tx, token, token_hash, noted), purpose="new")
 
     async def find(self, token_hash: str) -> Token | None:
         """The token whose text has this hash, whatever its state."""
@@ -43,12 +45,12 @@ class TokenRows:
         """A token was used."""
         await self._engine.write(lambda tx: tx.run("note_token_use", {"id": token_id, "at": now}))
 
-    async def revoke(self, token_id: str, *, now: Instant) -> Token | None:
+    async def revoke(self, token_id: str, *, now: Instant, noted: Noted) -> Token | None:
         """End a token for good."""
-        return await self._engine.write(lambda tx: _revoke_token(tx, token_id, now), purpose="freeing")
+        return await self._engine.write(lambda tx: _revoke_token(tx, token_id, now, noted), purpose="freeing")
 
 
-def _save_token(tx: Transaction, token: Token, token_hash: str) -> None:
+def _save_token(tx: Transaction, token: Token, token_hash: str, noted: Noted) -> None:
     columns = {
         "id": token.id,
         "hash": token_hash,
@@ -61,6 +63,7 @@ def _save_token(tx: Transaction, token: Token, token_hash: str) -> None:
         "expires_at": token.expires_at,
     }
     tx.run("insert_token", columns)
+    record_decisions(tx, (noted,), key=None, now=token.created_at)
 
 
 def _find_token(tx: Transaction, token_hash: str) -> Token | None:
@@ -72,7 +75,7 @@ def _list_tokens(tx: Transaction) -> tuple[Token, ...]:
     return tuple(_read(row) for row in tx.all("list_tokens", {"limit": TOKENS_LISTED_MAX}))
 
 
-def _revoke_token(tx: Transaction, token_id: str, now: Instant) -> Token | None:
+def _revoke_token(tx: Transaction, token_id: str, now: Instant, noted: Noted) -> Token | None:
     row = tx.one("load_token", {"id": token_id})
     if row is None:
         return None
@@ -80,6 +83,7 @@ def _revoke_token(tx: Transaction, token_id: str, now: Instant) -> Token | None:
     if token.revoked_at is not None:
         return token
     tx.run("revoke_token", {"id": token_id, "at": now})
+    record_decisions(tx, (noted,), key=None, now=now)
     return replace(token, revoked_at=now)
 
 

@@ -38,6 +38,7 @@ _APPROVALS: Final[Mapping[str, str]] = {
     "approved": "approved",
     "rejected": "rejected",
     "revoked": "shut out again",
+    "made": "made",
 }
 
 _LAYERS: Final[Mapping[str, str]] = {
@@ -136,8 +137,12 @@ def tell_access(facts: Facts) -> str:
 
 
 def _tell_approval(facts: Facts) -> str:
-    """What the owner said about a person, a group or a device."""
+    """What the owner said about a person, a group, a device or a token."""
     chat, said = facts.word("chat"), _APPROVALS[facts.outcome]
+    if chat == "token":
+        scopes = facts.word("scopes")
+        what = f"made with the scopes {scopes}" if scopes else "taken back"
+        return f"The token {facts.word('id', 'without an id')} was {what} by {facts.who}."
     if chat == "device":
         return f"The device {facts.word('device', 'without a name')} was {said} by {facts.who}."
     who = "group" if chat == "group" else "person"

@@ -6,11 +6,12 @@ not: drawing and hashing the secret, and comparing it (the shell). The invariant
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from instar.core.model.caller import Caller
+from instar.core.model.decision import Decision
 from instar.core.model.ids import Instant
 from instar.core.model.token import Token, TokenProblem
 from instar.core.policy.scopes import ADMIN, OWNER_SCOPES, READ, WRITE, has_scope
@@ -22,6 +23,7 @@ __all__ = [
     "TokenPlan",
     "TokenWish",
     "decide_token",
+    "describe_token",
     "is_use_worth_noting",
     "parse_principal",
     "parse_scope",
@@ -96,6 +98,12 @@ def plan_token(wish: TokenWish, *, maker: Caller, token_id: str, now: Instant) -
             expires_at=None if wish.lifetime_ms is None else Instant(now + wish.lifetime_ms),
         )
     )
+
+
+def describe_token(token_id: str, outcome: Literal["made", "revoked"], *, scopes: Iterable[str] = ()) -> Decision:
+    """The record that a token was made or taken back (WHY-1). Whose it is stands in its row, which an erasure finds."""
+    inputs = {"chat": "token", "id": token_id, "scopes": " ".join(sorted(scopes)) or None}
+    return Decision(kind="access", outcome=outcome, rule="LEAK-3", inputs=inputs)
 
 
 def parse_principal(text: str) -> str | None:

@@ -446,3 +446,9 @@ def test_no_input_makes_a_decision_unreadable(kind, outcome, inputs):
     sentence = told(kind, outcome, "RESET-13", **inputs)
     assert sentence.endswith(" RESET-13")
     assert sentence.isprintable()
+
+
+def test_a_token_was_made_or_taken_back():
+    made = told("access", "made", chat="token", id="t1", scopes="operator.read")
+    assert made.startswith("The token t1 was made with the scopes operator.read by ")
+    assert told("access", "revoked", chat="token", id="t1").startswith("The token t1 was taken back by ")

@@ -12,6 +12,7 @@ from instar.core.policy.scopes import ADMIN, OWNER_SCOPES, READ, WRITE
 from instar.core.policy.tokens import (
     TokenWish,
     decide_token,
+    describe_token,
     is_use_worth_noting,
     parse_principal,
     parse_scope,
@@ -112,3 +113,10 @@ def test_a_use_is_noted_once_a_minute(used_at, noted):
 @pytest.mark.parametrize(("expires_at", "ended"), [(None, False), (NOW + 1, False), (NOW, True)])
 def test_a_caller_lasts_as_long_as_its_token(expires_at, ended):
     assert has_expired(Caller(expires_at=expires_at), now=NOW) is ended
+
+
+def test_a_token_is_recorded_without_whose_it_is():
+    made = describe_token("t1", "made", scopes={WRITE, READ})
+    assert (made.kind, made.outcome, made.rule) == ("access", "made", "LEAK-3")
+    assert made.inputs == {"chat": "token", "id": "t1", "scopes": f"{READ} {WRITE}"}
+    assert describe_token("t1", "revoked").inputs["scopes"] is None
