@@ -5,6 +5,7 @@ from __future__ import annotations
 from instar.core.lifecycle.maintenance import CleanupOptions
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.query import SessionQuery
+from instar.core.model.view import NewSession
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply
@@ -69,8 +70,44 @@ async def test_a_removed_session_leaves_its_archive_and_the_reason():
 
 
 @story
-async def test_the_cap_takes_the_oldest_and_spares_what_is_protected():
+async def test_a_store_that_is_enforced_is_cut_back_as_it_grows():
     async with build_world(mode="enforce", maxEntries=2) as world:
+        await speak(world, "ann", "bob")
+        assert await keys(world) == {key_of("ann"), key_of("bob")}
+        await speak(world, "cid")
+        assert await keys(world) == {key_of("bob"), key_of("cid")}
+        (row,) = await read_decisions(world, key_of("ann"), kind="maintenance")
+        assert (row.decision.outcome, row.decision.rule) == ("cap-overflow", "MAINT-4")
+        # A plan reads every row, so a store is not planned for again at once.
+        await speak(world, "dan", "eve")
+        assert len(await keys(world)) == 4
+        await world.run_for(60)
+        assert await keys(world) == {key_of("dan"), key_of("eve")}
+
+
+@story
+async def test_a_large_store_is_cut_back_from_its_high_water_mark_on():
+    async with build_world(mode="enforce", maxEntries=50) as world:
+        for number in range(74):
+            await world.gateway.sessions.create(NewSession(key=key_of(number)), who="ann")
+            await world.settle()
+        assert len(await keys(world)) == 74
+        await world.gateway.sessions.create(NewSession(key=key_of("last")), who="ann")
+        await world.run_for(1)
+        assert len(await keys(world)) == 50
+
+
+@story
+async def test_a_store_in_warn_mode_only_grows():
+    async with build_world(maxEntries=2) as world:
+        await speak(world, "ann", "bob", "cid")
+        await world.run_for(120)
+        assert len(await keys(world)) == 3
+
+
+@story
+async def test_the_cap_takes_the_oldest_and_spares_what_is_protected():
+    async with build_world(maxEntries=2) as world:
         await speak(world, "ann", "bob", "cid", "dan")
         await world.gateway.sessions.patch(key_of("ann"), {"pinned": True}, who="ann")
         await world.gateway.sessions.patch(key_of("bob"), {"archived": True}, who="bob")
@@ -98,11 +135,13 @@ async def test_a_session_at_work_is_left_alone():
 
 @story
 async def test_a_dry_run_never_changes_anything_and_names_each_key():
-    async with build_world(mode="enforce", maxEntries=1) as world:
-        await speak(world, "ann", "bob")
+    async with build_world(mode="enforce", pruneAfter="1d") as world:
+        await speak(world, "ann")
+        world.clock.jump(world.clock.now() + 2 * DAY_S * 1000)
+        await speak(world, "bob")
         report = await world.gateway.maintenance.clean(AGENT, trigger="dry-run")
         assert {step.key: step.action for step in report.plan.steps} == {
-            key_of("ann"): "cap-overflow",
+            key_of("ann"): "prune-stale",
             key_of("bob"): "keep",
         }
         assert report.would_mutate
@@ -111,7 +150,7 @@ async def test_a_dry_run_never_changes_anything_and_names_each_key():
 
 @story
 async def test_neither_reading_nor_starting_removes_anything():
-    async with build_world(mode="enforce", pruneAfter="1d", maxEntries=1) as world:
+    async with build_world(mode="enforce", pruneAfter="1d", maxEntries=2) as world:
         await speak(world, "ann", "bob")
         world.clock.jump(world.clock.now() + 9 * DAY_S * 1000)
         await world.restart()

@@ -7,6 +7,7 @@ runs now is left alone.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import structlog
@@ -17,11 +18,13 @@ from instar.core.lifecycle.maintenance import (
     MaintenanceRow,
     PlannedStep,
     Trigger,
+    high_water_count,
     plan_maintenance,
 )
 from instar.core.lifecycle.maintenance_disk import plan_disk
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.change import Noted, SessionChange, SessionFacts
+from instar.core.model.event import Event, SessionChanged
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.query import SessionQuery
 from instar.core.model.session import Session
@@ -30,11 +33,15 @@ from instar.errors import StoreError
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.turn_services import TurnServices
+from instar.gateway.waiting import within
 
 __all__ = ["Maintenance"]
 
 INTERVAL_S = 3600.0
 """How often a running gateway looks after its store."""
+
+GROWTH_PAUSE_S = 60.0
+"""How long it leaves a store alone that it has just cut back: a plan reads every row."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,17 +54,60 @@ class Maintenance:
         self._services = services
         self._lanes = lanes
         self._disk = parts.disk
+        self._has_grown = asyncio.Event()
+        self._grown: dict[AgentId, int] = {}
+        self._counts: dict[AgentId, int] = {}
+        services.events.subscribe(self._hear)
 
     async def run_forever(self) -> None:
-        """Look after every agent's store now and then; never raises."""
+        """Look after every agent's store now and then, and when one has grown past its cap (MAINT-9); never raises."""
+        clock = self._parts.clock
+        due = clock.monotonic() + INTERVAL_S
         while True:
-            await self._parts.clock.sleep(INTERVAL_S)
-            for agent in self._parts.config().agents.all:
-                try:
-                    await self.clean(agent.id, trigger="write")
-                except StoreError as error:
-                    log.error("maintenance_failed", agent_id=agent.id, error=str(error))
-            await self.prune_states()
+            try:
+                await within(clock, max(0.0, due - clock.monotonic()), self._has_grown.wait())
+            except TimeoutError:
+                due = clock.monotonic() + INTERVAL_S
+                for agent in self._parts.config().agents.all:
+                    await self._look_after(agent.id)
+                await self.prune_states()
+                continue
+            self._has_grown.clear()
+            over = [agent_id for agent_id in tuple(self._grown) if await self._is_over(agent_id)]
+            for agent_id in over:
+                await self._look_after(agent_id)
+            if over:
+                await clock.sleep(GROWTH_PAUSE_S)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, SessionChanged) and event.reason == "create":
+            self._grown[event.agent_id] = self._grown.get(event.agent_id, 0) + 1
+            self._has_grown.set()
+
+    async def _is_over(self, agent_id: AgentId) -> bool:
+        """Whether an agent's store has grown past the mark where an ordinary write cuts it back (MAINT-9).
+
+        Only a store that is to be cut is counted, and only when it may have come so far.
+        """
+        settings, grown = self._parts.config().maintenance, self._grown.pop(agent_id, 0)
+        if settings.mode != "enforce":
+            return False
+        mark, known = high_water_count(settings.max_entries), self._counts.get(agent_id)
+        if known is None or known + grown >= mark:
+            query = SessionQuery(agent_id=agent_id, archived=None, include_global=True, include_unknown=True, limit=1)
+            try:
+                known, grown = (await self._parts.store.list_sessions(query)).total, 0
+            except StoreError as error:
+                log.error("maintenance_failed", agent_id=agent_id, error=str(error))
+                return False
+        self._counts[agent_id] = known + grown
+        return known + grown >= mark
+
+    async def _look_after(self, agent_id: AgentId) -> None:
+        try:
+            await self.clean(agent_id, trigger="write")
+        except StoreError as error:
+            log.error("maintenance_failed", agent_id=agent_id, error=str(error))
 
     async def prune_states(self) -> int:
         """Forget what state logs keep no longer; how many events went (STATE-2). Versions stay. Never raises."""
