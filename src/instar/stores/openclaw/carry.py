@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from instar.errors import InvalidRequest, NotFound, TranscriptError
 from instar.ports.store import Store
 from instar.stores.importer import ImportLimits, TranscriptFile, read_transcript_file
 from instar.stores.openclaw.doorkeeper import carry_approvals
+from instar.stores.openclaw.jobs import carry_jobs, read_job_files
+from instar.stores.openclaw.later import LaterState, read_databases
 from instar.stores.openclaw.plan import PlannedTranscript, plan_state
 from instar.stores.openclaw.report import ImportItem, ItemStatus, StateReport
 from instar.stores.openclaw.scan import FoundState, scan_state
@@ -40,18 +44,32 @@ async def import_state(
     Raises `NotFound` for no directory, `StoreError`, OSError.
     """
     found = await asyncio.to_thread(scan_state, root)
-    default_agent = config.agents.default_id
-    plan = await asyncio.to_thread(plan_state, found, config.routing.keys, default_agent=default_agent, now=now)
+    with ExitStack() as stack:
+        databases = read_databases(found, config.routing.keys, default_agent=config.agents.default_id, now=now)
+        later = await asyncio.to_thread(stack.enter_context, databases)
+        return await _import_found(found, later, store, config, now=now, is_dry_run=is_dry_run)
+
+
+async def _import_found(
+    found: FoundState, later: LaterState, store: Store | None, config: Config, *, now: Instant, is_dry_run: bool
+) -> StateReport:
+    """Everything that was found, databases first: where a file says the same, it is the older one."""
+    root, default_agent = found.root, config.agents.default_id
+    plan = await asyncio.to_thread(
+        plan_state, found, config.routing.keys, default_agent=default_agent, now=now, held=later.agents
+    )
     report = StateReport(root=str(root), is_dry_run=is_dry_run)
     report.items += [
         ImportItem(kind="path", status="refused", source=_name(root, path), detail=why) for path, why in found.refused
     ]
-    report.items += plan.items
+    report.items += [*plan.items, *later.items]
     carrier = _Carrier(found, store, config, report, now=now)
-    for planned in plan.transcripts:
+    for planned in (*later.transcripts, *plan.transcripts):
         await carrier.carry(planned)
-    report.items += await carry_approvals(found, store, config, now=now, is_dry_run=is_dry_run)
-    for carry in (carry_memory, propose_config, keep_files):
+    report.items += await carry_approvals(found, store, config, now=now, is_dry_run=is_dry_run, later=later.approvals)
+    jobs = [*later.jobs, *await asyncio.to_thread(read_job_files, found)]
+    report.items += await asyncio.to_thread(carry_jobs, jobs, config.state_dir, is_dry_run=is_dry_run)
+    for carry in (carry_memory, propose_config, partial(keep_files, read=later.read)):
         report.items += await asyncio.to_thread(carry, found, config, is_dry_run=is_dry_run)
     return report
 
@@ -71,7 +89,7 @@ class _Carrier:
 
     async def carry(self, planned: PlannedTranscript) -> None:
         """Store one transcript; one that cannot be read is named, and the rest goes on (LOSS-10)."""
-        source = _name(self._root, planned.path) if planned.path else "sessions.json"
+        source = _source(self._root, planned)
         try:
             file = await self._read(planned)
         except TranscriptError as error:
@@ -82,7 +100,7 @@ class _Carrier:
                     source=source,
                     key=planned.key,
                     line=error.line or 0,
-                    detail=str(error),
+                    detail=str(error).replace(str(planned.path), source),
                 )
             )
             if planned.row is None or planned.archived_at is not None:
@@ -135,7 +153,7 @@ class _Carrier:
             ImportItem(
                 kind=planned.kind,
                 status="noted",
-                source=_name(self._root, planned.path) if planned.path else "",
+                source=_source(self._root, planned),
                 key=planned.key,
                 detail=f"another transcript has the id {session_id}; this one is stored as {other}",
             )
@@ -163,7 +181,7 @@ class _Carrier:
                 ImportItem(
                     kind="session",
                     status="noted",
-                    source="sessions.json",
+                    source=_source(self._root, planned),
                     key=planned.key,
                     line=planned.line,
                     detail=f"the label {label!r} is taken; the session has none now",
@@ -174,7 +192,7 @@ class _Carrier:
             outcome="imported",
             rule="STORE-6",
             inputs={
-                "file": planned.path.name if planned.path else "sessions.json",
+                "file": Path(_source(self._root, planned)).name,
                 "entries": len(file.entries),
                 "findings": len(file.findings),
             },
@@ -225,6 +243,11 @@ def _no_words(planned: PlannedTranscript) -> TranscriptFile:
         entries=(),
         from_version=3,
     )
+
+
+def _source(root: Path, planned: PlannedTranscript) -> str:
+    """Where a transcript comes from, below the imported directory."""
+    return planned.source or (_name(root, planned.path) if planned.path else "sessions.json")
 
 
 def _name(root: Path, path: Path) -> str:

@@ -7,6 +7,7 @@ approval are not carried over: they have long expired, and whoever writes again 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,43 +32,64 @@ _WHO: Final = "import"
 
 
 async def carry_approvals(
-    found: FoundState, store: Store | None, config: Config, *, now: Instant, is_dry_run: bool
+    found: FoundState,
+    store: Store | None,
+    config: Config,
+    *,
+    now: Instant,
+    is_dry_run: bool,
+    later: Sequence[tuple[str, tuple[str, str, str]]] = (),
 ) -> list[ImportItem]:
     """Approve whom the lists name; who was approved before stays as they are, and who was erased stays out (LEAK-11).
-    Raises `StoreError`.
+
+    `later` are approvals from databases: where each stands, then channel, account and entry. Raises `StoreError`.
     """
     items: list[ImportItem] = []
     known = Pairings() if store is None else await store.load_pairings()
     done = {one.peer for one in known.approved}
+    listed = await asyncio.to_thread(_read_lists, found, config, items)
+    listed += [
+        (source, (normalize_channel(channel), normalize_account_id(account)), entry)
+        for source, (channel, account, entry) in later
+    ]
+    for source, where, name in listed:
+        pairing = build_pairing(name, where, config, now=now)
+        if pairing is None:
+            what = f"{name!r} is nobody; set dmPolicy to 'open' if everybody may write"
+            items.append(ImportItem(kind="pairing", status="noted", source=source, detail=what))
+            continue
+        erased_name = f"{pairing.peer.channel}:{pairing.peer.peer_id}"
+        if store is not None and await store.find_erased_at([erased_name]) is not None:
+            what = (
+                f"{pairing.peer.peer_id} was erased here, and is not let in again by an old list; "
+                "when they write, `instar pairing approve` lets them in"
+            )
+            items.append(ImportItem(kind="pairing", status="refused", source=source, detail=what))
+            continue
+        is_new = pairing.peer not in done
+        done.add(pairing.peer)
+        if is_new and not is_dry_run and store is not None:
+            await _approve(store, pairing, now=now)
+        status: ItemStatus = "known" if not is_new else "would-import" if is_dry_run else "imported"
+        what = f"{pairing.peer.peer_id} may write on {pairing.peer.channel} (account {pairing.peer.account_id})"
+        items.append(ImportItem(kind="pairing", status=status, source=source, detail=what))
+    return items + (await _warn(store, config) if store is not None and items else [])
+
+
+def _read_lists(
+    found: FoundState, config: Config, items: list[ImportItem]
+) -> list[tuple[str, tuple[ChannelName, AccountId], str]]:
+    """Where each entry of a list stands, for which login, and what it says; what is no list goes to `items`."""
+    entries = []
     for path in found.credentials:
         if not path.name.endswith(_LIST):
             continue
         source = path.relative_to(found.root).as_posix()
-        listed = await asyncio.to_thread(read_listed, path, "allowFrom")
+        listed = read_listed(path, "allowFrom")
         if listed is None:
             items.append(ImportItem(kind="pairing", status="damaged", source=source, detail="it holds no list"))
-        for name in listed or ():
-            pairing = build_pairing(str(name), parse_list_name(path, config), config, now=now)
-            if pairing is None:
-                what = f"{name!r} is nobody; set dmPolicy to 'open' if everybody may write"
-                items.append(ImportItem(kind="pairing", status="noted", source=source, detail=what))
-                continue
-            erased_name = f"{pairing.peer.channel}:{pairing.peer.peer_id}"
-            if store is not None and await store.find_erased_at([erased_name]) is not None:
-                what = (
-                    f"{pairing.peer.peer_id} was erased here, and is not let in again by an old list; "
-                    "when they write, `instar pairing approve` lets them in"
-                )
-                items.append(ImportItem(kind="pairing", status="refused", source=source, detail=what))
-                continue
-            is_new = pairing.peer not in done
-            done.add(pairing.peer)
-            if is_new and not is_dry_run and store is not None:
-                await _approve(store, pairing, now=now)
-            status: ItemStatus = "known" if not is_new else "would-import" if is_dry_run else "imported"
-            what = f"{pairing.peer.peer_id} may write on {pairing.peer.channel} (account {pairing.peer.account_id})"
-            items.append(ImportItem(kind="pairing", status=status, source=source, detail=what))
-    return items + (await _warn(store, config) if store is not None and items else [])
+        entries += [(source, parse_list_name(path, config), str(name)) for name in listed or ()]
+    return entries
 
 
 def parse_list_name(path: Path, config: Config) -> tuple[ChannelName, AccountId]:

@@ -7,7 +7,7 @@ back under a key of its own, archived, so that it is there and in nobody's way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,8 @@ _INDEX_MAX_BYTES: Final = 256 * 1024 * 1024
 class PlannedTranscript:
     """One transcript to store. `path` None makes a session of its row alone; `row` None makes a row of the words.
 
-    `archived_at` is set for what has no entry; `session_id` is what file name or row say.
+    `archived_at` is set for what has no entry; `session_id` is what file name or row say. `source` is where it comes
+    from if that is not the path.
     """
 
     kind: ItemKind
@@ -38,6 +39,7 @@ class PlannedTranscript:
     row: Mapping[str, object] | None = None
     line: int = 0
     archived_at: Instant | None = None
+    source: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,11 +50,20 @@ class StatePlan:
     items: list[ImportItem] = field(default_factory=list)
 
 
-def plan_state(found: FoundState, keys: KeySettings, *, default_agent: AgentId, now: Instant) -> StatePlan:
-    """The plan of an import. Raises OSError for an index that cannot be read."""
+def plan_state(
+    found: FoundState,
+    keys: KeySettings,
+    *,
+    default_agent: AgentId,
+    now: Instant,
+    held: Container[AgentId] = frozenset(),
+) -> StatePlan:
+    """The plan of an import; `held` are agents whose index is a database. Raises OSError for an unreadable index."""
     plan = StatePlan()
     for sessions in found.sessions:
         agent_id = AgentId(sessions.agent_id or default_agent)
+        if sessions.index is None and agent_id in held:
+            sessions.is_indexed_elsewhere = True
         _Folder(plan, found, sessions, keys, agent_id=agent_id, now=now).add()
     for folder in found.key_folders:
         _add_key_folder(plan, found, folder, keys=keys, default_agent=default_agent)
@@ -84,7 +95,8 @@ class _Folder:
         """Plan the rows with their transcripts, then what no row names."""
         index = self._sessions.index
         source = _name(self._root, index or self._sessions.folder / "sessions.json")
-        reading = _read(index) if index is not None else IndexReading(problems=((0, "the file is missing"),))
+        missing = () if self._sessions.is_indexed_elsewhere else ((0, "the file is missing"),)
+        reading = _read(index) if index is not None else IndexReading(problems=missing)
         for line, what in reading.problems:
             self._note("index", source, what, line=line)
         for key, entry in self._choose(reading, source):

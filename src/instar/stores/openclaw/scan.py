@@ -7,6 +7,7 @@ key with ``session.json`` and ``transcript.jsonl`` (STORE-9).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,18 +29,28 @@ _DATABASES: Final = (".sqlite", ".sqlite-wal", ".sqlite3", ".sqlite3-wal", ".db"
 _OWN_DATABASE: Final = "instar.db"
 """Our own mirror can be imported too, and the database beside it is no other program's."""
 
+_EMPTY: Final = (".lock.sqlite", "-lock.sqlite", "-writer.sqlite")
+"""Databases that hold nothing but the right to write to another one."""
+
+_GENERATION: Final = re.compile(r"\.[0-9a-f]{32}(?=(?:\.zst)?$)")
+"""What later versions put behind the time in the name of an archive."""
+
 _DEPTH: Final = 8
 
 
 @dataclass(slots=True, kw_only=True)
 class FoundSessions:
-    """A folder of sessions. `archives` are transcripts that were reset, deleted or copied, with what the name says."""
+    """A folder of sessions. `archives` are transcripts that were reset, deleted or copied, with what the name says.
+
+    `is_indexed_elsewhere` says that it needs no index: a database has the sessions.
+    """
 
     folder: Path
     agent_id: str
     index: Path | None = None
     transcripts: dict[str, Path] = field(default_factory=dict)
     archives: list[tuple[ArchiveName, Path]] = field(default_factory=list)
+    is_indexed_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +112,8 @@ def scan_state(root: Path) -> FoundState:
                 found.credentials.append(path)
             case [workspace, *rest] if rest and workspace.partition("-")[0] == "workspace":
                 _sort_memory(found, path, workspace, rest)
+            case [*_, name] if name.endswith(_EMPTY):
+                pass
             case [*_, name] if name.endswith(_DATABASES) and not name.startswith(_OWN_DATABASE):
                 found.databases.append(path)
             case _:
@@ -141,7 +154,7 @@ def _folder(found: FoundState, folder: Path, agent_id: str) -> FoundSessions:
 
 
 def _sort_in(sessions: FoundSessions, path: Path, name: str) -> None:
-    archive = parse_archive_name(name)
+    archive = parse_archive_name(_GENERATION.sub("", name))
     if name == _INDEX:
         sessions.index = path
     elif name.endswith(".jsonl"):

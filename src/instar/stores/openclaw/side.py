@@ -8,7 +8,7 @@ written over.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -119,17 +119,19 @@ def _write_one(source: str, target: Path, content: bytes, *, is_dry_run: bool) -
 # --- what is kept -----------------------------------------------------------------------------------------------------
 
 
-def keep_files(found: FoundState, config: Config, *, is_dry_run: bool) -> list[ImportItem]:
-    """Copy what Instar has no room for, byte for byte, and say what it is. Blocking."""
+def keep_files(
+    found: FoundState, config: Config, *, is_dry_run: bool, read: Container[Path] = frozenset()
+) -> list[ImportItem]:
+    """Copy what Instar has no room for, byte for byte, and say what it is; `read` are databases made out. Blocking."""
     items = []
-    for kind, path, tell in _kept(found):
+    for kind, path, tell in _kept(found, read):
         target = config.state_dir / _KEPT / path.relative_to(found.root)
         item = _carry_one(found, path, target, kind=kind, is_dry_run=is_dry_run)
         items.append(replace(item, detail=f"{item.detail}; {tell(path)}"))
     return items
 
 
-def _kept(found: FoundState) -> Iterator[tuple[ItemKind, Path, Callable[[Path], str]]]:
+def _kept(found: FoundState, read: Container[Path]) -> Iterator[tuple[ItemKind, Path, Callable[[Path], str]]]:
     if found.config is not None:
         yield "config", found.config, lambda _: "as it was"
     for path in found.cron:
@@ -137,7 +139,7 @@ def _kept(found: FoundState) -> Iterator[tuple[ItemKind, Path, Callable[[Path], 
     for path in found.credentials:
         yield "pairing", path, _tell_peers
     for path in found.databases:
-        yield "database", path, lambda _: "a database of a later version, which this build does not read"
+        yield "database", path, _tell_read if _main_file(path) in read else _tell_unknown
 
 
 def _carry_one(found: FoundState, path: Path, target: Path, *, kind: ItemKind, is_dry_run: bool) -> ImportItem:
@@ -193,11 +195,24 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _main_file(path: Path) -> Path:
+    """The database that a log belongs to."""
+    return path.with_name(path.name.removesuffix("-wal"))
+
+
+def _tell_read(_: Path) -> str:
+    return "a database of a later version; what this build knows of it was read, the rest waits here"
+
+
+def _tell_unknown(_: Path) -> str:
+    return "a database in which this build can make out nothing"
+
+
 def _tell_jobs(path: Path) -> str:
     if path.name != "jobs.json":
         return "what jobs did"
     jobs = read_listed(path, "jobs")
-    return "it cannot be read" if jobs is None else f"{len(jobs)} jobs, which this build does not run"
+    return "it cannot be read" if jobs is None else f"as it was; its {len(jobs)} jobs are told of one by one"
 
 
 def _tell_peers(path: Path) -> str:
