@@ -13,12 +13,16 @@ from instar.stores.archive import TranscriptArchiver
 from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.places import build_places
 from instar.stores.mirror import Flushable, open_mirror
+from instar.stores.sealing.open import load_seals
 from instar.stores.sqlite import SqliteStore
 from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
 from instar.testing.gateway import GatewayInMemory
 
 __all__ = ["PeopleWorld", "open_people"]
+
+
+_ZSTD = (0xFD2FB528).to_bytes(4, "little")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +46,7 @@ class PeopleWorld:
             if not path.is_file() or path.name.endswith(".reserve"):
                 continue
             content = path.read_bytes()
-            if path.suffix == ".zst":
+            if path.suffix == ".zst" and content.startswith(_ZSTD):
                 with zstandard.ZstdDecompressor().stream_reader(content, read_across_frames=True) as stream:
                     content += stream.read()
             found[path.relative_to(self.state).as_posix()] = content
@@ -63,7 +67,8 @@ async def open_people(
 ) -> AsyncIterator[PeopleWorld]:
     """Open a store in `state` under a configuration, and close it again."""
     config = parse_config(raw, env={}, state_dir=state, home=state)
-    store = SqliteStore(state / "instar.db", reserve_bytes=64 * 1024)
+    seals = load_seals(config)
+    store = SqliteStore(state / "instar.db", reserve_bytes=64 * 1024, seals=seals)
     opened: list[Flushable] = []
 
     async def flush() -> None:
@@ -71,7 +76,7 @@ async def open_people(
 
     eraser = StoreEraser(
         store,
-        build_places(config, None),
+        build_places(config, None, seals=seals),
         links=lambda: config.routing.keys.links,
         ids=SystemIds(),
         flush_mirror=flush,
