@@ -6,10 +6,12 @@ one person on it hears nothing of this.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 
 from instar.core.policy.audit_facts import AuditFacts, AuditFinding, ChannelFacts, Meeting
+from instar.core.policy.remedies import DRAWN, build_set
 from instar.core.routing.identity import person_segment, resolve_person
 
 __all__ = ["find_people_risks"]
@@ -18,6 +20,8 @@ SHORT_SECRET_CHARS = 24
 """A secret below this length can be guessed by a patient program (AUDIT-21)."""
 
 _SHOWN = 5
+
+_MANY_PEOPLE = "security.trust_model.multi_user_heuristic"
 
 
 def find_people_risks(facts: AuditFacts) -> Iterator[AuditFinding]:
@@ -33,7 +37,7 @@ def find_people_risks(facts: AuditFacts) -> Iterator[AuditFinding]:
         yield _group_scope(path)
     signals = [signal for channel in facts.channels for signal in _signals(channel)]
     if signals:
-        yield _many_people(signals)
+        yield _many_people(signals, facts.suppressed)
     yield from (_met(meeting) for meeting in facts.meetings)
 
 
@@ -62,7 +66,7 @@ def _find_sharing(channel: ChannelFacts, *, here: frozenset[str], everywhere: fr
             f'session.dmScope is "main" and {who} may write one-to-one: what one says, the agent may tell another.'
         ),
         remediation=(
-            f"instar config set session.dmScope {scope}\n"
+            f"{build_set('session.dmScope', scope)}\n"
             "If they are addresses of one person, name them together in session.identityLinks."
         ),
     )
@@ -76,17 +80,18 @@ def _find_policies(channel: ChannelFacts) -> Iterator[AuditFinding]:
             severity="critical",
             title=f"Everybody may write to the agent on {name}",
             detail=f'{channel.path}.dmPolicy is "open": strangers reach the agent, and spend what it costs.',
-            remediation=f"instar config set {channel.path}.dmPolicy pairing",
+            remediation=build_set(f"{channel.path}.dmPolicy", "pairing"),
         )
         if not channel.access.allow_from.everybody:
+            narrow = "allowlist" if channel.access.allow_from.is_given else "pairing"
             yield AuditFinding(
                 check_id=f"channels.{name}.dm.open_invalid",
                 severity="warn",
                 title=f"{name} is open without saying so in its list",
                 detail=f'{channel.path}.dmPolicy is "open" and {channel.path}.allowFrom has no "*".',
                 remediation=(
-                    f"instar config set {channel.path}.allowFrom '[\"*\"]'\n"
-                    f"Or, if only the list should be let in: instar config set {channel.path}.dmPolicy allowlist"
+                    f"{build_set(f'{channel.path}.dmPolicy', narrow)}\n"
+                    f"Or, if everybody is meant: {build_set(f'{channel.path}.allowFrom', json.dumps(['*']))}"
                 ),
             )
     if policy == "off":
@@ -100,7 +105,7 @@ def _find_policies(channel: ChannelFacts) -> Iterator[AuditFinding]:
 
 def _find_weak_token(channel: ChannelFacts) -> Iterator[AuditFinding]:
     """A bridge's token speaks for everybody on its channel."""
-    remedy = f'instar config set {channel.path}.token "$(openssl rand -hex 32)"\nThen give it to the program, too.'
+    remedy = f"{build_set(f'{channel.path}.token', DRAWN)}\nThen give it to the program, too."
     if channel.is_gateway_secret:
         yield AuditFinding(
             check_id=f"channels.{channel.name}.token_reuse_gateway_token",
@@ -125,7 +130,7 @@ def _group_scope(path: str) -> AuditFinding:
         severity="warn",
         title="Groups share the main session",
         detail=f'{path} is "main": what you say alone may be answered in a group, and the other way round.',
-        remediation=f"instar config set {path} per-group",
+        remediation=build_set(path, "per-group"),
     )
 
 
@@ -142,9 +147,10 @@ def _signals(channel: ChannelFacts) -> Iterator[str]:
         yield f"groups of {channel.name} are admitted"
 
 
-def _many_people(signals: list[str]) -> AuditFinding:
+def _many_people(signals: list[str], suppressed: frozenset[str]) -> AuditFinding:
+    known = json.dumps(sorted({*suppressed, _MANY_PEOPLE}))
     return AuditFinding(
-        check_id="security.trust_model.multi_user_heuristic",
+        check_id=_MANY_PEOPLE,
         severity="warn",
         title="Several people seem to use this gateway",
         detail=(
@@ -152,8 +158,8 @@ def _many_people(signals: list[str]) -> AuditFinding:
             "whoever may write to it may make it use them."
         ),
         remediation=(
-            "Give people you do not trust alike an agent of their own (`bindings`), or let the owner alone write:\n"
-            "instar config set session.dmScope per-channel-peer"
+            "Give people you do not trust alike an agent of their own (`bindings`). If it is meant so, say that you "
+            f"know:\n{build_set('security.audit.suppressions', known)}"
         ),
     )
 
@@ -175,7 +181,7 @@ def _met(meeting: Meeting) -> AuditFinding:
         title=f"Direct messages of {len(meeting.people)} people met in one session",
         detail=f"{key} holds what {people} wrote one-to-one.",
         remediation=(
-            f"instar config set session.dmScope per-channel-peer\ninstar sessions reset {shlex.quote(key)}\n{linked}"
+            f"{build_set('session.dmScope', 'per-channel-peer')}\ninstar sessions reset {shlex.quote(key)}\n{linked}"
         ),
     )
 

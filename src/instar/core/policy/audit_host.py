@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from instar.core.policy.audit_channels import SHORT_SECRET_CHARS
 from instar.core.policy.audit_facts import AuditFacts, AuditFinding, FileFacts, GatewayFacts, HooksFacts, Severity
+from instar.core.policy.remedies import DRAWN, build_remedy, build_set
 
 __all__ = ["find_host_risks", "tight_mode"]
 
@@ -35,7 +36,11 @@ def find_host_risks(facts: AuditFacts) -> Iterator[AuditFinding]:
         detail = f"{one.path}: {one.why}." if one.why else f"{one.path}."
         severity: Severity = "critical" if one.is_critical else "warn"
         yield AuditFinding(
-            check_id=f"config.{one.code}", severity=severity, title=one.what, detail=detail, remediation=one.fix
+            check_id=f"config.{one.code}",
+            severity=severity,
+            title=one.what,
+            detail=detail,
+            remediation=build_remedy(one),
         )
     if facts.unread:
         yield AuditFinding(
@@ -106,7 +111,7 @@ def _find_store(files: list[FileFacts]) -> Iterator[AuditFinding]:
 
 def _find_gateway(gateway: GatewayFacts) -> Iterator[AuditFinding]:
     setting = f"gateway.auth.{'password' if gateway.auth_mode == 'password' else 'token'}"
-    remedy = f'instar config set {setting} "$(openssl rand -hex 32)"'
+    remedy = build_set(setting, DRAWN)
     if gateway.secret_chars is None:
         where = "on loopback" if gateway.is_loopback else f"on {gateway.host}"
         yield AuditFinding(
@@ -143,7 +148,7 @@ def _find_gateway(gateway: GatewayFacts) -> Iterator[AuditFinding]:
 
 def _find_hooks(hooks: HooksFacts, *, is_public: bool) -> Iterator[AuditFinding]:
     graver: Severity = "critical" if is_public else "warn"
-    remedy = 'instar config set hooks.token "$(openssl rand -hex 32)"'
+    remedy = build_set("hooks.token", DRAWN)
     if hooks.token_chars is not None and hooks.token_chars < SHORT_SECRET_CHARS:
         yield AuditFinding(
             check_id="hooks.token_too_short",
