@@ -44,7 +44,6 @@ _MODES: Final[Mapping[str, QueueMode]] = {
     "queue": "steer",
     "queued": "steer",
     "followup": "followup",
-    "follow-up": "followup",
     "followups": "followup",
     "follow-ups": "followup",
     "fifo": "followup",

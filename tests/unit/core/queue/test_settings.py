@@ -32,7 +32,7 @@ TELEGRAM = ChannelName("telegram")
         ("queue", "steer"),
         ("queued", "steer"),
         ("followup", "followup"),
-        ("follow-up", "followup"),
+        ("follow-up", None),
         ("followups", "followup"),
         ("follow-ups", "followup"),
         ("fifo", "followup"),
