@@ -313,7 +313,9 @@ def _check_mirror(connection: apsw.Connection, config: Config, *, is_running: bo
         for one in listed:
             place = places.transcript(one.key, one.session_id, closed_at=one.closed_at)
             path = one.mark.path if one.mark is not None else place
-            found[_compare(tx, one, path, is_running=is_running)].append(str(path))
+            level = _compare(tx, one, path, is_running=is_running)
+            is_let_go = level == "missing" and one.closed_at is not None and config.maintenance.lets_archives_go
+            found["level" if is_let_go else level].append(str(path))
     yield from _tell_mirror(found, is_running=is_running)
     lost = sorted(path for files in walk_transcript_files(places) for path in pick_strays(tx, files).files)
     strays = [str(stray) for stray in lost if not is_archived(stray)]

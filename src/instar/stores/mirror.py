@@ -77,7 +77,8 @@ async def open_mirror(store: SessionStore, config: Config, *, clock: Clock) -> A
         yield _NoMirror()
         return
     folders = KeyFolders(store, config.state_dir, clock=clock) if config.store.mirror == "per-key" else None
-    mirror = Mirror(store, MirrorPlaces.of(config), clock=clock, folders=folders)
+    lets_go = config.maintenance.lets_archives_go
+    mirror = Mirror(store, MirrorPlaces.of(config), clock=clock, folders=folders, lets_go=lets_go)
     mirror.start()
     try:
         yield mirror
@@ -86,12 +87,23 @@ async def open_mirror(store: SessionStore, config: Config, *, clock: Clock) -> A
 
 
 class Mirror:
-    """Follows a store. Start it once, close it before the store. `folders` are kept beside where they are wanted."""
+    """Follows a store. Start it once, close it before the store.
+
+    `folders` are kept beside where they are wanted. `lets_go` says that maintenance removes files of closed transcripts
+    (MAINT-16, MAINT-19): one that was whole and is gone is then not missed.
+    """
 
     def __init__(
-        self, store: SessionStore, places: MirrorPlaces, *, clock: Clock, folders: KeyFolders | None = None
+        self,
+        store: SessionStore,
+        places: MirrorPlaces,
+        *,
+        clock: Clock,
+        folders: KeyFolders | None = None,
+        lets_go: bool = False,
     ) -> None:
         self._folders = folders
+        self._lets_go = lets_go
         self._grown: set[SessionId] = set()
         self._store = store
         self._places = places
@@ -232,7 +244,9 @@ class Mirror:
     def _is_level(self, row: Listed) -> bool:
         path = self._places.transcript(row.key, row.session_id, closed_at=row.closed_at)
         mark = row.mark
-        return mark is not None and mark.path == path and mark.seq == row.last_seq and is_as_left(mark)
+        if mark is None or mark.path != path or mark.seq != row.last_seq:
+            return False
+        return is_as_left(mark) or (self._lets_go and row.closed_at is not None and not path.exists())
 
     async def _follow_now(self) -> None:
         """Bring the files of all touched transcripts level.

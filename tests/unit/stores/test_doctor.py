@@ -128,6 +128,15 @@ def test_changed_missing_and_longer_mirror_files_are_found_by_their_content(stat
     assert codes(state) == {"mirror-missing": 1}
 
 
+def test_a_file_of_a_closed_transcript_is_not_missed_where_maintenance_removes_such_files(state: Path):
+    (closed,) = (state / "agents" / "main" / "sessions").glob("*.reset.*")
+    closed.unlink()
+    raw = {"session": {"maintenance": {"resetArchiveRetention": "30d"}}}
+    assert codes(state) == {"mirror-missing": 1}
+    found = examine(parse_config(raw, env={}, state_dir=state, home=state.parent))
+    assert "mirror-missing" not in [one.code for one in found]
+
+
 @pytest.mark.parametrize("page", [1, 2, 4])
 def test_a_damaged_database_is_critical_and_names_the_newest_backup(state: Path, page: int):
     (state / "backups").mkdir()

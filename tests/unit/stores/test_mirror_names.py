@@ -14,7 +14,7 @@ from instar.config.config import parse_config
 from instar.core.model.ids import SessionId, SessionKey
 from instar.stores import mirror_level
 from instar.stores.archive import TranscriptArchiver
-from instar.stores.mirror import Mirror
+from instar.stores.mirror import Mirror, open_mirror
 from instar.stores.mirror_files import Mark
 from instar.stores.mirror_level import Leveller
 from instar.stores.mirror_names import NamePlan, plan_names
@@ -298,6 +298,35 @@ def test_a_session_that_was_deleted_and_brought_back_unseen_has_its_file(world):
 
     asyncio.run(scenario())
     check(world, **{f"{SID}.jsonl": SID})
+
+
+# --- files that maintenance removes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("maintenance", [{"resetArchiveRetention": "1d"}, {"maxDiskBytes": "1gb"}, {}])
+def test_a_file_of_a_closed_transcript_that_maintenance_removed_does_not_come_back_at_the_next_start(
+    world, maintenance
+):
+    raw = {"session": {"maintenance": maintenance}}
+    config = parse_config(raw, env={}, state_dir=world.places.state_dir, home=world.places.home)
+    closed = world.file(suffix=f".reset.{TIME}")
+
+    async def scenario():
+        await begin(world)
+        await meanwhile(world, OTHER)
+        async with world.opened() as store, open_mirror(store, config, clock=ManualClock(NOW, auto_advance_s=0)):
+            pass
+        closed.unlink()
+        async with world.opened() as store:
+            async with open_mirror(store, config, clock=ManualClock(NOW, auto_advance_s=0)) as mirror:
+                await mirror.flush()
+                assert closed.exists() == (not maintenance)
+            await SessionTalk(store).reset(SID, now=NOW + 5)
+            async with open_mirror(store, config, clock=ManualClock(NOW, auto_advance_s=0)):
+                pass
+
+    asyncio.run(scenario())
+    check(world, **{f"{SID}.jsonl": SID, f"{OTHER}.jsonl.reset.{LATER}": OTHER})
 
 
 # --- a stop in good order ---------------------------------------------------------------------------------------------

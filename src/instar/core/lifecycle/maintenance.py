@@ -98,6 +98,11 @@ class MaintenanceSettings:
     max_disk_bytes: int | None = None
     high_water_bytes: int | None = None
 
+    @property
+    def lets_archives_go(self) -> bool:
+        """Whether files of closed transcripts are removed in time: one that is gone is then not missed."""
+        return self.archive_retention_ms is not None or self.max_disk_bytes is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaintenanceRow:

@@ -104,3 +104,10 @@ def test_a_leftover_counts_once():
     _, disk = plan((), [file("a", "archive", 9)], archive_retention_ms=DAY_MS, max_disk_bytes=800, high_water_bytes=700)
     assert names(disk) == [("a", "MAINT-19")]
     assert disk.after_bytes == 900
+
+
+@pytest.mark.parametrize(
+    ("settings", "lets_go"), [({}, False), ({"archive_retention_ms": 1}, True), ({"max_disk_bytes": 1}, True)]
+)
+def test_a_file_of_a_closed_transcript_is_not_missed_where_such_files_are_removed(settings, lets_go):
+    assert MaintenanceSettings(**settings).lets_archives_go is lets_go
