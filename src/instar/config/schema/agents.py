@@ -78,8 +78,8 @@ class AgentSettings(Section):
         later=True,
     )
     sandbox: dict[str, Any] | None = setting(
-        "Where tools run: `{mode, scope, workspaceAccess, backend}`. No sandbox is part of this build: tools that touch "
-        "the host fail where one is asked for.",
+        "Where tools run: `{mode, scope, workspaceAccess, backend}`. No sandbox is part of this build: tools that touch"
+        " the host fail where one is asked for.",
         default="on this machine",
         rules="TYPE-4, TYPE-7, TYPE-8",
     )
