@@ -13,7 +13,7 @@ from instar.ports.tool import ToolOutput, ToolSpec
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
 from instar.testing.script import Fault, Reply, call
-from tests.builders.requests import find_fault, is_summary
+from tests.builders.requests import estimate_request, find_fault, is_summary
 from tests.builders.stories import DIRECT, build_config, read_decisions, read_lines, sent_texts, story
 
 SMALL = replace(SCRIPTED_MODEL, context_window=8_192)
@@ -235,3 +235,19 @@ async def test_what_the_window_holds_is_told_again_after_an_undo():
         again = (await world.store.load_session(DIRECT)).counters.total_tokens
         assert small < full
         assert again >= full
+
+
+@story
+async def test_a_model_with_a_smaller_window_is_asked_for_summaries_in_parts_that_fit_it():
+    writer = replace(SCRIPTED_MODEL, id="writer", context_window=2_000)
+    agents = {"defaults": {"compaction": {"model": writer.ref}}}
+    world = GatewayInMemory(
+        build_config(agents=agents), runner=ScriptedRunner(answer), model=SMALL, fallbacks=(writer,)
+    )
+    async with world:
+        await say(world, *[f"{number} {LONG}" for number in range(14)], "/compact")
+        asked = [request for request in world.runner.requests if is_summary(request.system)]
+        assert {request.model.id for request in asked} == {"writer"}
+        assert len(asked) > 1
+        assert max(estimate_request(request) for request in asked) <= 2_000
+        assert "(CompactionEntry)" in await read_lines(world)

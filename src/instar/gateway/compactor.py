@@ -157,13 +157,15 @@ async def compact_session(
         await on_begin()
     asked = services.summary_model(settings, model)
     asking = _Asking(services, session, asked, turn_id, outside, model.context_window)
-    attempts = [plan, without_oversized(plan, settings, window_tokens=window)]
+    # What is summarised has to fit into the window of the model that does it, which may be a smaller one.
+    asked_window = min(window, asked.context_window or window)
+    attempts = [plan, without_oversized(plan, settings, window_tokens=asked_window)]
     why = "The model gave no summary that could be used."
     for attempt in attempts:
         if attempt is None:
             continue
         try:
-            summary = await _summarise(asking, attempt, settings, window=window, instructions=instructions)
+            summary = await _summarise(asking, attempt, settings, window=asked_window, instructions=instructions)
         except ModelError as error:
             why = f"{error.what}."
             log.warning("compaction_attempt_failed", session_key=session.key, code=error.code)

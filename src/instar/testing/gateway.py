@@ -60,8 +60,8 @@ class OneModel:
     fallbacks: tuple[ModelSpec, ...] = ()
 
     def resolve(self, ref: str) -> ModelSpec | None:
-        """The model by its name; None for another."""
-        return self.spec if ref in (self.spec.ref, self.spec.id) else None
+        """The model by its name, or one that stands in for it; None for another."""
+        return next((spec for spec in (self.spec, *self.fallbacks) if ref in (spec.ref, spec.id)), None)
 
     def default_of(self, agent_id: AgentId) -> ModelSpec:  # noqa: ARG002 - every agent has the same
         """The model."""
