@@ -51,7 +51,8 @@ _owners: Final = msgspec.json.Decoder(_Owned)
 
 @dataclass(slots=True, kw_only=True)
 class Holdings:
-    """What is held about a person. `keys` are sessions of theirs alone, `shared` those in which others wrote too.
+    """What is held about a person. `keys` are sessions of theirs alone, `shared` those in which others wrote too;
+    `places` are keys of theirs without a session, under which a code was told them, or they were let in.
 
     `aliases` are the ids under which they wrote, as rows spell them; `needles` the words, names and ids to look for;
     `common` how many of their words others wrote as well. `spoken` is what they wrote, by the time that a transcript
@@ -61,6 +62,7 @@ class Holdings:
     person: Person
     keys: set[SessionKey] = field(default_factory=set)
     shared: set[SessionKey] = field(default_factory=set)
+    places: set[SessionKey] = field(default_factory=set)
     session_ids: set[str] = field(default_factory=set)
     inbounds: set[str] = field(default_factory=set)
     turns: set[str] = field(default_factory=set)
@@ -72,7 +74,7 @@ class Holdings:
     last_at: Instant | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.keys or self.inbounds or self.shared)
+        return bool(self.keys or self.inbounds or self.shared or self.places)
 
     def traces(self) -> Traces:
         """By what their share of a transcript is recognised."""
@@ -85,7 +87,7 @@ class Holdings:
     def params(self) -> dict[str, str]:
         """The parameters of the queries of ``erase.sql``."""
         return {
-            "keys": _array(self.keys),
+            "keys": _array(self.keys | self.places),
             "shared": _array(self.shared),
             "session_ids": _array(self.session_ids),
             "inbounds": _array(self.inbounds),
@@ -141,6 +143,8 @@ async def find_holdings(engine: Engine, person: Person, links: Links) -> Holding
         if parent is not None:
             forks.append((parent, session_id, key))
     _sort_sessions(test, found, seen)
+    keys = {SessionKey(row[0]) for row in await engine.read(partial(ask, query="list_place_keys", params={}))}
+    found.places = {key for key in keys - found.keys - found.shared if test.owns(key, None)}
     _follow_forks(found, [*transcripts.values()], forks)
     found.session_ids = {session_id for session_id, key in transcripts.values() if key in found.keys}
     wanted = _wanted_words(found)
@@ -222,7 +226,7 @@ def _follow_forks(
 def _wanted_words(found: Holdings) -> set[str]:
     """The names, ids, keys and words of a person that are long enough to be looked for."""
     texts = (spoken.text for each in found.spoken.values() for spoken in each if spoken.text)
-    words = set(extract_needles(texts)) | {str(key) for key in found.keys}
+    words = set(extract_needles(texts)) | {str(key) for key in found.keys | found.places}
     names = {name for name in found.names if not name.islower() or " " in name or len(name) >= _LONG_NAME_CHARS}
     # Rows keep a name in lower case too, to be searched by; a single word may be anybody's in lower case.
     names |= {name.lower() for name in names if " " in name}

@@ -11,6 +11,10 @@ WHERE seq > :after ORDER BY seq LIMIT :limit;
 -- The next session rows, with what tells whose they are.
 SELECT id, key, owner, spawned_by, updated_at FROM sessions WHERE id > :after ORDER BY id LIMIT :limit;
 
+-- name: list_place_keys
+-- Every key under which something was decided or is owed, with a session or without one, as a stranger's place is.
+SELECT DISTINCT session_key FROM decisions WHERE session_key IS NOT NULL UNION SELECT session_key FROM outbox;
+
 -- name: walk_transcripts
 -- The next transcripts, with the session that each is of, and the one it was forked from.
 SELECT id, session_id, key, json_extract(header, '$.parentSession') FROM transcripts WHERE id > :after ORDER BY id LIMIT :limit;
