@@ -98,6 +98,21 @@ async def test_a_large_store_is_cut_back_from_its_high_water_mark_on():
 
 
 @story
+async def test_a_budget_of_space_counts_the_transcripts_in_the_database_too():
+    session = {"maintenance": {"mode": "enforce", "maxDiskBytes": 13_000}, "mirror": False}
+    async with GatewayInMemory(build_config(session=session)) as world:
+        for sender in ("ann", "bob", "cid"):
+            await world.channel("telegram").post("long " * 400, sender=sender)
+            await world.settle()
+            world.clock.advance(1)
+        report = await world.gateway.maintenance.clean(AGENT, trigger="write")
+        assert report.disk.over
+        assert actions(report) == {key_of("ann"): "evict-budget"}
+        assert await keys(world) == {key_of("bob"), key_of("cid")}
+        assert report.disk.after_bytes <= 10_400
+
+
+@story
 async def test_a_store_in_warn_mode_only_grows():
     async with build_world(maxEntries=2) as world:
         await speak(world, "ann", "bob", "cid")

@@ -8,6 +8,7 @@ runs now is left alone.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -21,7 +22,7 @@ from instar.core.lifecycle.maintenance import (
     high_water_count,
     plan_maintenance,
 )
-from instar.core.lifecycle.maintenance_disk import plan_disk
+from instar.core.lifecycle.maintenance_disk import DiskFacts, plan_disk
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.change import Noted, SessionChange, SessionFacts
 from instar.core.model.event import Event, SessionChanged
@@ -142,7 +143,7 @@ class Maintenance:
             options=options or CleanupOptions(),
         )
         plan = plan_maintenance(config.maintenance, facts)
-        plan, disk = plan_disk(plan, config.maintenance, facts, await self._disk.measure(agent_id))
+        plan, disk = plan_disk(plan, config.maintenance, facts, await self._measure(agent_id, facts.rows))
         report = MaintenanceReport(
             agent_id=agent_id, plan=plan, disk=disk, before_count=len(sessions), dry_run=trigger == "dry-run"
         )
@@ -156,6 +157,17 @@ class Maintenance:
         log.info("maintenance_done", agent_id=agent_id, sessions=applied, files=removed)
         return replace(report, applied_count=applied + removed)
 
+    async def _measure(self, agent_id: AgentId, rows: Sequence[MaintenanceRow]) -> DiskFacts:
+        """What an agent's sessions take: their files, and their transcripts in the database (MAINT-16)."""
+        files = await self._disk.measure(agent_id)
+        stored = sum(row.size_bytes for row in rows) // self._copies
+        return replace(files, used_bytes=files.used_bytes + stored)
+
+    @property
+    def _copies(self) -> int:
+        """How often a transcript lies on the disk: in the database, and with a mirror as a file of about its size."""
+        return 1 if self._parts.config().store.mirror == "off" else 2
+
     async def _load(self, agent_id: AgentId) -> tuple[Session, ...]:
         query = SessionQuery(agent_id=agent_id, archived=None, include_global=True, include_unknown=True, limit=None)
         return (await self._parts.store.list_sessions(query)).sessions
@@ -166,7 +178,7 @@ class Maintenance:
         has_transcript, size = True, 0
         if with_transcript or self._parts.config().maintenance.max_disk_bytes is not None:
             heads = await self._parts.store.load_transcripts(session.key)
-            size = sum(head.bytes for head in heads)
+            size = sum(head.bytes for head in heads) * self._copies
             has_transcript = any(head.session_id == session.session_id and head.next_seq > 1 for head in heads)
         lifecycle = session.lifecycle
         return MaintenanceRow(
