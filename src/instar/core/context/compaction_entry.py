@@ -71,21 +71,22 @@ def plan_kept_lines(
 ) -> CompactionEntry | None:
     """The entry after which the model sees only the last `lines` entries of the branch (COMPACT-25).
 
-    None when there are no more than that. Nothing is summarised; a short note says that something was left out, and
-    what is pinned stays word for word (LOSS-9).
+    None when it sees no more than that already: then there is nothing to leave out, and asking twice changes nothing.
+    Nothing is summarised; a short note says that something was left out, and what is pinned stays word for word
+    (LOSS-9). Notes of earlier compactions are no lines of the conversation.
     """
-    lines = max(1, lines)
-    if len(branch) <= lines:
-        return None
-    view, kept = build_view(branch), {entry.id for entry in branch[-lines:]}
+    last = [entry for entry in branch if not isinstance(entry, CompactionEntry)][-max(1, lines) :]
+    view, kept = build_view(branch), {entry.id for entry in last}
     left = [entry for entry in view.entries() if entry.id not in kept]
+    if not left:
+        return None
     pinned = (*view.pinned, *expand_pins(left, view.pins))
     return CompactionEntry(
         id=entry_id,
         parent_id=branch[-1].id,
         timestamp=at,
         summary="Everything before this point was left out on request, without a summary.",
-        first_kept_id=branch[-lines].id,
+        first_kept_id=last[0].id,
         tokens_before=tokens_before,
         details={"pinned": format_pinned(pinned)} if pinned else None,
     )

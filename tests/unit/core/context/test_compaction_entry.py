@@ -181,6 +181,15 @@ def test_keeping_as_many_lines_as_there_are_changes_nothing(lines):
     assert plan_kept_lines(talk().entries, lines=lines, entry_id="k", at=START, tokens_before=7) is None
 
 
+def test_keeping_the_same_lines_again_changes_nothing():
+    branch = talk().entries
+    once = [*branch, plan_kept_lines(branch, lines=2, entry_id="k", at=START, tokens_before=7)]
+
+    assert plan_kept_lines(once, lines=2, entry_id="k2", at=START, tokens_before=7) is None
+    assert plan_kept_lines(once, lines=4, entry_id="k2", at=START, tokens_before=7) is None
+    assert plan_kept_lines(once, lines=1, entry_id="k2", at=START, tokens_before=7).first_kept_id == "e5"
+
+
 def test_at_least_one_line_is_kept():
     assert plan_kept_lines(talk().entries, lines=0, entry_id="k", at=START, tokens_before=7).first_kept_id == "e5"
 
