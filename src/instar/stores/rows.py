@@ -115,10 +115,25 @@ def format_session(session: Session) -> str:
     return _encode(row).decode()
 
 
-@lru_cache(maxsize=4096)
+_KNOWN_MAX: Final = 4096
+_START_CHARS: Final = 120
+_known_sessions: Final[dict[str, tuple[str, Session]]] = {}
+"""What was read last of a session, by the first characters of its text, which hold its key. A list compares each text
+with the one that it read before; to look up whole texts by their hashes would take twice as long.
+"""
+
+
 def parse_session(text: str) -> Session:
     """The session that `format_session` wrote. Raises `StoreUnreadable`."""
-    return parse_session_once(text)
+    start = text[:_START_CHARS]
+    known = _known_sessions.get(start)
+    if known is not None and known[0] == text:
+        return known[1]
+    session = parse_session_once(text)
+    if len(_known_sessions) >= _KNOWN_MAX:
+        _known_sessions.clear()
+    _known_sessions[start] = text, session
+    return session
 
 
 def parse_session_once(text: str) -> Session:
@@ -231,7 +246,7 @@ _parse_line: Final = lru_cache(maxsize=2048)(_parse_line_once)
 
 def forget_parsed() -> None:
     """Forget the values of texts that were read: after words were erased, they must not stay in memory."""
-    parse_session.cache_clear()
+    _known_sessions.clear()
     _parse_header.cache_clear()
     _parse_line.cache_clear()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import starmap
 
 from instar.core.model.change import SessionFacts
 from instar.core.model.ids import Instant, SessionKey
@@ -119,7 +120,7 @@ def list_sessions(tx: Transaction, query: SessionQuery) -> SessionPage:
         "offset": query.offset,
     }
     page, count = _list_queries(query)
-    sessions = tuple(parse_session(row[0]) for row in tx.all(page, params))
+    sessions = tuple(starmap(parse_session, tx.all(page, params)))
     if query.offset == 0 and (query.limit is None or len(sessions) < query.limit):
         return SessionPage(sessions=sessions, total=len(sessions))
     total = tx.one(count, params)
