@@ -1,7 +1,9 @@
 """The keys by which a person leaves every copy of the database, wherever it was carried (LEAK-11).
 
-Only where words are stored encrypted. What is still sealed under the person's keys when their rows are gone belongs to
-others, and is sealed anew first; then the keys are destroyed. May run again.
+Only where words are stored encrypted. The keys of the person go, those of sessions that were theirs alone, and those of
+sessions that they shared: what stands there under nobody's own key, summaries and what was shown as context, may hold
+their words. What is still sealed under these keys when the person's rows are gone belongs to others, and is sealed anew
+first; then the keys are destroyed. May run again.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ __all__ = ["shred"]
 
 
 async def shred(engine: Engine, seals: Seals | None, found: Holdings) -> Counter[str]:
-    """Destroy the keys of a person, and of the sessions that were theirs alone; how many. Raises `StoreError`."""
+    """Destroy the keys of a person, and of the sessions that they were in; how many. Raises `StoreError`."""
     if seals is None:
         return Counter()
     ids = {*found.person.principals, *found.aliases}
-    names = seals.doom([*map(person, ids), *map(session, found.keys)])
+    names = seals.doom([*map(person, ids), *map(session, found.keys | found.shared)])
     for table in SEALED:
         await engine.write(partial(_renew, table=table), purpose="freeing")
     done = seals.shred(names)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from instar.core.context.envelope import ENVELOPE_KEY
 from instar.core.model.ids import SessionKey
 from instar.errors import StoreError
 from instar.stores.rows import read_submission
@@ -259,27 +260,35 @@ def find_writer(submission: str) -> str:
     return person(found.principal or f"{found.inbound.channel}:{found.inbound.sender.id}")
 
 
-def find_author(line: str, waiting: str) -> str | None:
+def find_author(line: str, open_messages: str) -> str | None:
     """Whoever wrote the one message that a line of a transcript is made of; None where that is not one person.
 
-    `waiting` has the messages that have not ended, as a JSON array of texts.
+    What the agent answers, and what brings along what others said, is nobody's own: the words of several may be in it.
+    `open_messages` has the messages that have not ended, as a JSON array of texts.
     """
     try:
         message = _objects.decode(line).get("message")
-        submissions = _texts.decode(waiting)
+        submissions = _texts.decode(open_messages)
     except msgspec.DecodeError:
         return None
-    if not isinstance(message, dict) or message.get("role") != "user":
+    if not isinstance(message, dict) or message.get("role") != "user" or _has_context(message):
         return None
+    said = _spoken(message)
     writers = set()
     for submission in submissions:
         try:
             text = read_submission(submission).inbound.text
         except StoreError:
             continue
-        if text and text in _spoken(message):
+        if text and text in said:
             writers.add(find_writer(submission))
     return writers.pop() if len(writers) == 1 else None
+
+
+def _has_context(message: dict[str, object]) -> bool:
+    """Whether a message brings along what others said before it."""
+    envelope = message.get(ENVELOPE_KEY)
+    return isinstance(envelope, dict) and bool(envelope.get("context"))
 
 
 def _spoken(message: dict[str, object]) -> str:

@@ -1,0 +1,254 @@
+"""With encryption an erasure reaches every copy of the database: the keys are destroyed (LEAK-11)."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from instar.config.config import parse_config
+from instar.core.context.erasing import WORDS_ERASED
+from instar.core.model.ids import Instant
+from instar.core.model.query import SessionQuery
+from instar.core.routing.person import resolve_person_named
+from instar.errors import StoreError
+from instar.stores.backup import BackupSource, create_backup, restore_backup
+from instar.stores.sealing.master import create_key_file, read_key_file
+from instar.stores.sealing.open import load_seals
+from instar.stores.sealing.ring import RING_NAME
+from instar.stores.sealing.seals import Seals
+from instar.stores.sqlite import SqliteStore
+from instar.stores.sqlite.snapshot import copy_database
+from tests.builders.people import open_people
+from tests.builders.stories import story
+from tests.flow import test_erase_a_person as plain
+from tests.flow.test_erase_a_person import BOB, GROUP, OWN, TRACES, post, talk
+
+NOW = Instant(1_800_000_000_000)
+
+
+@pytest.fixture
+def sealed(tmp_path):
+    """The configuration of the plain tests, with encryption."""
+    key = tmp_path / "keys" / "master.key"
+    create_key_file(key)
+    session = {**plain.CONFIG["session"], "encryption": {"enabled": True, "keyFile": str(key)}}
+    return {**plain.CONFIG, "session": session}
+
+
+async def erase(world):
+    person = resolve_person_named("other:al-772", world.config.routing.keys.links)
+    return await world.eraser.erase_all(person, now=NOW, who="operator", drop_backups=False)
+
+
+def put_copy(folder: Path, database: Path, ring: Path) -> Path:
+    """A state directory made of a copy of the database and a ring."""
+    folder.mkdir()
+    shutil.copy(database, folder / "instar.db")
+    shutil.copy(ring, folder / RING_NAME)
+    return folder
+
+
+async def read_all(folder: Path, raw) -> str:
+    """Everything that a state directory tells about sessions and messages."""
+    config = parse_config(raw, env={}, state_dir=folder, home=folder)
+    store = SqliteStore(folder / "instar.db", reserve_bytes=0, seals=load_seals(config))
+    await store.open()
+    try:
+        page = await store.list_sessions(SessionQuery(limit=100))
+        told = [repr(page.sessions)]
+        for session in page.sessions:
+            heads = await store.load_transcripts(session.key)
+            told += [repr(await store.load_all_entries(head.session_id)) for head in heads]
+            told.append(repr(await store.load_inbox(session_key=session.key)))
+            told.append(repr(await store.load_deliveries(session_key=session.key)))
+        return "\n".join(told)
+    finally:
+        await store.close()
+
+
+@story
+async def test_an_old_copy_with_the_ring_of_today_tells_nothing_of_them_and_everything_of_others(tmp_path, sealed):
+    state = tmp_path / "state"
+    async with open_people(state, sealed) as world:
+        await talk(world)
+    copy_database(state / "instar.db", tmp_path / "old.db")
+    shutil.copy(state / RING_NAME, tmp_path / "old.ring")
+    async with open_people(state, sealed) as world:
+        receipt = await erase(world)
+        assert receipt.residue == 0
+        assert receipt.counts["keys"] >= 2
+    with_old_ring = await read_all(put_copy(tmp_path / "a", tmp_path / "old.db", tmp_path / "old.ring"), sealed)
+    assert "zebra-4471" in with_old_ring
+    assert "zebra-4472" in with_old_ring
+    with_new_ring = await read_all(put_copy(tmp_path / "b", tmp_path / "old.db", state / RING_NAME), sealed)
+    assert "zebra-4471" not in with_new_ring
+    assert "moor@example.org" not in with_new_ring
+    for word in ("panda-9001", "panda-9002", "panda-9003"):
+        assert word in with_new_ring
+
+
+@story
+async def test_in_an_old_copy_their_own_lines_in_a_group_are_replaced_and_the_tree_holds(tmp_path, sealed):
+    state = tmp_path / "state"
+    async with open_people(state, sealed) as world:
+        await talk(world)
+    copy_database(state / "instar.db", tmp_path / "old.db")
+    async with open_people(state, sealed) as world:
+        await erase(world)
+    folder = put_copy(tmp_path / "b", tmp_path / "old.db", state / RING_NAME)
+    config = parse_config(sealed, env={}, state_dir=folder, home=folder)
+    store = SqliteStore(folder / "instar.db", reserve_bytes=0, seals=load_seals(config))
+    await store.open()
+    try:
+        assert await store.load_session(OWN) is None
+        (head,) = await store.load_transcripts(GROUP)
+        page = await store.load_context(head.session_id)
+        texts = [str(stored.entry) for stored in page.entries]
+        assert WORDS_ERASED in texts[0]
+        assert [stored.entry.parent_id for stored in page.entries][1:] == [stored.entry.id for stored in page.entries][
+            :-1
+        ]
+        count = (await store.list_sessions(SessionQuery(limit=100))).total
+        assert count == len((await store.list_sessions(SessionQuery(limit=100))).sessions)
+    finally:
+        await store.close()
+
+
+@story
+async def test_what_others_have_is_readable_after_an_erasure_and_a_restart(tmp_path, sealed):
+    state = tmp_path / "state"
+    async with open_people(state, sealed) as world:
+        await talk(world)
+        await erase(world)
+        await post(world, "bob", "panda-9004 still here")
+    told = await read_all(state, sealed)
+    for word in ("panda-9001", "panda-9002", "panda-9003", "panda-9004"):
+        assert word in told
+    for word in TRACES:
+        assert word not in told
+
+
+@story
+async def test_whoever_was_erased_may_write_again_under_a_new_key(tmp_path, sealed):
+    state = tmp_path / "state"
+    async with open_people(state, sealed) as world:
+        await talk(world)
+        await erase(world)
+        await post(world, "alice", "I am back")
+    assert "I am back" in await read_all(state, sealed)
+
+
+@story
+async def test_a_line_in_a_group_is_under_the_key_of_whoever_wrote_it(tmp_path, sealed):
+    state = tmp_path / "state"
+    async with open_people(state, sealed) as world:
+        await talk(world)
+
+        def keys(tx):
+            rows = tx._connection.execute(
+                "SELECT e.seq, substr(e.line, 4, 12) FROM main.entries AS e JOIN main.transcripts AS t"
+                " ON t.id = e.transcript WHERE t.key = ? ORDER BY e.seq",
+                (GROUP,),
+            )
+            return [row[1] for row in rows]
+
+        alice, agent, bob, again = await world.store.engine.read(keys)
+        assert agent == again
+        assert len({alice, agent, bob}) == 3
+
+
+@story
+async def test_an_erasure_that_is_cut_before_the_keys_are_gone_is_finished_by_the_next_start(
+    tmp_path, sealed, monkeypatch
+):
+    state = tmp_path / "state"
+
+    def die(self, names):
+        raise StoreError("the process died here")
+
+    async with open_people(state, sealed) as world:
+        await talk(world)
+        with monkeypatch.context() as patch:
+            patch.setattr(Seals, "shred", die)
+            with pytest.raises(StoreError):
+                await erase(world)
+    copy_database(state / "instar.db", tmp_path / "old.db")
+    async with open_people(state, sealed) as world:
+        (receipt,) = await world.eraser.resume()
+        assert receipt.residue == 0
+        assert receipt.counts["keys"] >= 2
+    assert "panda-9002" in await read_all(state, sealed)
+
+
+def test_a_backup_from_before_comes_back_without_them_by_the_ring_of_today(tmp_path, sealed):
+    state = tmp_path / "state"
+
+    @story
+    async def live():
+        async with open_people(state, sealed) as world:
+            await talk(world)
+
+    @story
+    async def go_on():
+        async with open_people(state, sealed) as world:
+            await erase(world)
+
+    live()
+    source = BackupSource(database=state / "instar.db")
+    backup = create_backup(source, state / "backups" / "old.tar.zst", now=Instant(NOW - 1), version="1").path
+    go_on()
+    key = read_key_file(Path(sealed["session"]["encryption"]["keyFile"]))
+    report = restore_backup(backup, tmp_path / "new", now=NOW, find_master=lambda _: key)
+    assert (tmp_path / "new" / RING_NAME).is_file()
+    assert report.erased is None or report.erased.residue == 0
+
+    @story
+    async def look():
+        told = await read_all(tmp_path / "new", sealed)
+        assert "panda-9001" in told
+        assert "panda-9002" in told
+        for word in ("zebra-4471", "zebra-4473", "moor@example.org", "alice-771", "Ali Moor"):
+            assert word not in told
+        # What another one quotes stays theirs: nobody can tell any more that it was somebody's.
+        assert set(re.findall(r".{19}zebra-\d+", told)) == {"did Alice Moor say zebra-4472"}
+
+    look()
+
+
+def test_a_backup_is_not_put_back_when_its_ring_is_nowhere_and_somebody_was_erased_since(tmp_path, sealed):
+    state = tmp_path / "state"
+
+    @story
+    async def live():
+        async with open_people(state, sealed) as world:
+            await talk(world)
+
+    @story
+    async def go_on():
+        async with open_people(state, sealed) as world:
+            await erase(world)
+
+    live()
+    source = BackupSource(database=state / "instar.db")
+    backup = create_backup(source, tmp_path / "old.tar.zst", now=Instant(NOW - 1), version="1").path
+    go_on()
+    shutil.copy(state / "erased.json", tmp_path / "erased.json")
+    with pytest.raises(StoreError, match="key ring was not found"):
+        restore_backup(backup, tmp_path / "new", now=NOW)
+    assert not (tmp_path / "new").exists()
+
+
+@story
+async def test_a_person_is_exported_in_plain_text(tmp_path, sealed):
+    state = tmp_path / "state"
+    async with open_people(state, sealed) as world:
+        await talk(world)
+        person = resolve_person_named("other:al-772", world.config.routing.keys.links)
+        await world.eraser.export_to(person, tmp_path / "out", now=NOW)
+    told = "\n".join(path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert "zebra-4471" in told
+    assert "moor@example.org" in told
+    assert str(BOB) not in told
