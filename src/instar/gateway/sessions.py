@@ -39,6 +39,7 @@ from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
 from instar.gateway.search import search_messages
+from instar.gateway.spawning import spawn_creation
 from instar.gateway.turn_services import TurnServices
 
 __all__ = ["Sessions"]
@@ -175,6 +176,7 @@ class Sessions:
             owner=resolve_place_owner(key, keys.links, principal=new.owner, main_key=keys.main_key),
             cwd=parts.config().workspace(agent_id),
         )
+        creation = await spawn_creation(parts, key, creation)
         if new.fork and new.parent_key is not None:
             creation = await self._fork(creation, new.parent_key)
         changed = await self._services.change(

@@ -15,16 +15,16 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import TextBlock
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.session import Session
+from instar.core.policy.spawn import decide_spawned_tool
 from instar.core.policy.tools import (
     Speaker,
     ToolPlacing,
     build_refused_text,
     decide_elevation,
-    decide_tool,
     decide_tool_place,
     resolve_policy_key,
 )
-from instar.gateway.sandboxing import SANDBOX_AVAILABLE, resolve_sandboxing
+from instar.gateway.sandboxing import SANDBOX_AVAILABLE, resolve_parent_tools, resolve_sandboxing
 from instar.ports.tool import Tool, ToolContext, ToolOutput, ToolSpec
 
 __all__ = ["choose_tools", "foresee_tools"]
@@ -47,6 +47,7 @@ def choose_tools(
     spoken = speaker.channel if speaker is not None else session.origin.channel
     sandboxing = resolve_sandboxing(config, agent_id, session.key, session, channel=spoken, policy_key=policy_key)
     settings = config.tools(agent_id, spoken, sandboxing.group_id)
+    above = resolve_parent_tools(config, session) or settings
     elevated = decide_elevation(
         item.submission.options.elevated if item is not None else None,
         session.overrides.elevated_level,
@@ -54,7 +55,7 @@ def choose_tools(
     )
     chosen: dict[str, Tool] = {}
     for name, tool in tools.items():
-        if not decide_tool(name, settings, sandboxed=sandboxing.decided.value).allowed:
+        if not decide_spawned_tool(name, settings, above, sandboxed=sandboxing.decided.value).allowed:
             continue
         placing = decide_tool_place(
             sandboxing.decided,

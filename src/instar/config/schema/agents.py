@@ -49,7 +49,7 @@ class Subagents(Section):
         rules="QUEUE-2",
     )
     max_spawn_depth: object = setting(
-        "How deep spawned sessions may spawn others.", default="1", limit="1 to 5", rules="SESSTOOL-9", later=True
+        "How deep spawned sessions may spawn others.", default="1", limit="1 to 5", rules="SESSTOOL-9"
     )
 
 
@@ -169,7 +169,7 @@ class Provider(Section):
 
     base_url: str | None = setting("Its address.", default="known for built-in providers", rules="CFG-13")
     api_key: object = setting(
-        'Its key; `"${NAME}"` takes a variable.', default="the provider's own variable", rules="CFG-13"
+        'Its key; `"${NAME}"` takes a variable.', default="the provider's own variable", rules="CFG-13", secret=True
     )
     api: str | None = setting(
         "`openai-completions`, `openai-responses`, `anthropic-messages` or `google-generative-ai`.",
@@ -179,7 +179,7 @@ class Provider(Section):
     models: list[object] | None = setting(
         "Its models: ids, or `{id, name, contextWindow, maxTokens, reasoning, input, cost}`.", rules="CFG-13"
     )
-    headers: dict[str, str] | None = setting("Headers that every request gets.")
+    headers: dict[str, str] | None = setting("Headers that every request gets.", secret=True)
 
 
 class Models(Section):

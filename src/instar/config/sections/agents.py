@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from instar.config.read import join_path, read_bool, read_list, read_object, read_text, read_text_list, wrong_type
+from instar.config.read import (
+    join_path,
+    read_bool,
+    read_list,
+    read_object,
+    read_text,
+    read_text_list,
+    read_whole,
+    wrong_type,
+)
 from instar.core.model.ids import AgentId
+from instar.core.policy.spawn import MAX_SPAWN_DEPTH
 from instar.core.routing.normalize import DEFAULT_AGENT, normalize_agent_id
 from instar.errors import ConfigError
 
 __all__ = ["AgentSettings", "Agents", "ModelChoice", "agent_defaults", "parse_agents", "parse_model_choice"]
+
+
+_DEEPEST: Final = 5
+"""No configuration lets sub-agents start others any deeper (SESSTOOL-9)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +51,7 @@ class AgentSettings:
     workspace: str | None = None
     system_prompt: str | None = None
     mention_patterns: tuple[str, ...] = ()
+    max_spawn_depth: int = MAX_SPAWN_DEPTH
     raw: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -117,6 +133,8 @@ def _parse_agent(
     raw = {**defaults, **{name: value for name, value in item.items() if value is not None}}
     identity = read_object(raw.get("identity"), f"{path}.identity")
     group_chat = read_object(raw.get("groupChat"), f"{path}.groupChat")
+    subagents = read_object(raw.get("subagents"), f"{path}.subagents")
+    depth = read_whole(subagents.get("maxSpawnDepth"), f"{path}.subagents.maxSpawnDepth", least=1)
     return AgentSettings(
         id=agent_id,
         name=read_text(raw.get("name"), f"{path}.name") or read_text(identity.get("name"), f"{path}.identity.name"),
@@ -125,5 +143,6 @@ def _parse_agent(
         workspace=read_text(raw.get("workspace"), f"{path}.workspace"),
         system_prompt=read_text(raw.get("systemPrompt"), f"{path}.systemPrompt"),
         mention_patterns=read_text_list(group_chat.get("mentionPatterns"), f"{path}.groupChat.mentionPatterns"),
+        max_spawn_depth=min(depth or MAX_SPAWN_DEPTH, _DEEPEST),
         raw=raw,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from instar.core.lifecycle.reset import apply_reset
@@ -21,7 +21,10 @@ __all__ = ["Creation", "plan_create", "plan_inject", "plan_manual_reset"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creation:
-    """A session to create, with everything looked up. `forked` are the parent's lines, empty for an empty start."""
+    """A session to create, with everything looked up. `forked` are the parent's lines, empty for an empty start.
+
+    `origin` is where it comes from beside its parent: for a sub-agent what it has from the session that started it.
+    """
 
     agent_id: AgentId
     session_id: SessionId
@@ -32,6 +35,7 @@ class Creation:
     forked: Sequence[AnyEntry] = ()
     cwd: str = ""
     owner: str | None = None
+    origin: Origin = field(default_factory=Origin)
 
 
 def plan_create(facts: SessionFacts, creation: Creation, *, who: str) -> SessionChange:
@@ -54,7 +58,7 @@ def plan_create(facts: SessionFacts, creation: Creation, *, who: str) -> Session
         owner=creation.owner,
         lifecycle=Lifecycle(started_at=now, last_interaction_at=now, updated_at=now, created_at=now),
         naming=Naming(label=creation.label),
-        origin=Origin(parent_key=creation.parent_key, forked_from=creation.parent_session_id),
+        origin=replace(creation.origin, parent_key=creation.parent_key, forked_from=creation.parent_session_id),
         overrides=creation.overrides,
     )
     header = Header(id=creation.session_id, timestamp=now, cwd=creation.cwd, parent_session=creation.parent_session_id)

@@ -81,3 +81,8 @@ def test_what_cannot_be_used_is_told_by_its_path(agents, path):
     with pytest.raises(ConfigError) as caught:
         parse(agents)
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize(("written", "depth"), [(None, 1), (3, 3), (5, 5), (9, 5)])
+def test_sub_agents_go_as_deep_as_is_written_and_never_deeper_than_five(written, depth):
+    assert parse({"defaults": {"subagents": {"maxSpawnDepth": written}}}).get("main").max_spawn_depth == depth
