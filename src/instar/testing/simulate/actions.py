@@ -149,7 +149,7 @@ def _fetch(world: World, step: Fetch) -> None:
 
 def _crash(world: World, step: Crash) -> None:
     life = world.life
-    world.down_s, world.harm = step.down_s, step.harm
+    world.down_s, world.harm, world.again = step.down_s, step.harm, step.again
     life.fuse.will_haunt = step.ghost
     if step.steps:
         life.fuse.at = len(life.fuse.steps) + step.steps

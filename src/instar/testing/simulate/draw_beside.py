@@ -14,6 +14,7 @@ from instar.testing.simulate.dice import Dice
 from instar.testing.simulate.story import (
     Answer,
     Call,
+    Crash,
     Jump,
     Step,
     Story,
@@ -26,6 +27,9 @@ __all__ = ["draw_beside"]
 
 _BESIDE: Final = 0x1E57A03
 """Turns a seed into the seed of these dice."""
+
+_AGAIN: Final = 0x2D1E5A9
+"""The same for the dice of deaths that come in a row."""
 
 _FAULTS: Final = ("auth", "server", "overloaded", "rejected", "cut", "rate_limit", "reset")
 
@@ -41,7 +45,16 @@ def draw_beside(story: Story) -> Story:
     for percent, draw in kinds:
         if dice.chance(percent):
             story = draw(dice, story)
-    return story
+    return _draw_deaths_in_a_row(Dice(story.seed ^ _AGAIN), story)
+
+
+def _draw_deaths_in_a_row(dice: Dice, story: Story) -> Story:
+    """Some of the starts after a crash are cut off too."""
+    steps = (
+        replace(step, again=dice.between(1, 12)) if isinstance(step, Crash) and dice.chance(25) else step
+        for step in story.steps
+    )
+    return replace(story, steps=tuple(steps))
 
 
 def _draw_strangers(dice: Dice, story: Story) -> Story:

@@ -101,5 +101,6 @@ def _plainer(step: Step) -> Iterator[Step]:
         yield replace(step, down_s=0)
         yield replace(step, ghost=False)
         yield replace(step, harm="")
+        yield replace(step, again=0)
         for count in range(1, min(step.steps, 40)):
             yield replace(step, steps=count)

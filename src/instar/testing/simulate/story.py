@@ -323,11 +323,13 @@ class Crash:
     """The process will die: after so many things done to the world, or after so many turns of its loop.
 
     It is started again `down_s` later. A `ghost` is a process that only seemed dead: its turns go on beside the new
-    gateway, and the store has to refuse what they write.
+    gateway, and the store has to refuse what they write. The next one dies too, after `again` things that it did,
+    the first of which are those of its recovery; 0 lets it live.
     """
 
     steps: int = 0
     ticks: int = 0
+    again: int = 0
     down_s: int = 0
     ghost: bool = False
     harm: Harm = ""

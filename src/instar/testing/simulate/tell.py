@@ -98,7 +98,8 @@ def _tell_passing(step: Wait | Ticks | Passing) -> str:
             when = f"after {step.steps} more steps" if step.steps else f"after {step.ticks} turns of its loop"
             ghost = ", and haunts the next one" if step.ghost else ""
             harms = {"": "", "cut": "; a file of the mirror loses its end", "flip": "; a file of the mirror is damaged"}
-            return f"the gateway dies {when}, is down for {step.down_s} s{ghost}{harms[step.harm]}"
+            again = f"; the next one dies after {step.again} steps" if step.again else ""
+            return f"the gateway dies {when}, is down for {step.down_s} s{ghost}{harms[step.harm]}{again}"
         case Restart():
             return "the gateway is stopped in good order and started again"
         case Refuse(seconds=seconds):

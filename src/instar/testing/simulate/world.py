@@ -87,6 +87,7 @@ class World:
         self.crashes = 0
         self.down_s = 0.0
         self.harm: Harm = ""
+        self.again = 0
         self.is_over = False
         self.busy: set[asyncio.Task[None]] = set()
 
@@ -123,7 +124,7 @@ class World:
         self.watched.refuses_until_s = 0.0
         for platform in self.platforms.values():
             platform.faults.clear()
-        self.life.fuse.at = None
+        self.life.fuse.at, self.again = None, 0
 
     async def fetch_all(self) -> None:
         """Let every fetching channel fetch all that it is owed."""
@@ -158,6 +159,7 @@ class World:
         """Start the gateway, and start it again whenever it has died or was stopped, until the story is over."""
         while not self.is_over:
             life = Life(self.around, up=self.post.up)
+            life.fuse.at, self.again = self.again or None, 0
             self.lives.append(life)
             self.post.life = life
             running = asyncio.ensure_future(life.run())
@@ -165,6 +167,7 @@ class World:
             await asyncio.wait({running, death}, return_when=asyncio.FIRST_COMPLETED)
             death.cancel()
             if running.done():
+                self.again = 0
                 await self._see_off(running)
                 continue
             self.crashes += 1
