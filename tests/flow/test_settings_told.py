@@ -164,3 +164,17 @@ def test_what_follows_the_model_is_told_in_the_main_session(defaults, own, model
             assert line in "\n".join(build_setting_lines(facts.settings))
 
     play()
+
+
+@story
+async def test_a_command_tells_what_holds_now_in_peoples_words():
+    async with build_world() as world:
+        for text in ("/think", "/think high", "/reasoning off", "/usage tokens"):
+            await world.channel("telegram").post(text, sender="ann")
+            await world.settle()
+        assert sent_texts(world) == [
+            "Thinking: off (the default)",
+            "Thinking: high",
+            "Reasoning: off (the default)",
+            "Usage line: tokens",
+        ]

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from instar.core.explain.compacted import describe_outcome
+from instar.core.explain.settings import tell_fields
 from instar.core.explain.status import build_status_lines
 from instar.core.explain.story import ask, tell
 from instar.core.lifecycle.title import derive_title
@@ -278,7 +279,7 @@ class Commands:
             own = self._parts.models.default_of(item.acceptance.agent_id)
             return describe_models(ModelNames(), current=current.ref, is_chosen=current.ref != own.ref)
         entry = format_session(session) if session is not None else {}
-        return "\n".join(f"{name}: {entry.get(name, 'not set')}" for name in patch.shown)
+        return tell_fields(patch.shown, entry)
 
     async def _tell_models(self, command: kinds.Model, item: InboxItem) -> str:
         """Which model answers, or why a word names none (CMD-28)."""

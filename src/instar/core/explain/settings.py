@@ -5,14 +5,15 @@ What belongs here: settings put into words. What does not: resolving them (`inst
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from instar.core.lifecycle.notice import format_span
 from instar.core.lifecycle.reset import ResetPolicy
 from instar.core.model.setting import Setting
+from instar.core.policy.resolve import PLAIN_DEFAULTS
 
-__all__ = ["build_setting_fields", "build_setting_lines", "describe_policy"]
+__all__ = ["build_setting_fields", "build_setting_lines", "describe_policy", "tell_fields"]
 
 _NAMES: Final[Mapping[str, str]] = {
     "thinkingLevel": "thinking",
@@ -42,6 +43,18 @@ def build_setting_lines(settings: Mapping[str, Setting[object]]) -> tuple[str, .
     for name, setting in settings.items():
         places.setdefault(setting.source, []).append(f"{_NAMES.get(name, name)} {_show(name, setting.value)}")
     return tuple(f"{_PLACES[source]}: {', '.join(told)}" for source, told in places.items())
+
+
+def tell_fields(names: Sequence[str], entry: Mapping[str, object]) -> str:
+    """What a session's own fields say, one line for each name: ``Thinking: high``; what nobody set holds by default."""
+
+    def show(name: str) -> str:
+        if entry.get(name) is not None:
+            return str(entry[name])
+        default = PLAIN_DEFAULTS.get(name)
+        return "as configured" if default is None else f"{default} (the default)"
+
+    return "\n".join(f"{_NAMES.get(name, name).capitalize()}: {show(name)}" for name in names)
 
 
 def build_setting_fields(settings: Mapping[str, Setting[object]]) -> dict[str, object]:

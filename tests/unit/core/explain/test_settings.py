@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instar.core.explain.settings import build_setting_fields, build_setting_lines, describe_policy
+from instar.core.explain.settings import build_setting_fields, build_setting_lines, describe_policy, tell_fields
 from instar.core.lifecycle.reset import ResetPolicy
 from instar.core.model.setting import Setting
 
@@ -55,3 +55,18 @@ def test_fields_keep_the_names_of_files():
 )
 def test_a_policy_is_told_in_words(policy, told):
     assert describe_policy(policy) == told
+
+
+@pytest.mark.parametrize(
+    ("names", "entry", "told"),
+    [
+        (("thinkingLevel",), {"thinkingLevel": "high"}, "Thinking: high"),
+        (("thinkingLevel", "reasoningLevel"), {"thinkingLevel": "low"}, "Thinking: low\nReasoning: off (the default)"),
+        (("responseUsage",), {"responseUsage": None}, "Usage line: off (the default)"),
+        (("sendPolicy",), {}, "Send: as configured"),
+        (("groupActivation",), {"groupActivation": "always"}, "Activation: always"),
+        (("queueCap",), {"queueCap": 7}, "Queue cap: 7"),
+    ],
+)
+def test_what_a_command_has_set_is_told_in_peoples_words(names, entry, told):
+    assert tell_fields(names, entry) == told
