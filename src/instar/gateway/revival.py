@@ -6,8 +6,8 @@ from instar.core.model.change import TranscriptHead
 from instar.core.model.entry import AnyEntry, AssistantMessage, MessageEntry
 from instar.core.model.ids import SessionKey
 from instar.core.transcript.text import message_text
-from instar.core.turn.revive import plan_pin, plan_resume_transcript
-from instar.errors import InvalidRequest, InvariantBroken, NotFound
+from instar.core.turn.revive import find_closed_transcript, plan_pin, plan_resume_transcript
+from instar.errors import InvariantBroken, NotFound
 from instar.gateway.parts import GatewayParts
 from instar.gateway.turn_services import TurnServices
 
@@ -24,14 +24,7 @@ async def resume_session(
 
     Must not run beside a turn. Raises `NotFound` when there is none, `InvalidRequest` when several fit.
     """
-    closed = [head for head in await parts.store.load_transcripts(key) if head.closed_at is not None]
-    fitting = [head for head in closed if head.session_id.startswith(which.strip())] if which.strip() else closed[:1]
-    if not fitting:
-        raise NotFound("There is no closed session to go back to", fix="`sessions show --history` lists them.")
-    if len(fitting) > 1:
-        ids = ", ".join(head.session_id for head in fitting)
-        raise InvalidRequest("Several closed sessions fit", why=ids, fix="Give more of the id.", field="sessionId")
-    head = fitting[0]
+    head = find_closed_transcript(await parts.store.load_transcripts(key), which)
     changed = await services.change("resume_session", key, lambda facts: plan_resume_transcript(facts, head, who=who))
     if changed.session is None:
         raise InvariantBroken("a resumed session is there", why=key)

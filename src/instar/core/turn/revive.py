@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from instar.core.context.pins import PIN_TYPE, build_pin_data
 from instar.core.lifecycle.reset import forget_life
@@ -12,9 +14,40 @@ from instar.core.model.entry import AnyEntry, CustomEntry
 from instar.core.model.ids import EntryId
 from instar.core.model.session import Counters
 from instar.core.turn.steps import hang_entries, touch_updated
-from instar.errors import NotFound
+from instar.errors import InvalidRequest, NotFound
 
-__all__ = ["plan_pin", "plan_resume_transcript"]
+__all__ = ["find_closed_transcript", "plan_pin", "plan_resume_transcript"]
+
+_SHOWN_IDS: Final = 5
+_SHOWN_ID_CHARS: Final = 8
+"""What is shown of the ids that could be meant: as much as people type."""
+
+
+def find_closed_transcript(heads: Sequence[TranscriptHead], which: str) -> TranscriptHead:
+    """The closed transcript that somebody wants back: the last one, or the one whose session id begins with `which`.
+
+    `heads` are all transcripts of a key, the newest first. Raises `NotFound` when there is none, or none that fits,
+    and `InvalidRequest` when several fit.
+    """
+    wanted = which.strip().lower()
+    closed = [head for head in heads if head.closed_at is not None]
+    if not closed:
+        raise NotFound("There is no closed session to go back to", fix="`sessions show --history` lists them.")
+    if not wanted:
+        return closed[0]
+    fitting = [head for head in closed if head.session_id.lower().startswith(wanted)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        ids = ", ".join(head.session_id for head in fitting)
+        raise InvalidRequest("Several closed sessions fit", why=ids, fix="Give more of the id.", field="sessionId")
+    is_current = any(head.closed_at is None and head.session_id.lower().startswith(wanted) for head in heads)
+    ids = ", ".join(head.session_id[:_SHOWN_ID_CHARS] for head in closed[:_SHOWN_IDS])
+    raise NotFound(
+        "That session is the current one" if is_current else f'No closed session has an id that begins with "{wanted}"',
+        why=f"closed are {ids}" + (f" and {len(closed) - _SHOWN_IDS} more" if len(closed) > _SHOWN_IDS else ""),
+        fix="Give the beginning of one of these, or nothing for the last one; `sessions show --history` lists them.",
+    )
 
 
 def plan_resume_transcript(facts: SessionFacts, head: TranscriptHead, *, who: str) -> SessionChange:

@@ -11,8 +11,8 @@ from instar.core.model.change import TranscriptHead
 from instar.core.model.entry import CustomEntry, Header, MessageEntry, UserMessage
 from instar.core.model.ids import EntryId, Instant, SessionId
 from instar.core.model.session import Counters
-from instar.core.turn.revive import plan_pin, plan_resume_transcript
-from instar.errors import NotFound
+from instar.core.turn.revive import find_closed_transcript, plan_pin, plan_resume_transcript
+from instar.errors import InvalidRequest, NotFound
 from tests.builders.turns import KEY, NOW, SESSION_ID, build_facts, build_session
 
 OLD = SessionId("33333333-3333-4333-8333-333333333333")
@@ -22,6 +22,46 @@ CLOSED = TranscriptHead(
 LINE = MessageEntry(
     id=EntryId("e1"), parent_id=None, timestamp=NOW, message=UserMessage(content="keep this", timestamp=NOW)
 )
+
+
+def life(name: str, *, is_closed: bool = True) -> TranscriptHead:
+    return replace(CLOSED, session_id=SessionId(name), closed_at=NOW if is_closed else None)
+
+
+LIVES = (life("aa00", is_closed=False), life("bb11"), life("bb22"), life("cc33"))
+
+
+@pytest.mark.parametrize(("which", "found"), [("", "bb11"), ("  ", "bb11"), ("CC", "cc33"), (" bb2 ", "bb22")])
+def test_the_last_closed_session_or_the_one_that_is_named_goes_on(which: str, found: str) -> None:
+    assert find_closed_transcript(LIVES, which).session_id == found
+
+
+@pytest.mark.parametrize(
+    ("which", "said"),
+    [
+        ("dd", 'No closed session has an id that begins with "dd": closed are bb11, bb22, cc33. Give the beginning'),
+        ("aa0", "That session is the current one: closed are bb11, bb22, cc33."),
+    ],
+)
+def test_an_id_that_fits_none_is_told_with_those_that_there_are(which: str, said: str) -> None:
+    with pytest.raises(NotFound) as raised:
+        find_closed_transcript(LIVES, which)
+    assert said in str(raised.value)
+
+
+def test_of_many_closed_sessions_five_are_named() -> None:
+    with pytest.raises(NotFound, match="closed are x0, x1, x2, x3, x4 and 3 more"):
+        find_closed_transcript([life(f"x{number}") for number in range(8)], "y")
+
+
+def test_an_id_that_fits_several_is_told_with_them() -> None:
+    with pytest.raises(InvalidRequest, match="Several closed sessions fit: bb11, bb22"):
+        find_closed_transcript(LIVES, "bb")
+
+
+def test_a_session_without_closed_ones_has_none_to_go_back_to() -> None:
+    with pytest.raises(NotFound, match="There is no closed session to go back to"):
+        find_closed_transcript(LIVES[:1], "bb")
 
 
 def test_a_closed_transcript_becomes_current_and_the_current_one_is_closed() -> None:
