@@ -95,7 +95,7 @@ def _parse_encryption(value: object, *, state_dir: Path, home: Path, env: Mappin
         enabled=enabled,
         key_file=place if place is None or place.is_absolute() else state_dir / place,
         key_env=name,
-        key=env.get(name) if name is not None else None,
+        key=env.get(name, "").strip() or None if name is not None else None,
     )
 
 

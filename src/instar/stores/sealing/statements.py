@@ -110,7 +110,7 @@ def _seal_update(text: str, table: str, sealed: SealedTable, name: str) -> str:
     _check_condition(text[end:], table, sealed, name)
     changes = [part.strip() for part in _split(text[head.end() : end])]
     parts = [part.partition(" = ") for part in changes]
-    if not all(middle for _, middle, _ in parts):
+    if not all(column.isidentifier() and middle for column, middle, _ in parts):
         raise ValueError(f"query {name} changes {table} in a way that is not sealed")
     given = {column: value for column, _, value in parts}
     named = {column: f"{table}.{column}" for column in _named(sealed)}
