@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -63,7 +63,7 @@ def examine(config: Config) -> list[DoctorFinding]:
     if path is None:
         return [_note("no-sqlite", "Sessions are kept in PostgreSQL", fix="Use the tools of that database.")]
     is_running = is_held(path.with_name(f"{path.name}.lock"))
-    found = [*_check_database(path, config, is_running=is_running)] if path.is_file() else [_no_database(path, config)]
+    found = [*_check_database(path, config, is_running=is_running)] if path.is_file() else [*_no_database(path, config)]
     found += _check_lock(path, is_running=is_running)
     found += _check_disk(config, path, is_running=is_running)
     found += _check_folder(config)
@@ -109,6 +109,8 @@ def _check_database(path: Path, config: Config, *, is_running: bool) -> Iterator
             steps = plan_steps(state, load_steps("sqlite"))
             if problems := check_integrity(connection):
                 yield _damaged(config, path, problems[0], count=len(problems))
+            if steps and not state.schema_version:
+                yield from _check_lost_words(config)
             if steps:
                 what = f"The database has schema {state.schema_version}; {len(steps)} steps are due"
                 yield _note("schema-behind", what, fix="The next start tries them on a copy and then runs them.")
@@ -147,10 +149,11 @@ def _of_seals(problem: SealProblem) -> DoctorFinding:
     )
 
 
-def _no_database(path: Path, config: Config) -> DoctorFinding:
+def _no_database(path: Path, config: Config) -> Iterator[DoctorFinding]:
+    yield from _check_lost_words(config)
     backup = _newest_backup(config)
     fix = f"Restore {backup} into an empty directory." if backup else "The first start of the gateway makes it."
-    return DoctorFinding(
+    yield DoctorFinding(
         code="no-database", severity="warning" if backup else "note", what=f"There is no {path}", fix=fix
     )
 
@@ -317,8 +320,16 @@ def _check_mirror(connection: apsw.Connection, config: Config, *, is_running: bo
             is_let_go = level == "missing" and one.closed_at is not None and config.maintenance.lets_archives_go
             found["level" if is_let_go else level].append(str(path))
     yield from _tell_mirror(found, is_running=is_running)
-    lost = sorted(path for files in walk_transcript_files(places) for path in pick_strays(tx, files).files)
-    strays = [str(stray) for stray in lost if not is_archived(stray)]
+    yield from _tell_strays(path for files in walk_transcript_files(places) for path in pick_strays(tx, files).files)
+
+
+def _check_lost_words(config: Config) -> Iterator[DoctorFinding]:
+    """What the mirror holds where there is no database, or one without a single row: all that is left of the words."""
+    yield from _tell_strays(path for files in walk_transcript_files(MirrorPlaces.of(config)) for _, path in files)
+
+
+def _tell_strays(paths: Iterable[Path]) -> Iterator[DoctorFinding]:
+    strays = [str(stray) for stray in sorted(paths) if not is_archived(stray)]
     if strays:
         yield DoctorFinding(
             code="mirror-strays",

@@ -156,6 +156,15 @@ def test_a_file_that_is_no_database_is_critical(state: Path):
     assert "database-damaged" in codes(state)
 
 
+@pytest.mark.parametrize("is_there", [False, True], ids=["gone", "emptied"])
+def test_what_the_mirror_holds_of_a_lost_database_is_told(state: Path, is_there: bool):
+    for file in state.glob("instar.db*"):
+        file.unlink()
+    if is_there:
+        (state / "instar.db").touch()
+    assert codes(state) == {"mirror-strays": 1, "schema-behind" if is_there else "no-database": 1}
+
+
 def test_replies_in_doubt_and_waiting_messages_are_told(state: Path):
     async def owe():
         async with file_store(state / "instar.db")() as store:
