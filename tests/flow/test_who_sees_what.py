@@ -44,6 +44,28 @@ def test_lists_counts_search_and_usage_hold_what_is_theirs():
     run_story(story)
 
 
+@pytest.mark.parametrize("form", ["json", "jsonl", "markdown", "html"])
+def test_a_person_is_not_told_where_files_lie_nor_who_pays(form):
+    async def story():
+        async with open_town() as town, town.client("alice") as alice, town.client() as owner:
+            await town.populate()
+            for method, params in (
+                ("sessions.describe", {"key": ALICE}),
+                ("sessions.create", {"key": ALICE}),
+                ("sessions.export", {"key": ALICE, "format": form}),
+                ("sessions.transcripts", {"key": ALICE}),
+                ("sessions.status", {"key": ALICE}),
+                ("sessions.get", {"key": ALICE}),
+            ):
+                told = str(await alice.ask(method, params))
+                assert not any(word in told for word in ("/nowhere", "systemPromptReport", "authProfile")), method
+            assert "/nowhere" in str(await owner.ask("sessions.describe", {"key": ALICE}))
+            if form in {"json", "jsonl"}:
+                assert "/nowhere" in str(await owner.ask("sessions.export", {"key": ALICE, "format": form}))
+
+    run_story(story)
+
+
 def test_not_theirs_and_not_there_look_the_same_by_every_name():
     async def story():
         async with open_town() as town, town.client("alice") as alice, town.client() as owner:

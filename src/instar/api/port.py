@@ -183,6 +183,7 @@ class UpkeepPort(Protocol):
         raw: bool = False,
         session_id: SessionId | None = None,
         all_branches: bool = False,
+        is_owner: bool = True,
     ) -> str:
         """A session as a document (RPC-11). Raises `NotFound`."""
         ...

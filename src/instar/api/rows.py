@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from instar.core.model.fields import format_session
+from instar.core.model.fields import OWNER_FIELDS, format_session
 from instar.core.model.ids import TurnId
 from instar.core.model.session import Lifecycle, Session
 from instar.core.model.view import GatewayFacts, SessionView
 from instar.core.routing.grammar import row_kind
 
-__all__ = ["build_defaults", "build_row", "build_view_row"]
+__all__ = ["build_defaults", "build_entry", "build_row", "build_view_row"]
 
-_NOT_IN_ROWS = frozenset({"authProfileOverride", "authProfileOverrideSource", "skillsSnapshot", "systemPromptReport"})
-"""What an entry holds beside what lists show: caches, and which login pays."""
+
+def build_entry(session: Session, *, is_owner: bool) -> dict[str, object]:
+    """The entry of a session: the whole of it for the gateway's owner, for a person what is theirs to know (LEAK-4)."""
+    entry = format_session(session)
+    return entry if is_owner else {name: value for name, value in entry.items() if name not in OWNER_FIELDS}
 
 
 def build_view_row(view: SessionView) -> dict[str, object]:
@@ -29,7 +32,7 @@ def build_view_row(view: SessionView) -> dict[str, object]:
 
 def build_row(session: Session, active_run_ids: Sequence[TurnId] = ()) -> dict[str, object]:
     """The row of a session; fields without a value are left out."""
-    entry = {name: value for name, value in format_session(session).items() if name not in _NOT_IN_ROWS}
+    entry = {name: value for name, value in format_session(session).items() if name not in OWNER_FIELDS}
     counters = session.counters
     return {
         "key": session.key,

@@ -7,10 +7,11 @@ It needs nothing of a running gateway, so that the command line can export from 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Literal
 
 from instar.core.lifecycle.title import derive_title
-from instar.core.model.fields import format_session
+from instar.core.model.fields import OWNER_FIELDS, format_session
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.policy.redaction import Redactor
 from instar.core.transcript.export import SessionExport, build_document, build_lines, render_html, render_markdown
@@ -33,8 +34,11 @@ async def export_session(
     redactor: Redactor | None,
     agent_id: AgentId,
     now: Instant,
+    is_owner: bool = True,
 ) -> str:
     """A session as a document (CLI-20); `session_id` names a closed life of it, None the current one.
+
+    Where `is_owner` is False it holds nothing of the machine and of who pays (LEAK-4).
 
     A redactor takes secrets out first (LEAK-12). `agent_id` is told where the session itself is gone and only its
     transcripts are left. Raises `NotFound` for a session or a transcript that is not there.
@@ -46,14 +50,19 @@ async def export_session(
     if session is None or wanted != session.session_id:
         await _check_belongs(store, key, wanted)
     page = await (store.load_all_entries(wanted) if all_branches else store.load_entries(wanted))
+    row = format_session(session) if session else {}
+    header = page.head.header
+    if not is_owner:
+        row = {name: value for name, value in row.items() if name not in OWNER_FIELDS}
+        header = replace(header, cwd="")
     export = SessionExport(
         key=key,
         session_id=wanted,
         agent_id=session.agent_id if session else agent_id,
         exported_at=now,
-        header=page.head.header,
+        header=header,
         entries=tuple(stored.entry for stored in page.entries),
-        row=format_session(session) if session else {},
+        row=row,
         title=derive_title(session) if session else key,
     )
     return _render(export, form, redactor)

@@ -78,6 +78,7 @@ class Upkeep:
         raw: bool = False,
         session_id: SessionId | None = None,
         all_branches: bool = False,
+        is_owner: bool = True,
     ) -> str:
         """A session as a document (CLI-20); `session_id` names a closed life of it. Raises `NotFound`.
 
@@ -93,6 +94,7 @@ class Upkeep:
             redactor=None if raw else parts.redactor,
             agent_id=parts.config().agents.default_id,
             now=parts.clock.now(),
+            is_owner=is_owner,
         )
 
     async def clean(

@@ -7,10 +7,9 @@ from typing import Final, Literal
 
 from instar.api.call import Call, Handler
 from instar.api.messages import build_messages
-from instar.api.rows import build_defaults, build_row, build_view_row
+from instar.api.rows import build_defaults, build_entry, build_row, build_view_row
 from instar.core.model.entry import AssistantMessage, MessageEntry, UserMessage
-from instar.core.model.fields import format_session
-from instar.core.model.ids import AgentId, Instant, SessionKey
+from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.query import SearchHit, SearchQuery, SessionQuery, StoredEntry
 from instar.core.model.view import History, NewSession, SessionRef, SessionView
 from instar.core.policy.scopes import ADMIN
@@ -64,9 +63,8 @@ async def list_sessions(call: Call) -> object:
 def _query(call: Call, *, limit: int | None, now: Instant) -> SessionQuery:
     params = call.params
     minutes = params.maybe_whole("activeMinutes")
-    agent = params.maybe_text("agentId")
     return SessionQuery(
-        agent_id=AgentId(agent) if agent else None,
+        agent_id=call.agent(),
         updated_since=None if minutes is None else Instant(now - minutes * _MINUTE_MS),
         search=params.text("search").strip() or None,
         owner_in=call.owner_in,
@@ -93,7 +91,7 @@ async def describe_session(call: Call) -> object:
     view = await call.gateway.sessions.describe(call.key("key"), titles=titles)
     if view is None:
         return {"session": None}
-    return {"session": {**format_session(view.session), **build_view_row(view)}}
+    return {"session": {**build_entry(view.session, is_owner=call.sight.sees_all), **build_view_row(view)}}
 
 
 async def preview_sessions(call: Call) -> object:
@@ -141,12 +139,11 @@ def _preview_item(stored: StoredEntry, max_chars: int) -> dict[str, object] | No
 async def search_sessions(call: Call) -> object:
     """`sessions.search`. `snippet` and `score` are what clients of other gateways of this protocol read."""
     params = call.params
-    agent = params.maybe_text("agentId")
     keys = tuple(call.resolve(text) for text in params.texts("sessionKeys"))
     page = await call.gateway.sessions.search(
         SearchQuery(
             text=params.text("query"),
-            agent_id=AgentId(agent) if agent else None,
+            agent_id=call.agent(),
             owner_in=call.owner_in,
             key_in=keys or None,
             limit=params.whole("limit", SEARCH_DEFAULT_LIMIT),
@@ -191,13 +188,12 @@ async def resolve_session(call: Call) -> object:
 
 
 def _ref(call: Call, params: Params) -> SessionRef:
-    agent = params.maybe_text("agentId")
     return SessionRef(
         key=call.resolve(params.text("key")) if params.text("key") else None,
         session_id=params.text("sessionId").strip() or None,
         label=params.text("label").strip() or None,
         owner_in=call.owner_in,
-        agent_id=AgentId(agent) if agent else None,
+        agent_id=call.agent(),
         spawned_by=call.maybe_key("spawnedBy"),
         include_global=params.flag("includeGlobal"),
         include_unknown=params.flag("includeUnknown"),
@@ -207,16 +203,15 @@ def _ref(call: Call, params: Params) -> SessionRef:
 async def create_session(call: Call) -> object:
     """`sessions.create`. A label names one session of the whole gateway, so a person's token gives none."""
     params = call.params
-    agent = params.maybe_text("agentId")
     if params.text("label") and not call.sight.sees_all:
         raise Forbidden(f"missing scope: {ADMIN}", why="a label was asked for", missing_scope=ADMIN)
-    key = call.key("key", agent_id=agent) if params.text("key") else None
+    key = call.key("key", agent_id=call.agent()) if params.text("key") else None
     if key is not None:
         call.check_may_set(key, "model", "thinkingLevel")
     new = NewSession(
         key=key,
         owner=call.caller.principal,
-        agent_id=AgentId(agent) if agent else None,
+        agent_id=call.agent(),
         label=params.maybe_text("label"),
         model=params.maybe_text("model"),
         thinking_level=params.maybe_text("thinkingLevel"),
@@ -224,7 +219,7 @@ async def create_session(call: Call) -> object:
         fork=params.flag("fork"),
     )
     view = await call.gateway.sessions.create(new, who=call.caller.who)
-    return {**_changed(view), "sessionId": view.session.session_id}
+    return {**_changed(call, view), "sessionId": view.session.session_id}
 
 
 async def patch_session(call: Call) -> object:
@@ -232,13 +227,13 @@ async def patch_session(call: Call) -> object:
     key = call.key("key")
     fields = call.params.without("key", "idempotencyKey")
     view = await call.gateway.sessions.patch(key, fields, who=call.caller.who)
-    return {**_changed(view), "path": call.gateway.facts().store_path}
+    return {**_changed(call, view), "path": call.gateway.facts().store_path}
 
 
 async def reset_session(call: Call) -> object:
     """`sessions.reset`."""
     reason: Literal["reset", "new"] = "new" if call.params.text("reason") == "new" else "reset"
-    return _changed(await call.gateway.sessions.reset(call.key("key"), reason=reason, who=call.caller.who))
+    return _changed(call, await call.gateway.sessions.reset(call.key("key"), reason=reason, who=call.caller.who))
 
 
 async def delete_session(call: Call) -> object:
@@ -249,16 +244,17 @@ async def delete_session(call: Call) -> object:
     return {"ok": True, "key": deleted.key, "deleted": deleted.deleted, "archived": list(deleted.archived)}
 
 
-def _changed(view: SessionView) -> dict[str, object]:
+def _changed(call: Call, view: SessionView) -> dict[str, object]:
     """What every method answers that changed a session."""
     key: SessionKey = view.session.key
     resolved = {"modelProvider": view.session.counters.model_provider, "model": view.session.counters.model}
-    return {"ok": True, "key": key, "entry": _entry(view), "resolved": resolved}
+    return {"ok": True, "key": key, "entry": _entry(call, view), "resolved": resolved}
 
 
-def _entry(view: SessionView) -> dict[str, object]:
+def _entry(call: Call, view: SessionView) -> dict[str, object]:
     row = build_row(view.session, view.active_run_ids)
-    return {**format_session(view.session), "archived": row["archived"], "pinned": row["pinned"]}
+    entry = build_entry(view.session, is_owner=call.sight.sees_all)
+    return {**entry, "archived": row["archived"], "pinned": row["pinned"]}
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {

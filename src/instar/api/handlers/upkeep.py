@@ -10,7 +10,7 @@ from instar.api.call import Call, Handler
 from instar.api.port import ExportFormat
 from instar.core.lifecycle.maintenance import CleanupOptions, MaintenanceAction
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
-from instar.core.model.ids import AgentId, Instant, SessionId
+from instar.core.model.ids import Instant, SessionId
 from instar.core.model.query import UsageRow
 from instar.core.policy.budget import BudgetState
 from instar.core.policy.scopes import ADMIN, has_scope
@@ -65,6 +65,7 @@ async def export_session(call: Call) -> object:
         raw=params.flag("raw"),
         session_id=SessionId(session_id) if session_id else None,
         all_branches=params.flag("allBranches"),
+        is_owner=call.sight.sees_all,
     )
     return {"ok": True, "key": key, "format": form, "content": content}
 
@@ -78,7 +79,7 @@ async def load_usage(call: Call) -> object:
         since=None if days is None else Instant(now - days * _DAY_MS),
         owner_in=call.owner_in,
     )
-    agent = params.maybe_text("agentId")
+    agent = call.agent()
     shown = [row for row in rows if agent is None or row.agent_id == agent]
     answer: dict[str, object] = {
         "updatedAt": now,
@@ -93,9 +94,8 @@ async def load_usage(call: Call) -> object:
 async def clean_up(call: Call) -> object:
     """`sessions.cleanup`."""
     params = call.params
-    agent = params.maybe_text("agent") or params.maybe_text("agentId")
     reports = await call.gateway.upkeep.clean(
-        AgentId(agent) if agent else None,
+        call.agent("agent") or call.agent(),
         all_agents=params.flag("allAgents"),
         trigger="dry-run" if params.flag("dryRun") else "cleanup-enforce" if params.flag("enforce") else "cleanup",
         active_key=call.maybe_key("activeKey"),

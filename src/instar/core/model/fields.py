@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from instar.core.model.ids import AgentId, SessionId, SessionKey
 from instar.core.model.session import Counters, Delivery, Lifecycle, Naming, Origin, Overrides, Session
 
-__all__ = ["SESSION_FIELDS", "format_session", "parse_session", "rename_old_fields"]
+__all__ = ["OWNER_FIELDS", "SESSION_FIELDS", "format_session", "parse_session", "rename_old_fields"]
 
 SESSION_FIELDS: Final[Mapping[str, str]] = {
     "sessionId": "session_id",
@@ -135,6 +135,11 @@ _NUMBERS: Final = frozenset(
     if path.startswith("lifecycle.") or name.endswith(("Tokens", "Count", "At", "Ms", "Cap", "Depth"))
 )
 _CHAT_TYPES: Final = frozenset({"direct", "group", "channel"})
+
+OWNER_FIELDS: Final = frozenset(
+    {"authProfileOverride", "authProfileOverrideSource", "skillsSnapshot", "systemPromptReport"}
+)
+"""Fields of an entry that are for the gateway's owner: which login pays, caches, where files lie (LEAK-4)."""
 
 _NOT_KEPT: Final = frozenset({"sessionId", "sessionFile", "lifecycleRevision", "origin", "deliveryContext"})
 """Fields that are read by hand, and the path of a file that the mirror names itself."""
