@@ -57,7 +57,11 @@ from instar.core.routing.route import RoutingSettings
 
 __all__ = ["Config", "parse_config"]
 
-_SECRET_NAME: Final = re.compile(r"token|secret|password|api_?key|signing", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(
+    r"token|secret|passw|passphrase|(?:api|private|access|master)_?keys?$|credential|signing", re.IGNORECASE
+)
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 
 _SECRET_MIN_CHARS: Final = 6
 """Shorter ones would black out ordinary words wherever they occur."""
@@ -92,6 +96,8 @@ class Config:
     channels: Mapping[ChannelName, ChannelSettings]
     gateway: GatewaySettings
     store: StoreSettings
+    written_secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """What stands under a name that says secret, or the variable that is named there."""
     _access: dict[ChannelName, AccessSettings] = field(default_factory=dict, init=False, repr=False, compare=False)
     _activation: dict[tuple[ChannelName, AgentId | None], ActivationSettings] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -144,7 +150,7 @@ class Config:
     @cached_property
     def secrets(self) -> tuple[str, ...]:
         """Every secret that the configuration or the environment gives, for the redactor (LEAK-12)."""
-        found = {*_find_secrets(self.root, ""), *self.models.secrets}
+        found = {*self.written_secrets, *self.models.secrets}
         found |= {each for each in (self.gateway.token, self.gateway.password) if each}
         found |= {channel.token for channel in self.channels.values() if channel.token}
         found.add(self.store.encryption.key or "")
@@ -181,6 +187,7 @@ def parse_config(raw: Mapping[str, object], *, env: Mapping[str, str], state_dir
         channels=parse_channels(root, env=env),
         gateway=parse_gateway(root, env=env),
         store=parse_store(root, state_dir=state_dir, home=home, env=env),
+        written_secrets=frozenset(_find_secrets(root, "", env)),
     )
     for channel in config.channels:
         config.access(channel)
@@ -193,13 +200,16 @@ def parse_config(raw: Mapping[str, object], *, env: Mapping[str, str], state_dir
     return config
 
 
-def _find_secrets(value: object, name: str) -> Iterator[str]:
-    """Texts that stand under a name that says secret, references to variables left out."""
+def _find_secrets(value: object, name: str, env: Mapping[str, str]) -> Iterator[str]:
+    """Texts that stand under a name that says secret; for a reference to a variable, what that holds."""
     if isinstance(value, Mapping):
+        if _SECRET_NAME.search(name) and value.get("source") == "env":
+            yield env.get(str(value.get("id")), "").strip()
         for inner, each in value.items():
-            yield from _find_secrets(each, str(inner))
+            yield from _find_secrets(each, str(inner), env)
     elif isinstance(value, list):
         for each in value:
-            yield from _find_secrets(each, name)
-    elif isinstance(value, str) and _SECRET_NAME.search(name) and not value.startswith("${"):
-        yield value.strip()
+            yield from _find_secrets(each, name, env)
+    elif isinstance(value, str) and _SECRET_NAME.search(name):
+        named = _VARIABLE.fullmatch(value.strip())
+        yield (value if named is None else env.get(named[1], "")).strip()

@@ -32,8 +32,19 @@ def setting(
     limit: str = "",
     rules: str = "",
     later: bool = False,
+    secret: bool = False,
     alias: str | None = None,
 ) -> Any:  # noqa: ANN401  pydantic's own Field returns Any, so that it can stand for every type
-    """A field with what the reference page says about it. `default` is in words; every setting may be left out."""
-    facts: dict[str, Any] = {"default": default, "unit": unit, "limit": limit, "rules": rules, "later": later}
+    """A field with what the reference page says about it. `default` is in words; every setting may be left out.
+
+    What is `secret` is told to nobody: neither the value nor, for an object, those in it (LEAK-12).
+    """
+    facts: dict[str, Any] = {
+        "default": default,
+        "unit": unit,
+        "limit": limit,
+        "rules": rules,
+        "later": later,
+        "secret": secret,
+    }
     return Field(default=None, description=meaning, json_schema_extra=facts, alias=alias)

@@ -52,7 +52,9 @@ class Channel(Section):
         "`bridge` for a program of yours; for a built-in channel its own name.", default="the name", rules="CFG-1"
     )
     enabled: bool | None = setting("Whether the channel is started.", default="`true`")
-    token: object = setting('The secret of a bridge, or of a platform that has one; `"${NAME}"` takes a variable.')
+    token: object = setting(
+        'The secret of a bridge, or of a platform that has one; `"${NAME}"` takes a variable.', secret=True
+    )
     dm_policy: str | None = setting(
         "Who may write one-to-one: `pairing`, `allowlist`, `open` or `off` (also `disabled`).",
         default="`pairing`",

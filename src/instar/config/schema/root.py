@@ -64,8 +64,9 @@ class Auth(Section):
         'The shared token; `"${NAME}"` takes a variable.',
         default="`INSTAR_GATEWAY_TOKEN`, else one is made",
         rules="GW-8, GW-9",
+        secret=True,
     )
-    password: object = setting("The shared password.", default="`INSTAR_GATEWAY_PASSWORD`", rules="GW-8")
+    password: object = setting("The shared password.", default="`INSTAR_GATEWAY_PASSWORD`", rules="GW-8", secret=True)
 
 
 class ControlUi(Section):
@@ -128,7 +129,7 @@ class Hooks(Section):
     """Webhooks."""
 
     enabled: bool | None = setting("Whether they are served.", default="`false`", rules="HOOK-1", later=True)
-    token: object = setting("Their secret.", rules="HOOK-1, HOOK-2", later=True)
+    token: object = setting("Their secret.", rules="HOOK-1, HOOK-2", later=True, secret=True)
     path: str | None = setting("Where they are served.", default="`/hooks`", rules="HOOK-1", later=True)
     default_session_key: str | None = setting(
         "The session of a call that names none.", default="one of its own", rules="HOOK-6", later=True
