@@ -269,3 +269,17 @@ def test_a_session_is_shortened_to_its_last_lines_and_that_is_taken_back():
             assert [message["role"] for message in history["messages"]] == ["user", "assistant"] * 4
 
     run_story(story)
+
+
+def test_an_agent_is_named_in_any_spelling_of_its_id():
+    async def story():
+        async with open_world("Hello Ann.") as world, listen(world) as client:
+            await say(client, "hi", "run-1")
+            for agent in ("main", " MAIN "):
+                assert (await client.ask("sessions.list", {"agentId": agent}))["count"] == 1
+                assert (await client.ask("sessions.search", {"query": "hi", "agentId": agent}))["results"]
+                assert (await client.ask("agent.identity.get", {"agentId": agent}))["agentId"] == "main"
+            assert (await client.ask("sessions.list", {"agentId": "other"}))["count"] == 0
+            assert (await client.refusal("agent.identity.get", {"agentId": "other"}))["code"] == "INVALID_REQUEST"
+
+    run_story(story)

@@ -14,6 +14,7 @@ from instar.core.model.ids import AgentId, SessionKey
 from instar.core.policy.ownership import owns
 from instar.core.policy.redaction import Redactor
 from instar.core.policy.scopes import ADMIN
+from instar.core.routing.normalize import normalize_agent_id
 from instar.errors import Forbidden, NotFound
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
@@ -89,6 +90,11 @@ class Call:
         if not owns(self.caller) and word in {"main", self.gateway.facts().main_key}:
             return self.gateway.owners.home(self.caller, agent)
         return self.gateway.sessions.canonical_key(text, agent_id=agent)
+
+    def agent(self, name: str = "agentId") -> AgentId | None:
+        """The agent that a field names, as keys write it (NORM-1); None where it names none."""
+        text = self.params.text(name).strip()
+        return normalize_agent_id(text) if text else None
 
     def may_command(self, key: SessionKey) -> bool:
         """Whether the caller may give commands in a session that the request names and that they may touch (CMD-4)."""

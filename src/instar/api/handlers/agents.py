@@ -20,7 +20,7 @@ async def run_agent(call: Call) -> object:
     """`agent`: to the session that is named, else to the agent's main session."""
     params = call.params
     facts = call.gateway.facts()
-    agent_id = AgentId(params.text("agentId") or facts.default_agent_id)
+    agent_id = call.agent() or facts.default_agent_id
     _check_agent(call, agent_id)
     key = call.named(params.text("sessionKey") or facts.main_key, agent_id=agent_id)
     answer = await send_message(call, key, idempotency_key=params.text("idempotencyKey"))
@@ -58,12 +58,12 @@ async def _sees_run(call: Call, run_id: TurnId) -> bool:
 async def identify_agent(call: Call) -> object:
     """`agent.identity.get`: the agent that is named, that of a session, or the default one."""
     facts = call.gateway.facts()
-    agent_id = call.params.text("agentId")
-    if not agent_id and call.params.text("sessionKey"):
+    agent_id = call.agent()
+    if agent_id is None and call.params.text("sessionKey"):
         view = await call.gateway.sessions.describe(call.key("sessionKey"))
-        agent_id = view.session.agent_id if view is not None else ""
+        agent_id = None if view is None else view.session.agent_id
     agent_id = agent_id or facts.default_agent_id
-    _check_agent(call, AgentId(agent_id))
+    _check_agent(call, agent_id)
     name = next((agent.name for agent in facts.agents if agent.id == agent_id), "") or "Assistant"
     return {"agentId": agent_id, "name": name, "avatar": name[0].upper()}
 
