@@ -281,6 +281,7 @@ def test_nothing_to_explain_is_told(instar):
     code, _, err = instar("explain", "nobody-knows")
     assert code == 1
     assert "no session, message or turn" in err
+    assert "--json` tells the other ids" in err
 
 
 def test_the_status_says_what_runs_and_where_it_lies(instar, gateway):

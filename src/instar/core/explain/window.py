@@ -274,7 +274,8 @@ def _tell_details(tools: Sequence[ToolSize]) -> list[str]:
 def _tell_numbers(numbers: WindowNumbers) -> list[str]:
     age = ""
     if numbers.counted_at is not None:
-        age = f", {format_span(max(1, (numbers.now - numbers.counted_at) // 60_000) * 60)} ago"
+        seconds = max(1, (numbers.now - numbers.counted_at) // 1_000)
+        age = f", {format_span(seconds if seconds < 60 else seconds // 60 * 60)} ago"
     limit = "unknown" if numbers.limit is None else f"{format_count(numbers.limit)} tokens"
     return [
         f"In the window now: {format_count(numbers.used)} tokens (by {numbers.source}{age})",

@@ -85,6 +85,15 @@ def test_the_list_names_files_tools_and_three_numbers():
     assert not [line for line in lines if line.startswith("Largest")]
 
 
+@pytest.mark.parametrize(
+    ("age_ms", "told_age"),
+    [(0, "1 second"), (1_999, "1 second"), (59_999, "59 seconds"), (60_000, "1 minute"), (179_000, "2 minutes")],
+)
+def test_a_count_tells_its_age(age_ms, told_age):
+    lines = told(numbers=replace(NUMBERS, counted_at=NUMBERS.now - age_ms))
+    assert lines[-3].endswith(f"(by provider, {told_age} ago)")
+
+
 def test_what_is_not_known_is_said():
     lines = told(
         report((), source="estimate", workspace=""), replace(NUMBERS, counted_at=None, source="estimate", limit=None)
