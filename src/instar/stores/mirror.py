@@ -218,28 +218,34 @@ class Mirror:
             log.critical(MIRROR_STRAYS, count=len(strays), first=str(strays[0]), fix=STRAYS_FIX)
 
     async def _look_at_all(self, is_level: Callable[[Listed], bool]) -> None:
-        after, nameless = 0, dict[Path, SessionId]()
+        after, nameless = 0, dict[Path, dict[str, SessionId]]()
         while rows := await self._store.engine.read(partial(list_mirrored, after=after)):
             level = await asyncio.to_thread(lambda seen: [is_level(row) for row in seen], rows)
             unlevel = [row for row, fine in zip(rows, level, strict=True) if not fine]
             self._transcripts |= {row.session_id for row in unlevel}
-            nameless |= await asyncio.to_thread(self._pick_nameless, unlevel)
+            await asyncio.to_thread(self._note_nameless, unlevel, nameless)
             if self._folders is not None:
                 self._folders.touch(row.key for row in rows if row.closed_at is None)
             after = rows[-1].place
-        found = await asyncio.to_thread(list_namesakes, nameless)
-        self._files |= {nameless[path]: files for path, files in found.items()}
+        self._files |= await asyncio.to_thread(list_namesakes, nameless)
         self._transcripts |= set(await self._store.engine.read(load_lost))
         self._agents |= set(await self._store.engine.read(list_agents))
         # An agent whose last session was deleted just before a crash has no row that would lead to its index.
         self._indices |= set(await self._store.engine.read(list_written_indices))
         self._wake_index.set()
 
-    def _pick_nameless(self, rows: Sequence[Listed]) -> dict[Path, SessionId]:
-        """Transcripts of which no mark leads to a file, by the path of the current one; none before the first file."""
-        lost = (row for row in rows if row.mark is None or not row.mark.path.exists())
-        paths = {self._places.transcript(row.key, row.session_id): row.session_id for row in lost}
-        return {path: session_id for path, session_id in paths.items() if path.parent.is_dir()}
+    def _note_nameless(self, rows: Sequence[Listed], nameless: dict[Path, dict[str, SessionId]]) -> None:
+        """Note transcripts of which no mark leads to a file, by folder and by the name that it would have if current.
+
+        Names and no paths: after the mirror was away there may be a hundred thousand.
+        """
+        for row in rows:
+            if row.mark is not None and row.mark.path.exists():
+                continue
+            if row.mark is not None:
+                self._files[row.session_id] = []
+            path = self._places.transcript(row.key, row.session_id)
+            nameless.setdefault(path.parent, {})[path.name] = row.session_id
 
     def _is_level(self, row: Listed) -> bool:
         path = self._places.transcript(row.key, row.session_id, closed_at=row.closed_at)

@@ -26,7 +26,7 @@ from instar.stores.mirror_files import (
     rename_transcript_file,
     set_aside,
 )
-from instar.stores.mirror_names import current_path, list_namesakes, plan_names
+from instar.stores.mirror_names import list_namesakes_of, plan_names
 from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.mirror_rows import Mirrored, load_mirrored, load_slice
 from instar.stores.store import SessionStore
@@ -170,5 +170,6 @@ def _find_files(mark: Mark | None, files: Collection[Path] | None) -> Collection
     """The files of a transcript: where its mark leads, else what a walk has found, else whatever has its name."""
     if mark is not None and mark.path.exists():
         return (mark.path,)
-    current = current_path(mark.path) if files is None and mark is not None else None
-    return (files or ()) if current is None else list_namesakes([current])[current]
+    if files is not None or mark is None:
+        return files or ()
+    return list_namesakes_of(mark.path)

@@ -9,14 +9,17 @@ written anew it is looked for under every name that it may have had. What was fo
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.core.model.ids import Instant
 
-__all__ = ["NamePlan", "current_path", "list_namesakes", "plan_names"]
+__all__ = ["NamePlan", "list_namesakes", "list_namesakes_of", "plan_names"]
+
+T = TypeVar("T", bound=Hashable)
 
 _SUFFIX = ".jsonl"
 
@@ -46,35 +49,33 @@ def plan_names(path: Path, there: Collection[Path], *, current: Path) -> NamePla
     return NamePlan(taken=taken, aside=aside)
 
 
-def current_path(path: Path) -> Path | None:
-    """The path that the file of a transcript has while its life goes on; None for what is no file of the mirror."""
-    name = _current_name(path.name)
-    return None if name is None else path.with_name(name)
+def list_namesakes(wanted: Mapping[Path, Mapping[str, T]]) -> dict[T, list[Path]]:
+    """Every file of some transcripts, for those that have any. Blocking; raises OSError.
 
-
-def list_namesakes(wanted: Iterable[Path]) -> dict[Path, list[Path]]:
-    """Every file of some transcripts, by the path that each has while its life goes on. Blocking; raises OSError.
-
-    Each folder is walked once, however many are wanted.
+    `wanted` says for each folder whose file has which name while its life goes on. A folder is walked once, however
+    many are wanted in it.
     """
-    found: dict[Path, list[Path]] = {path: [] for path in wanted}
-    names: dict[Path, dict[str, Path]] = {}
-    for path in found:
-        names.setdefault(path.parent, {})[path.name] = path
-    for folder, by_name in names.items():
+    found: dict[T, list[Path]] = {}
+    for folder, names in wanted.items():
         for name in _list_names(folder):
             current = _current_name(name)
-            if current is not None and current in by_name:
-                found[by_name[current]].append(folder / name)
+            if current is not None and current in names:
+                found.setdefault(names[current], []).append(folder / name)
     return found
+
+
+def list_namesakes_of(path: Path) -> list[Path]:
+    """Every file of the transcript that has one at `path`, or had. Blocking; raises OSError."""
+    name = _current_name(path.name)
+    return [] if name is None else list_namesakes({path.parent: {name: name}}).get(name, [])
 
 
 def _list_names(folder: Path) -> Iterator[str]:
     try:
         with os.scandir(folder) as entries:
             yield from (entry.name for entry in entries if entry.is_file(follow_symlinks=False))
-    except FileNotFoundError:
-        return
+    except (FileNotFoundError, NotADirectoryError):
+        return  # nothing lies there
 
 
 def _current_name(name: str) -> str | None:
