@@ -23,15 +23,19 @@ __all__ = ["command"]
 @json_option
 @config_option
 def command(*, path: str | None, config: Path | None, as_json: bool) -> None:
-    """Print a setting, for example `instar config get session.dmScope`; without a path all of them, but no secret."""
+    """Print a setting, for example `instar config get session.dmScope`; without a path all of them.
+
+    Secrets are left out of whatever holds more than one setting; a single one is printed as it stands.
+    """
+    from instar.config.secrets import find_marked
+
     file, text = read_config(config)
-    value: object = parse_document(text, file=str(file)).value
-    if path is None:
-        value = build_redactor().value(value)
-    else:
-        value = read_setting(value, path)
-        if value is None:
-            raise NotFound(f"{path} is not set in {file}", fix="docs/reference/configuration.md tells every default.")
+    whole: object = parse_document(text, file=str(file)).value
+    value = whole if path is None else read_setting(whole, path)
+    if value is None:
+        raise NotFound(f"{path} is not set in {file}", fix="docs/reference/configuration.md tells every default.")
+    if isinstance(value, dict | list):
+        value = build_redactor(find_marked(whole)).value(value)
     if as_json or isinstance(value, dict | list):
         print_json(value)
     else:

@@ -64,7 +64,7 @@ class Asker:
         else:
             self.turn += 1
             name = _CLOSED[self.turn % len(_CLOSED)]
-        return name, self._draw_fields(METHODS[name], as_owner=as_owner)
+        return name, self.draw_fields(METHODS[name], as_owner=as_owner)
 
     def note(self, value: object) -> None:
         """Remember every id that an answer names: somebody else may ask with it."""
@@ -78,7 +78,8 @@ class Asker:
             for inner in value:
                 self.note(inner)
 
-    def _draw_fields(self, method: Method, *, as_owner: bool) -> dict[str, object]:
+    def draw_fields(self, method: Method, *, as_owner: bool) -> dict[str, object]:
+        """Fields of a method: those that it needs, and some of the others."""
         fields = {}
         for one in method.fields:
             if not one.used or (one.name in _NEVER_GIVEN and not one.required):
