@@ -1,7 +1,8 @@
 """One-line defects that the simulation has to find: a file, a line of it, and what somebody might write by mistake.
 
 Each breaks a promise that is kept by one line: at the door, in the lane, in the turn, in the outbox, in the mirror, in
-what a start takes over, in when a session starts over. A new kind of promise gets a line here.
+what a start takes over, in when a session starts over, in who is let in, what may be spent, who answered and what is
+left of somebody who was erased. A new kind of promise gets a line here.
 """
 
 from __future__ import annotations
@@ -105,8 +106,8 @@ MUTATIONS = (
     Mutation(
         "mirror: a file that a crash has cut is taken for whole",
         "stores/mirror.py",
-        "        return mark is not None and mark.path == path and mark.seq == row.last_seq and is_as_left(mark)\n",
-        "        return mark is not None and mark.path == path and mark.seq == row.last_seq\n",
+        "        return is_as_left(mark) or (self._lets_go and row.closed_at is not None and not path.exists())\n",
+        "        return True\n",
     ),
     Mutation(
         "freshness: a session in use is idle, and one left alone is not",
@@ -144,6 +145,81 @@ MUTATIONS = (
         "stores/change.py",
         "    _book(tx, change.ledger, key=key, now=now)\n",
         "",
+    ),
+    Mutation(
+        "fanout: of two answers side by side each tells of the reset",
+        "core/turn/reply.py",
+        "        is_told = session is None or read_owed_notice(session) is None\n",
+        "        is_told = False\n",
+        seeds=1_200,
+    ),
+    Mutation(
+        "pairing: everybody is let in",
+        "core/policy/access.py",
+        '    return "paired" if _spell_sender(settings, facts) in pairing.people else None\n',
+        '    return "paired"\n',
+    ),
+    Mutation(
+        "pairing: a code opens for ever",
+        "core/policy/pairing.py",
+        "    return holds_at(now, since=code.created_at, until=code.expires_at)\n",
+        "    return True\n",
+        seeds=400,
+    ),
+    Mutation(
+        "pairing: whoever was sent away is still let in",
+        "stores/pairing.py",
+        '        tx.run("remove_pairing", _name(change.revoke))\n',
+        "        pass\n",
+        seeds=1_200,
+    ),
+    Mutation(
+        "budget: nobody asks what was spent",
+        "gateway/prepared.py",
+        '            if decided.outcome == "stop":\n',
+        '            if decided.outcome == "never":\n',
+        seeds=400,
+    ),
+    Mutation(
+        "budget: yesterday counts for today",
+        "core/policy/budget.py",
+        "        start, end = local, local + timedelta(days=1)\n",
+        "        start, end = local - timedelta(days=1), local + timedelta(days=1)\n",
+        seeds=400,
+    ),
+    Mutation(
+        "stand-in: another model answers in silence",
+        "core/turn/standin.py",
+        '    return f"({told})" if told and session.extra.get(STAND_IN_FIELD) != told else None\n',
+        "    return None\n",
+    ),
+    Mutation(
+        "erase: replies that are owed stay",
+        "stores/erasing/registry.py",
+        '        erased_by=("erase_outbox",),\n',
+        "        erased_by=(),\n",
+        seeds=400,
+    ),
+    Mutation(
+        "erase: the mirror keeps what the rows have lost",
+        "stores/erasing/eraser.py",
+        "        counts += await asyncio.to_thread(erase_files, self._places, found, test)\n",
+        "",
+        seeds=400,
+    ),
+    Mutation(
+        "erase: a cut erasure is not taken up",
+        "stores/erasing/eraser.py",
+        '        rows = await self._engine.read(lambda tx: tx.all("list_open_erasures", {}))\n',
+        "        rows: list[Row] = []\n",
+        seeds=1_200,
+    ),
+    Mutation(
+        "erase: others who shared a session lose their words",
+        "core/context/erasing.py",
+        "        (sender is None or sender == spoken.name) and _is_same(words, spoken.text)\n",
+        "        (sender is None or sender == spoken.name) or _is_same(words, spoken.text)\n",
+        seeds=1_200,
     ),
 )
 """In the order in which a message meets them."""

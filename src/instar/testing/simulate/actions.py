@@ -17,8 +17,9 @@ from instar.core.model.message import Chat, Inbound, Sender
 from instar.core.model.query import SessionQuery
 from instar.core.model.view import NewSession
 from instar.errors import NotFound, Unavailable
+from instar.testing.simulate.book import Sent
 from instar.testing.simulate.lives import Life
-from instar.testing.simulate.posting import Sent, attempt
+from instar.testing.simulate.posting import attempt
 from instar.testing.simulate.story import (
     Again,
     Answer,
@@ -56,7 +57,7 @@ async def act(world: World, step: Step) -> None:
         case Write():
             _write(world, step)
         case Again(number=number):
-            if number in world.book.sent:
+            if number in world.book.sent and not world.book.sent[number].is_erased:
                 _send(world, world.book.sent[number])
         case Call():
             _call(world, step)
@@ -71,8 +72,8 @@ async def act(world: World, step: Step) -> None:
             _fetch(world, step)
         case Answer():
             world.spawn(attempt(world.post, lambda life: _answer(world, life, step), world.findings))
-        case Erase():
-            pass
+        case Erase(place=place):
+            _erase(world, place)
         case _:
             _befall(world, step)
 
@@ -215,6 +216,15 @@ def _operation(world: World, life: Life, step: Operate, key: SessionKey) -> Awai
             )
         case _:
             assert_never(step.operation)
+
+
+def _erase(world: World, at: int) -> None:
+    if world.forgetting is not None:
+        name = world.forgetting.name(world.places[at])
+        work = attempt(
+            world.post, lambda life: life.gateway.people.erase(name, drop_backups=True, who="operator"), world.findings
+        )
+        world.spawn(work)
 
 
 async def _answer(world: World, life: Life, step: Answer) -> None:

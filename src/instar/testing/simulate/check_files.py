@@ -62,7 +62,8 @@ def _check_strays(world: World, disk: DiskOfLife, heads: dict[SessionId, Transcr
     there = {*folder.glob("*.jsonl"), *folder.glob("*.reset.*")}
     for path in sorted(there - known - kept):
         world.findings.report("LOSS-4", f"the mirror has {path.name}, which is the file of no such transcript")
-    if not any(isinstance(step, Crash) and step.harm == "flip" for step in world.story.steps):
+    is_flipped = any(isinstance(step, Crash) and step.harm == "flip" for step in world.story.steps)
+    if not is_flipped and world.forgetting is None:  # an erasure that a death has cut leaves files changed
         for path in sorted(kept):
             world.findings.report("LOSS-4", f"the mirror has kept {path.name}, which nobody has changed")
 

@@ -15,8 +15,8 @@ from instar.core.model.entry import AnyEntry, AssistantMessage, MessageEntry, Us
 from instar.core.model.ids import SessionId, SessionKey
 from instar.core.model.query import DeliveryRow
 from instar.core.transcript.text import message_text
+from instar.testing.simulate.book import Sent
 from instar.testing.simulate.model import NOTES, PROVIDER, find_marks
-from instar.testing.simulate.posting import Sent
 from instar.testing.simulate.story import Write, owner_of, read_secret
 from instar.testing.simulate.watched import read_now
 from instar.testing.simulate.world import World
@@ -38,6 +38,8 @@ async def check_story(world: World) -> None:
     _check_replies(world, items, lines, deliveries)
     _check_heard(world, deliveries)
     _check_ledger(world, lines)
+    if world.forgetting is not None:
+        world.forgetting.check_end()
     await _check_repeats(world)
     await _check_restart(world)
 
@@ -91,6 +93,8 @@ def _check_messages(world: World) -> dict[int, InboxItem]:
     findings = world.findings
     items: dict[int, InboxItem] = {}
     for number, sent in world.book.sent.items():
+        if sent.is_erased:
+            continue
         inbound = sent.submission.inbound
         item = read_now(
             world.inner.find_message(
@@ -178,6 +182,8 @@ def _check_replies(
             if not isinstance(message, AssistantMessage) or message.stop_reason == "aborted":
                 continue
             for mark in find_marks(message_text(message), "a")[:1]:
+                if world.is_forgotten(world.record.turn_of[mark]):
+                    continue  # it was owed to somebody who was erased, too
                 asked = [sent for sent in _asked(world, items, mark) if not sent.mark or sent.mark in said]
                 _check_owed(world, asked, f"{mark} in {session_id} of {key}", message, by_mark[mark])
     for row in deliveries:
@@ -218,6 +224,8 @@ def _check_heard(world: World, deliveries: tuple[DeliveryRow, ...]) -> None:
     for platform in world.platforms.values():
         heard = Counter(one.delivery_id for one in platform.heard)
         for delivery_id, count in heard.items():
+            if world.forgetting is not None and delivery_id in world.forgetting.deliveries:
+                continue
             if delivery_id not in rows:
                 findings.report("LOSS-5", f"{platform.name} heard {delivery_id}, which nobody owed")
             allowed = 1 + platform.doubted[delivery_id] + shadow.doubted[delivery_id]
@@ -265,15 +273,15 @@ def _check_ledger(world: World, lines: dict[SessionId, tuple[SessionKey, tuple[A
     findings.require(spent == counted, "COST-1", f"the ledger says that ${spent} were spent, not ${counted}")
     findings.require(booked == world.shadow.ledger, "LOSS-11", f"the ledger holds {booked}, not {world.shadow.ledger}")
     for model, tokens in said.items():
-        findings.require(
-            booked[model] == tokens, "LOSS-11", f"{model} took {tokens} tokens; the ledger says {booked[model]}"
-        )
+        # What answers took that went with somebody who was erased stays in the ledger.
+        is_whole = booked[model] == tokens or (world.forgetting is not None and booked[model] > tokens)
+        findings.require(is_whole, "LOSS-11", f"{model} took {tokens} tokens; the ledger says {booked[model]}")
 
 
 async def _check_repeats(world: World) -> None:
     """Each message once more: the same words, and nothing happens."""
     before = len(world.shadow.rows)
-    for sent in list(world.book.sent.values()):
+    for sent in [sent for sent in world.book.sent.values() if not sent.is_erased]:
         await world.post.carry(sent, owner=owner_of(world.story.setting, sent.place))
     await world.loop.pass_time(1)
     world.findings.require(len(world.shadow.rows) == before, "LOSS-1", "a repeated message was stored once more")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+
+import zstandard
 
 from instar.config.config import Config
 from instar.core.model.change import TranscriptHead
@@ -24,7 +26,7 @@ from instar.stores.transaction import Engine, Purpose, Touched, Transaction
 from instar.testing.fuse import Fuse
 from instar.testing.simulate.story import Harm
 
-__all__ = ["Disk", "DiskOfLife"]
+__all__ = ["Disk", "DiskOfLife", "FusedEngine"]
 
 T = TypeVar("T")
 
@@ -42,6 +44,21 @@ class Disk:
     def close(self) -> None:
         """Remove everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def database(self) -> Path:
+        """Where a copy of the rows stands while somebody looks through all files."""
+        return self.folder / "instar.db"
+
+    def contents(self) -> Iterator[tuple[str, bytes]]:
+        """Every file by its name, archives unpacked, without that copy."""
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file() and path != self.database:
+                content = path.read_bytes()
+                if path.suffix == ".zst":
+                    with zstandard.ZstdDecompressor().stream_reader(content, read_across_frames=True) as stream:
+                        content = stream.read()
+                yield path.name, path.name.encode() + b"\n" + content
 
     def harm(self, kind: Harm) -> None:
         """Do to the first transcript file that holds something what a crash may do."""
@@ -61,7 +78,8 @@ class DiskOfLife:
     """A disk as one life of the gateway reaches it."""
 
     def __init__(self, store: SessionStore, config: Config, *, clock: Clock, fuse: Fuse) -> None:
-        self._rows = SessionStore(_FusedEngine(store.engine, fuse))
+        self.fuse = fuse
+        self._rows = SessionStore(FusedEngine(store.engine, fuse))
         self.places = MirrorPlaces.of(config)
         self.mirror = Mirror(self._rows, self.places, clock=clock)
         self._archiver = TranscriptArchiver(self._rows, config, clock=clock)
@@ -75,7 +93,7 @@ class DiskOfLife:
         return self.places.transcript(key, SessionId(head.session_id), closed_at=head.closed_at)
 
 
-class _FusedEngine:
+class FusedEngine:
     """An engine behind a fuse: once it has blown, nothing comes back."""
 
     def __init__(self, inner: Engine, fuse: Fuse) -> None:
@@ -98,6 +116,7 @@ class _FusedEngine:
 
     async def wipe(self, *, log_only: bool = False) -> None:
         """Leave nothing of what was deleted."""
+        await self._fuse.step("mirror before wipe")
         await self._inner.wipe(log_only=log_only)
 
     async def read(self, unit: Callable[[Transaction], T]) -> T:

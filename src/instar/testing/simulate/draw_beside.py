@@ -12,9 +12,12 @@ from typing import Final
 
 from instar.testing.simulate.dice import Dice
 from instar.testing.simulate.story import (
+    LONG_MARKS,
+    Again,
     Answer,
     Call,
     Crash,
+    Erase,
     Jump,
     Step,
     Story,
@@ -41,6 +44,7 @@ def draw_beside(story: Story) -> Story:
         (16, _draw_strangers),
         (14, _draw_budget),
         (16, _draw_stand_ins),
+        (16, _draw_erasures),
     )
     for percent, draw in kinds:
         if dice.chance(percent):
@@ -89,6 +93,33 @@ def _draw_stand_ins(dice: Dice, story: Story) -> Story:
     """Other models answer where the first one fails, in any way there is."""
     setting = replace(story.setting, stand_ins=dice.between(1, 2))
     return replace(story, setting=setting, steps=tuple(_let_fail(dice, step) for step in story.steps))
+
+
+def _draw_erasures(dice: Dice, story: Story) -> Story:
+    """Some ask to be forgotten: in the middle of everything, before a crash, twice."""
+    setting = replace(story.setting, erasable=True, mirrored=True)
+    steps = [_with_long_mark(step) for step in story.steps]
+    places = len(build_places(setting))
+    for _ in range(dice.between(1, 3)):
+        at = dice.between(len(steps) // 3, len(steps))
+        written = [step.place for step in steps[:at] if isinstance(step, Write)]
+        place = dice.pick(written) if written and dice.chance(90) else dice.below(places)
+        asked: list[Step] = [Erase(place=place)]
+        if dice.chance(50):
+            asked.append(Crash(steps=dice.between(8, 75), down_s=dice.pick((0, 5))))
+        if dice.chance(20):
+            asked.append(Erase(place=place))
+        if dice.chance(50):
+            asked.append(Wait(seconds=dice.pick((0, 1, 10))))
+        steps[at:at] = asked
+    return replace(story, setting=setting, steps=tuple(steps))
+
+
+def _with_long_mark(step: Step) -> Step:
+    """The step with a number that is long enough to be looked for; a dead gateway does not go on beside the next."""
+    if isinstance(step, Write | Call | Again):
+        return replace(step, number=step.number + LONG_MARKS)
+    return replace(step, ghost=False) if isinstance(step, Crash) else step
 
 
 def _let_fail(dice: Dice, step: Step) -> Step:

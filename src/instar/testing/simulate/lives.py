@@ -28,6 +28,7 @@ from instar.stores.store import SessionStore
 from instar.testing.fuse import Fuse, fuse_runner, fuse_store, fuse_tool
 from instar.testing.gateway import OneModel, PlainTexts
 from instar.testing.simulate.disk import Disk, DiskOfLife
+from instar.testing.simulate.forgetting import Forgetting, WatchedEraser
 from instar.testing.simulate.model import PROVIDER, TOOLS, ModelTwin, Record, ToolTwin
 from instar.testing.simulate.people import ChannelTwin, Platform
 from instar.testing.simulate.virtual import VirtualClock
@@ -91,6 +92,7 @@ class Around:
     keeper: Keeper
     window_tokens: int
     stand_ins: tuple[str, ...]
+    forgetting: Forgetting | None
 
 
 class Life:
@@ -107,6 +109,9 @@ class Life:
         self.disk = (
             DiskOfLife(around.rows, around.config(), clock=around.clock, fuse=self.fuse) if around.disk else None
         )
+        self._eraser: WatchedEraser | None = None
+        if around.forgetting is not None and self.disk is not None:
+            self._eraser = WatchedEraser(around.forgetting, around.config(), self.disk)
         self.gateway = Gateway(self._build_parts(around))
         self._up = up
         self._has_started = False
@@ -132,6 +137,8 @@ class Life:
             tools={name: fuse_tool(ToolTwin(name, around.record, around.clock), self.fuse) for name in TOOLS},
             channels=dict(self.channels),
         )
+        if self._eraser is not None:
+            parts = replace(parts, eraser=self._eraser)
         return parts if self.disk is None else replace(parts, keeper=StoreKeeper(around.config(), None, version="0"))
 
     @property
@@ -151,6 +158,8 @@ class Life:
             return
         self.disk.mirror.start()
         try:
+            if self._eraser is not None:
+                await self._eraser.resume()
             await self._run_gateway()
         finally:
             await self.disk.mirror.close()

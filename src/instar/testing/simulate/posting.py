@@ -4,49 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeVar
 
 from instar.core.model.change import Acknowledgement, Submission
-from instar.core.model.ids import SessionKey
 from instar.errors import InstarError, StoreError, Unavailable
+from instar.testing.simulate.book import Book, Sent
 from instar.testing.simulate.findings import Findings
 from instar.testing.simulate.lives import Life
 from instar.testing.simulate.shadow import Shadow
-from instar.testing.simulate.story import Call, Place, Write
 from instar.testing.simulate.virtual import VirtualClock
 
-__all__ = ["Book", "Post", "Sent", "attempt"]
+__all__ = ["Post", "attempt"]
 
 T = TypeVar("T")
 
 REPEAT_S = 2.0
 """How soon somebody who was told "not now" sends the message again."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Sent:
-    """One message of a person or a client, and every acknowledgement of it."""
-
-    number: int
-    place: Place
-    step: Write | Call
-    submission: Submission
-    told: list[Acknowledgement] = field(default_factory=list)
-
-    @property
-    def mark(self) -> str:
-        """The mark that stands in its words; empty for a bare command."""
-        return "" if isinstance(self.step, Write) and self.step.is_bare else f"w{self.number}w"
-
-
-@dataclass(slots=True)
-class Book:
-    """Every message that was sent, by its number, and the sessions that were seen, by whom they belong to."""
-
-    sent: dict[int, Sent] = field(default_factory=dict)
-    keys: dict[str, SessionKey] = field(default_factory=dict)
-    owners: dict[SessionKey, str] = field(default_factory=dict)
 
 
 class Post:
@@ -93,10 +67,10 @@ class Post:
     def _check_told(self, sent: Sent, told: Acknowledgement, owner: str) -> None:
         findings, book = self._findings, self._book
         plain = replace(told, repeated=False)
-        for earlier in sent.told:
+        for earlier in () if sent.is_erased else sent.told:
             if replace(earlier, repeated=False) != plain:
                 findings.report("LOSS-1", f"message {sent.number} was told {earlier} and then {told}")
-        if told.inbound_id not in self._shadow.rows:
+        if told.inbound_id not in self._shadow.rows and not sent.is_erased:
             findings.report("LOSS-1", f"message {sent.number} was acknowledged before it was committed")
         if sent.submission.session_key is None:
             key = book.keys.setdefault(owner, told.session_key)

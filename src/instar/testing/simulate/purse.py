@@ -6,7 +6,7 @@ the host's own calendar. A turn that was let through just before another one boo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
@@ -62,6 +62,10 @@ class Purse:
                 )
         for line in change.ledger:
             self._book(key, line)
+
+    def forget(self, people: set[str]) -> None:
+        """What these have spent was nobody's."""
+        self._lines = [replace(line, person="") if line.person in people else line for line in self._lines]
 
     def _book(self, key: SessionKey, line: Ledger) -> None:
         self._lines.append(

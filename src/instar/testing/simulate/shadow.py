@@ -155,6 +155,11 @@ class Shadow:
             if row.item.acceptance.session_key == key and not row.has_ended:
                 row.state, row.reason = "expired", "session_deleted"
 
+    def forget_session(self, key: SessionKey) -> None:
+        """A session went with its person."""
+        self.sessions.pop(key, None)
+        self._resets.forget(key)
+
     def brought_back(self, session: Session, header: Header, entries: Sequence[AnyEntry]) -> None:
         """A transcript came back from its archive, as the current one where its session had none."""
         self._note("brought back", session.key, header.id)

@@ -21,6 +21,7 @@ from instar.ports.channel import Capabilities
 __all__ = [
     "CHANNELS",
     "LIMIT_USD",
+    "LONG_MARKS",
     "Again",
     "Answer",
     "Call",

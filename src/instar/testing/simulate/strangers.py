@@ -16,7 +16,7 @@ from instar.ports.clock import Clock
 from instar.testing.simulate.findings import Findings
 from instar.testing.simulate.story import Setting
 
-__all__ = ["Guest", "Strangers", "guest_of"]
+__all__ = ["Guest", "Strangers", "guest_of", "name_guest"]
 
 Guest = tuple[str, str, str]
 """Whoever is let in: a channel, ``direct`` or ``group``, and the id there."""
@@ -65,15 +65,15 @@ class Strangers:
         """The owner said a word."""
         code = self._codes.pop(change.remove_code, None) if change.remove_code is not None else None
         if change.approve is not None:
-            guest = _name(change.approve.peer)
-            is_theirs = code is not None and _name(code.peer) == guest
+            guest = name_guest(change.approve.peer)
+            is_theirs = code is not None and name_guest(code.peer) == guest
             self._findings.require(is_theirs, "LEAK-2", f"{guest} was let in by a code that is not theirs")
             if code is not None and not self._is_alive(code):
                 self._findings.report("LEAK-2", f"{guest} was let in by a code whose hour was over")
             self.approved.add(guest)
             self._welcomed.add(guest)
         if change.revoke is not None:
-            self.approved.discard(_name(change.revoke))
+            self.approved.discard(name_guest(change.revoke))
 
     def owed(self, delivery: NewDelivery) -> None:
         """A reply of a session is owed: to nobody who was never let in."""
@@ -82,6 +82,12 @@ class Strangers:
             self._findings.report(
                 "LEAK-2", f"{target.channel}/{target.to} was never let in and is owed {delivery.text}"
             )
+
+    def keep(self, approved: set[Guest]) -> set[Guest]:
+        """Some were erased and are strangers again: whoever was let in and is not among the `approved`."""
+        lost = self.approved - approved
+        self.approved -= lost
+        return lost
 
     def heard(self, channel: str, to: str, text: str) -> None:
         """Somebody heard this: whoever was never let in hears of codes, and of being let in."""
@@ -97,9 +103,10 @@ class Strangers:
         return person in self._setting.paired or person in self._setting.shut_out
 
     def _note_code(self, guest: Guest, code: PairingCode) -> None:
-        self._findings.require(_name(code.peer) == guest, "LEAK-2", f"{guest} was told the code of {code.peer}")
+        self._findings.require(name_guest(code.peer) == guest, "LEAK-2", f"{guest} was told the code of {code.peer}")
         self._codes[code.code] = code
-        waiting = [one for one in self._codes.values() if one.peer.channel == guest[0] and self._is_alive(one)]
+        alive = [one for one in self._codes.values() if one.created_at <= code.created_at and self._is_alive(one)]
+        waiting = [one for one in alive if one.peer.channel == guest[0]]
         if len(waiting) > WAITING_MAX:
             self._findings.report("LEAK-2", f"{len(waiting)} codes of {guest[0]} wait at once")
 
@@ -114,5 +121,6 @@ def guest_of(inbound: Inbound) -> Guest:
     return str(inbound.channel), "direct" if is_direct else "group", inbound.sender.id if is_direct else inbound.chat.id
 
 
-def _name(peer: Peer) -> Guest:
+def name_guest(peer: Peer) -> Guest:
+    """Whom an approval or a code is for."""
     return str(peer.channel), peer.kind, peer.peer_id

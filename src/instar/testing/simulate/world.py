@@ -15,14 +15,18 @@ from zoneinfo import ZoneInfo
 from instar.config.config import Config, parse_config
 from instar.core.model.ids import ChannelName, SessionKey, TurnId
 from instar.errors import StoreError
-from instar.stores.sqlite import open_memory_store
+from instar.stores.sqlite import MemoryEngine
+from instar.stores.store import SessionStore
 from instar.testing.ids import SequenceIds
+from instar.testing.simulate.book import Book
+from instar.testing.simulate.dice import Dice
 from instar.testing.simulate.disk import Disk
 from instar.testing.simulate.findings import Findings
+from instar.testing.simulate.forgetting import Forgetting
 from instar.testing.simulate.lives import Around, Keeper, Life
 from instar.testing.simulate.model import Record
 from instar.testing.simulate.people import Platform
-from instar.testing.simulate.posting import Book, Post
+from instar.testing.simulate.posting import Post
 from instar.testing.simulate.purse import Purse
 from instar.testing.simulate.resets import Resets
 from instar.testing.simulate.shadow import Shadow, Watchers
@@ -56,11 +60,24 @@ class World:
             stand_ins=StandIns(self.findings, story),
         )
         self.shadow = Shadow(self.findings, watchers, has_fanout=has_fanout)
-        self.inner = open_memory_store()
+        engine = MemoryEngine()
+        self.inner = SessionStore(engine)
         self.watched, store = watch_store(self.inner, self.shadow, self.clock)
         self.book = Book()
         self.post = Post(self.book, self.shadow, self.clock, self.findings)
         self.disk = Disk() if setting.mirrored else None
+        self.forgetting: Forgetting | None = None
+        if self.disk is not None and setting.erasable:
+            self.forgetting = Forgetting(
+                findings=self.findings,
+                setting=setting,
+                shadow=self.shadow,
+                book=self.book,
+                store=self.inner,
+                engine=engine,
+                disk=self.disk,
+                dice=Dice(story.seed),
+            )
         self.config = self.parse(setting.raw())
         self.platforms = {ChannelName(name): Platform(ChannelName(name), CHANNELS[name]) for name in setting.channels}
         self.keeper = Keeper(store)
@@ -82,6 +99,7 @@ class World:
             keeper=self.keeper,
             window_tokens=setting.window_tokens,
             stand_ins=MODELS[1 : setting.stand_ins + 1],
+            forgetting=self.forgetting,
         )
         self.lives: list[Life] = []
         self.crashes = 0
@@ -140,6 +158,10 @@ class World:
         owner = self.book.owners.get(key)
         place = self.places[read_secret(self.story.setting, secret)]
         return owner is None or owner_of(self.story.setting, place) == owner
+
+    def is_forgotten(self, turn_id: TurnId) -> bool:
+        """Whether somebody who was erased had a part in a turn."""
+        return self.forgetting is not None and turn_id in self.forgetting.turns
 
     def waits_for(self, turn_id: TurnId) -> str | None:
         """The mark of the newest message that a turn answers."""
