@@ -183,6 +183,27 @@ async def test_what_an_owner_allowed_in_a_shared_session_is_allowed_to_owners_on
 
 
 @story
+async def test_a_group_that_shares_the_main_session_keeps_its_own_lists_and_sandbox():
+    world, tools = build_world(
+        session={"groupScope": "main"},
+        commands={"ownerAllowFrom": ["ann"]},
+        agents={"defaults": {"sandbox": {"mode": "non-main"}}},
+        channel={
+            "groups": {"*": {"activation": "always"}, "club": {"activation": "always", "tools": {"deny": ["look"]}}}
+        },
+    )
+    async with world:
+        await post(world, chat_type="group", chat_id="other")
+        assert (world.runner.requests[-1].session_key, tools["exec"].ran) == (MAIN, 1)
+        await post(world, chat_type="group", chat_id="other", sender="eve", name="Eve")
+        assert (world.runner.requests[-1].session_key, tools["exec"].ran) == (MAIN, 1)
+        await post(world, chat_type="group", chat_id="club")
+        assert offered(world) == ["exec"]
+        await post(world, chat_type="group", chat_id="other")
+        assert offered(world) == ["exec", "look"]
+
+
+@story
 async def test_settings_for_every_group_are_not_those_of_a_direct_chat():
     world, tools = build_world(channel={"groups": {"*": {"sandbox": {"mode": "all"}, "activation": "always"}}})
     async with world:

@@ -71,6 +71,7 @@ def _ask_further(parts: GatewayParts, facts: SessionFacts, acceptance: Acceptanc
         chat_type=inbound.chat.type,
         peer_id=inbound.sender.id,
         is_owner=acceptance.is_owner,
+        chat_id=inbound.chat.id,
     )
     policy = reset_policy(config, facts.key, channel)
     freshness = None

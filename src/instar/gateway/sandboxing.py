@@ -46,9 +46,10 @@ def resolve_sandboxing(
     session: Session | None,
     *,
     channel: ChannelName | None = None,
+    group_id: str | None = None,
     policy_key: SessionKey | None = None,
 ) -> Sandboxing:
-    """What holds for a session that is spoken to through `channel`, None for the channel it belongs to.
+    """What holds for a session that is spoken to in a group of a channel, None for those it belongs to.
 
     `policy_key` is the key under which the tools of this turn are checked, None for the session's own (TYPE-6). A
     sub-agent is in a sandbox wherever its parent's key puts its parent into one; what was set for its parent alone was
@@ -56,7 +57,7 @@ def resolve_sandboxing(
     """
     main_key = config.routing.keys.main_key
     parent = session.origin.spawned_by if session else None
-    group_id = _group_of(key, session)
+    group_id = _group_of(key, session) if group_id is None else group_id
     settings = config.sandbox(agent_id, channel or (session.origin.channel if session else None), group_id)
     decided = decide_sandbox(
         settings,

@@ -43,9 +43,12 @@ def choose_tools(
     keys, agent_id = config.routing.keys, session.agent_id
     speaker = _speaker_of(item) if item is not None else None
     policy_key = resolve_policy_key(session.key, agent_id=agent_id, keys=keys, speaker=speaker)
-    # A session that is spoken to through several channels is held to the lists of the one that speaks now.
+    # A session that is spoken to in several channels and groups is held to the lists of the one that speaks now.
     spoken = speaker.channel if speaker is not None else session.origin.channel
-    sandboxing = resolve_sandboxing(config, agent_id, session.key, session, channel=spoken, policy_key=policy_key)
+    group_id = speaker.group_id if speaker is not None else None
+    sandboxing = resolve_sandboxing(
+        config, agent_id, session.key, session, channel=spoken, group_id=group_id, policy_key=policy_key
+    )
     settings = config.tools(agent_id, spoken, sandboxing.group_id)
     above = resolve_parent_tools(config, session) or settings
     elevated = decide_elevation(
@@ -78,7 +81,9 @@ def foresee_tools(
 ) -> ToolPlacing:
     """Where a tool that touches the host would run in a turn that answers `speaker` (WHY-3)."""
     policy_key = resolve_policy_key(key, agent_id=agent_id, keys=config.routing.keys, speaker=speaker)
-    found = resolve_sandboxing(config, agent_id, key, session, channel=speaker.channel, policy_key=policy_key)
+    found = resolve_sandboxing(
+        config, agent_id, key, session, channel=speaker.channel, group_id=speaker.group_id, policy_key=policy_key
+    )
     stored = session.overrides.elevated_level if session else None
     return decide_tool_place(
         found.decided,
@@ -118,4 +123,5 @@ def _speaker_of(item: InboxItem) -> Speaker | None:
         chat_type=inbound.chat.type,
         peer_id=inbound.sender.id,
         is_owner=item.acceptance.is_owner,
+        chat_id=inbound.chat.id,
     )

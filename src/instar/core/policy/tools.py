@@ -91,13 +91,19 @@ class ToolSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speaker:
-    """Whose message a turn answers, in the spelling of its platform."""
+    """Whose message a turn answers, and in which chat, in the spelling of its platform."""
 
     channel: ChannelName
     account_id: AccountId
     chat_type: ChatType
     peer_id: str
     is_owner: bool
+    chat_id: str = ""
+
+    @property
+    def group_id(self) -> str:
+        """The group or room that is spoken in; empty in a direct chat."""
+        return "" if self.chat_type == "direct" else self.chat_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,20 +118,20 @@ class ToolDecision:
 def resolve_policy_key(
     key: SessionKey, *, agent_id: AgentId, keys: KeySettings, speaker: Speaker | None = None
 ) -> SessionKey:
-    """The key under which tools are checked: the session's own, or for a stranger in the main session one of theirs.
+    """The key under which tools are checked: the session's own, or for a stranger in the main session that of their
+    chat if it had a session of its own.
 
-    Direct messages that share the main session would otherwise bring everybody the rights of its owner (TYPE-6).
-    `speaker` is None for a turn that nobody's message began.
+    Messages that share the main session, one-to-one (TYPE-6) or under `groupScope: "main"`, would otherwise bring
+    everybody the rights of its owner. `speaker` is None for a turn that nobody's message began.
     """
-    is_stranger = speaker is not None and speaker.chat_type == "direct" and not speaker.is_owner
-    if speaker is None or not is_stranger or not is_main_key(key, main_key=keys.main_key):
+    if speaker is None or speaker.is_owner or not is_main_key(key, main_key=keys.main_key):
         return key
     return derive_session_key(
         KeySettings(known_channels=keys.known_channels, numbers=keys.numbers),
         agent_id=agent_id,
         channel=speaker.channel,
-        kind="direct",
-        peer_id=speaker.peer_id or "unknown",
+        kind=speaker.chat_type,
+        peer_id=(speaker.group_id or speaker.peer_id) or "unknown",
         account_id=speaker.account_id,
         dm_scope="per-account-channel-peer",
     )

@@ -51,12 +51,15 @@ def test_a_stranger_in_the_main_session_has_the_tools_of_a_session_of_their_own(
     assert policy_key(MAIN, speaker()) == "agent:main:telegram:default:direct:u7"
     assert policy_key(SessionKey("global"), speaker(), scope="global") == "agent:main:telegram:default:direct:u7"
     assert policy_key(MAIN, speaker(peer_id="")) == "agent:main:telegram:default:direct:unknown"
+    group = speaker(chat_type="group", chat_id="-100")
+    assert policy_key(MAIN, group, group_scope="main") == "agent:main:telegram:group:-100"
+    assert (group.group_id, speaker(chat_id="U7").group_id) == ("-100", "")
 
 
 @pytest.mark.parametrize(
     ("key", "who"),
-    [(MAIN, None), (MAIN, speaker(is_owner=True)), (MAIN, speaker(chat_type="group")), (DIRECT, speaker())],
-    ids=["nobody", "owner", "group", "own session"],
+    [(MAIN, None), (MAIN, speaker(is_owner=True)), (DIRECT, speaker())],
+    ids=["nobody", "owner", "own session"],
 )
 def test_everybody_else_has_the_tools_of_the_session(key, who):
     assert policy_key(key, who) == key
