@@ -201,5 +201,11 @@ async def test_how_far_budgets_are_is_shown_with_a_forecast():
         # Six dollars in the last seven days, and eighteen and a half days of March are left.
         assert round(month.forecast_usd, 2) == round(6 + 6 / 7 * 18.5, 2)
         await say(world, "/status")
+        # Of what everybody has spent only an owner is told.
+        assert "Budget per month" not in sent_texts(world)[-1]
+        assert "Budget per session: $2.00 of $9.00" in sent_texts(world)[-1]
+        owners = {**world.config.root, "commands": {"ownerAllowFrom": ["ann"]}}
+        world.configure(owners)
+        await say(world, "/status")
         assert "Budget per month: $6.00 of $100.00" in sent_texts(world)[-1]
         assert "Budget per session: $2.00 of $9.00" in sent_texts(world)[-1]

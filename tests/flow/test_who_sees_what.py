@@ -44,6 +44,22 @@ def test_lists_counts_search_and_usage_hold_what_is_theirs():
     run_story(story)
 
 
+def test_a_person_is_not_told_what_all_have_spent():
+    budgets = [{"per": "day", "limitUsd": 50}, {"per": "session", "limitUsd": 5}]
+
+    async def story():
+        async with open_town({**PEOPLE, "budgets": budgets}) as town, town.client("alice") as alice:
+            await town.populate()
+            told = await alice.ask("sessions.status", {"key": ALICE})
+            assert [one["per"] for one in told["status"]["budgets"]] == ["session"]
+            assert "Budget per day" not in told["text"]
+            async with town.client() as owner:
+                told = await owner.ask("sessions.status", {"key": ALICE})
+                assert [one["per"] for one in told["status"]["budgets"]] == ["day", "session"]
+
+    run_story(story)
+
+
 @pytest.mark.parametrize("form", ["json", "jsonl", "markdown", "html"])
 def test_a_person_is_not_told_where_files_lie_nor_who_pays(form):
     async def story():

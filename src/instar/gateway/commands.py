@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from instar.core.explain.compacted import describe_outcome
 from instar.core.explain.settings import tell_fields
-from instar.core.explain.status import build_status_lines
+from instar.core.explain.status import build_status_lines, hide_others_spending
 from instar.core.explain.story import ask, tell
 from instar.core.lifecycle.title import derive_title
 from instar.core.model.change import InboxChange, InboxItem, Noted, SessionChange, SessionFacts
@@ -131,7 +131,7 @@ class Commands:
         if command is None or not asks_for_status(command):
             return
         key, services = item.acceptance.session_key, self._services
-        text = build_status_lines(await load_status_facts(self._parts, services, self._lanes, key))
+        text = await self._tell_status(item)
         limit = services.text_limit(item.submission.inbound.channel)
         deliveries = plan_command_reply(item, text, draw=services.ids.delivery_id, limit=limit)
         if deliveries:
@@ -170,13 +170,16 @@ class Commands:
                 text = str(error)
         return lambda: self._end(item, decision, text=text, state="command")
 
+    async def _tell_status(self, item: InboxItem) -> str:
+        facts = await load_status_facts(self._parts, self._services, self._lanes, item.acceptance.session_key)
+        return build_status_lines(facts if item.acceptance.is_owner else hide_others_spending(facts))
+
     async def _answer(self, command: kinds.Command, item: InboxItem) -> str:
         match command:
             case kinds.Stop():
                 return await self._stop(item)
             case kinds.Status():
-                facts = await load_status_facts(self._parts, self._services, self._lanes, item.acceptance.session_key)
-                return build_status_lines(facts)
+                return await self._tell_status(item)
             case kinds.Help():
                 return build_help(full=False)
             case kinds.Commands():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from instar.core.explain.changes import build_changes_fields, build_changes_lines
-from instar.core.explain.status import StatusFacts, build_status_fields, build_status_lines
+from instar.core.explain.status import StatusFacts, build_status_fields, build_status_lines, hide_others_spending
 from instar.core.model.entry import TextBlock
 from instar.core.model.ids import SessionKey
 from instar.core.model.state import ChangesSince
@@ -92,7 +92,8 @@ class SessionStatusTool:
             raise InvariantBroken("tools are connected before the first turn", why="session_status was not")
         if asked.since is None and asked.key != context.session_key:
             return _unseen(asked.key)
-        facts = await self._load_status(context.session_key)
+        # The model may repeat it to whoever writes here, so it is told what anybody here may know.
+        facts = hide_others_spending(await self._load_status(context.session_key))
         if asked.since is None:
             return _output(build_status_lines(facts), build_status_fields(facts))
         found = await self._load_changes(context.session_key, asked.key, since=asked.since)

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 from instar.api.call import Call, Handler
 from instar.core.explain.changes import build_changes_fields
-from instar.core.explain.status import build_status_fields, build_status_lines
+from instar.core.explain.status import build_status_fields, build_status_lines, hide_others_spending
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import InboundId, TurnId
 from instar.core.model.message import Chat, ChatType, Inbound, Sender
@@ -129,6 +129,8 @@ async def load_session_status(call: Call) -> object:
     """`sessions.status`."""
     key, since = call.key("key"), call.params.maybe_whole("changesSince")
     facts = await call.gateway.status_facts(key)
+    if not call.sight.sees_all:
+        facts = hide_others_spending(facts)
     answer: dict[str, object] = {"text": build_status_lines(facts), "status": build_status_fields(facts)}
     found = None if since is None else await call.gateway.sessions.changes(key, key, since=since)
     return answer if found is None else {**answer, "changes": build_changes_fields(key, found)}

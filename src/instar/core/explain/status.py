@@ -7,7 +7,7 @@ apart: what is in the window now, what was billed so far, and how large the wind
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 
 from instar.core.explain.settings import build_setting_fields, build_setting_lines, describe_policy
@@ -20,7 +20,7 @@ from instar.core.model.setting import Setting
 from instar.core.policy.budget import Spending
 from instar.core.policy.budget_text import describe_spending
 
-__all__ = ["StatusFacts", "build_status_fields", "build_status_lines", "format_count"]
+__all__ = ["StatusFacts", "build_status_fields", "build_status_lines", "format_count", "hide_others_spending"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,14 @@ class StatusFacts:
     spendings: tuple[Spending, ...] = ()
     settings: Mapping[str, Setting[object]] = field(default_factory=dict)
     window_counted_at: Instant | None = None
+
+
+def hide_others_spending(facts: StatusFacts) -> StatusFacts:
+    """The facts for whoever does not look after the money: of budgets only those that count no more than this session,
+    or than one person (LEAK-4). What others have spent shows in the rest.
+    """
+    own = tuple(one for one in facts.spendings if one.budget.per == "session" or one.budget.match.person is not None)
+    return replace(facts, spendings=own)
 
 
 def build_status_lines(facts: StatusFacts) -> str:

@@ -7,12 +7,19 @@ from datetime import UTC
 
 import pytest
 
-from instar.core.explain.status import StatusFacts, build_status_fields, build_status_lines, format_count
+from instar.core.explain.status import (
+    StatusFacts,
+    build_status_fields,
+    build_status_lines,
+    format_count,
+    hide_others_spending,
+)
 from instar.core.lifecycle.freshness import Freshness
 from instar.core.lifecycle.reset import ResetPolicy
 from instar.core.model.ids import Instant
 from instar.core.model.session import Counters, Lifecycle, Overrides
 from instar.core.model.setting import Setting
+from instar.core.policy.budget import Budget, BudgetMatch, Spending
 from tests.builders.turns import KEY, NOW, build_session
 
 HOUR = 3_600_000
@@ -144,3 +151,17 @@ def test_fields_without_a_session_are_empty_and_not_missing() -> None:
 )
 def test_token_numbers_are_short(count: int, told: str) -> None:
     assert format_count(count) == told
+
+
+def test_whoever_does_not_look_after_the_money_is_told_of_budgets_of_their_own() -> None:
+    spendings = tuple(
+        Spending(budget=Budget(name=name, per=per, limit_usd=9, match=match), spent_usd=1)
+        for name, per, match in (
+            ("everybody's day", "day", BudgetMatch()),
+            ("an agent's month", "month", BudgetMatch(agent="main")),
+            ("one person's day", "day", BudgetMatch(person="ann")),
+            ("this session", "session", BudgetMatch()),
+        )
+    )
+    shown = hide_others_spending(facts(spendings=spendings))
+    assert [one.budget.name for one in shown.spendings] == ["one person's day", "this session"]
