@@ -30,6 +30,7 @@ def lint_config(config: Config) -> Iterator[Finding]:
     yield from _lint_names(config)
     yield from lint_send(config)
     yield from _lint_encryption(config)
+    yield from _lint_store(config)
 
 
 # ---------------------------------------------------------------- what lies where
@@ -49,6 +50,19 @@ def _lint_encryption(config: Config) -> Iterator[Finding]:
             what="Whoever takes the state directory takes the key with it",
             why="the master key lies in the folder whose words it locks",
             fix="Move it elsewhere, for example to ~/.config/instar/master.key, and name it there.",
+        )
+
+
+def _lint_store(config: Config) -> Iterator[Finding]:
+    """A place that a copied configuration still names."""
+    template = config.store.foreign_template
+    if template is not None:
+        yield _warning(
+            "foreign-store",
+            "session.store",
+            what=f"The mirror is not written to {template}",
+            why="that directory is OpenClaw's, and nothing is ever written there",
+            fix="Take session.store away: sessions.json and transcripts lie in the state directory.",
         )
 
 

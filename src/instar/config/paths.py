@@ -21,6 +21,7 @@ __all__ = [
     "expand_home",
     "find_config_file",
     "find_foreign_states",
+    "is_foreign",
     "mirror_sessions_dir",
     "render_template",
     "resolve_state_dir",
@@ -72,6 +73,11 @@ def expand_home(text: str, *, home: Path) -> Path:
     if text == "~":
         return home
     return home / text[2:] if text.startswith("~/") else Path(text)
+
+
+def is_foreign(path: Path, *, home: Path) -> bool:
+    """Whether a path lies in a state directory of OpenClaw's, which nothing is ever written to (COMPAT-2)."""
+    return any(path.is_relative_to(home / name) for name in _FOREIGN_NAMES)
 
 
 def render_template(text: str, *, agent_id: AgentId, home: Path) -> Path:

@@ -141,3 +141,8 @@ WARNINGS = [
 def test_a_likely_mistake_is_told_and_not_refused(text, path, code):
     assert findings(text) == {path: (code, "warning")}
     refuse_unsafe(parse_text(text, env={}, home=Path("/")))
+
+
+def test_a_mirror_in_a_directory_of_openclaw_is_told_and_not_used():
+    text = '{session: {store: "~/.openclaw/agents/{agentId}/sessions/sessions.json"}}'
+    assert findings(text) == {"session.store": ("foreign-store", "warning")}

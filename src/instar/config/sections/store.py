@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import unquote
 
-from instar.config.paths import expand_home
+from instar.config.paths import expand_home, is_foreign
 from instar.config.read import read_bool, read_object, read_text, wrong_type
 from instar.errors import ConfigError
 
@@ -39,7 +39,8 @@ class StoreSettings:
     """The authority and its mirror. With SQLite `path` is the database file, with PostgreSQL `url` is its address.
 
     `mirror_template` is the place of ``sessions.json`` where the configuration names one, with ``{agentId}`` still in
-    it; None means the state directory.
+    it; None means the state directory. `foreign_template` is one in a directory of OpenClaw's: a configuration that was
+    copied from there names it, and it is not used (COMPAT-2).
     """
 
     engine: Literal["sqlite", "postgres"]
@@ -47,6 +48,7 @@ class StoreSettings:
     url: str | None = field(default=None, repr=False)
     mirror: Mirror = "on"
     mirror_template: str | None = None
+    foreign_template: str | None = None
     encryption: EncryptionSettings = EncryptionSettings()
 
 
@@ -109,7 +111,8 @@ def _parse_kind(session: Mapping[str, object], *, mirror: Mirror | None, state_d
         case "postgresql" | "postgres":
             return StoreSettings(engine="postgres", url=text, mirror=mirror or "off")
         case "sqlite":
-            path = _parse_file(text.partition("://")[2], state_dir=state_dir, home=home)
+            file = _parse_file(text.partition("://")[2], state_dir=state_dir, home=home)
+            path = _refuse_foreign(file, state_dir=state_dir, home=home)
             return StoreSettings(engine="sqlite", path=path, mirror=mirror or "on")
         case _:
             raise ConfigError(
@@ -124,12 +127,28 @@ def _parse_place(text: str, *, mirror: Mirror | None, state_dir: Path, home: Pat
     """A directory for the database, or the seeds' template for ``sessions.json`` (STORE-8)."""
     is_template = _AGENT in text or text.endswith(".json")
     folder = expand_home(text, home=home) if text and not is_template else state_dir
+    path = (folder if folder.is_absolute() else state_dir / folder) / DATABASE_NAME
+    template = text if is_template else None
+    is_foreign_template = is_template and is_foreign(expand_home(text, home=home), home=home)
     return StoreSettings(
         engine="sqlite",
-        path=(folder if folder.is_absolute() else state_dir / folder) / DATABASE_NAME,
+        path=_refuse_foreign(path, state_dir=state_dir, home=home),
         mirror=mirror or "on",
-        mirror_template=text if is_template else None,
+        mirror_template=None if is_foreign_template else template,
+        foreign_template=template if is_foreign_template else None,
     )
+
+
+def _refuse_foreign(path: Path, *, state_dir: Path, home: Path) -> Path:
+    """`path`, unless a database there would be written into a directory of OpenClaw's (COMPAT-2)."""
+    if is_foreign(path, home=home) and not path.is_relative_to(state_dir):
+        raise ConfigError(
+            "The database would lie in a directory of OpenClaw's",
+            why="nothing is ever written there, so that you can go back at any time",
+            fix="Take session.store away or name another place; `instar import openclaw DIR` brings sessions along.",
+            path="session.store",
+        )
+    return path
 
 
 def _parse_file(text: str, *, state_dir: Path, home: Path) -> Path:

@@ -40,6 +40,23 @@ def test_the_template_of_the_seeds_is_the_place_of_the_mirror(text):
     assert (found.path, found.mirror_template) == (Path("/state/instar.db"), text)
 
 
+@pytest.mark.parametrize("name", [".openclaw", ".clawdbot", ".moltbot"])
+def test_nothing_is_written_where_openclaw_keeps_its_own(name):
+    text = f"~/{name}/agents/{{agentId}}/sessions/sessions.json"
+    found = parse(text)
+    assert (found.path, found.mirror) == (Path("/state/instar.db"), "on")
+    assert (found.mirror_template, found.foreign_template) == (None, text)
+    for store in (f"/house/{name}", f"~/{name}/x", f"sqlite:///~/{name}/x.db"):
+        with pytest.raises(ConfigError, match=r"session\.store: The database would lie"):
+            parse(store)
+
+
+def test_a_state_directory_that_was_put_there_on_purpose_is_used():
+    root = {"session": {"store": "data"}}
+    found = parse_store(root, state_dir=Path("/house/.openclaw/instar"), home=Path("/house"))
+    assert found.path == Path("/house/.openclaw/instar/data/instar.db")
+
+
 @pytest.mark.parametrize("text", ["postgresql://u:pw@h/db", "postgres://h/db"])
 def test_an_address_names_a_shared_database_without_a_mirror(text):
     found = parse(text)
