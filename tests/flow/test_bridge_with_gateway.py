@@ -197,3 +197,19 @@ def test_posts_of_many_people_at_once_are_all_stored(tmp_path):
             assert sorted(text for texts in words.values() for text in texts) == sorted(f"I am {one}" for one in people)
 
     run_story(story)
+
+
+@pytest.mark.parametrize("path", ["USER.md", "agents.md", "memory/2026-11-21.md"])
+def test_nobody_exports_their_words_to_where_every_session_is_told_of_them(tmp_path, path):
+    async def story():
+        async with open_bridge(
+            tmp_path, session={"dmScope": "per-peer"}, commands={"ownerAllowFrom": ["ann"]}
+        ) as bridge:
+            await bridge.post("ann", "ann's secret", message_id="1")
+            await bridge.replies(1)
+            await bridge.post("ann", f"/export {path}", message_id="2")
+            ((_, told),) = await bridge.replies(1)
+            assert told.startswith(f"The session cannot be written to {path}")
+            assert not [file for file in (tmp_path / "state").rglob("*.md") if "secret" in file.read_text()]
+
+    run_story(story)

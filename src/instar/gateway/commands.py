@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from instar.core.context.system import WORKSPACE_FILES
 from instar.core.explain.compacted import describe_outcome
 from instar.core.explain.settings import tell_fields
 from instar.core.explain.status import build_status_lines, hide_others_spending
@@ -301,7 +302,7 @@ class Commands:
         if session is None:
             return "There is no session here yet."
         now = parts.clock.now()
-        place = choose_export_place(command.path, session_id=session.session_id, now=now)
+        place = choose_export_place(command.path, session_id=session.session_id, now=now, told_files=WORKSPACE_FILES)
         if isinstance(place, str):
             raise InvalidRequest(f"The session cannot be written to {command.path[:80]}", why=place, field="path")
         text = await export_session(

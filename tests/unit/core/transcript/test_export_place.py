@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from instar.core.context.system import WORKSPACE_FILES
 from instar.core.transcript.export_place import ExportPlace, choose_export_place
 from tests.builders.turns import NOW, SESSION_ID
 
 
 def choose(given):
-    return choose_export_place(given, session_id=SESSION_ID, now=NOW)
+    return choose_export_place(given, session_id=SESSION_ID, now=NOW, told_files=WORKSPACE_FILES)
 
 
 def test_nobodys_word_is_a_page_below_exports():
@@ -39,3 +40,15 @@ def test_the_ending_says_the_form(given, path, form):
 )  # fmt: skip
 def test_everything_else_is_refused_with_a_reason(given):
     assert isinstance(choose(given), str)
+
+
+@pytest.mark.parametrize(
+    "given", ["AGENTS.md", "soul.MD", "USER.md", "MEMORY.md", "memory/2026-03-10.md", "Memory/a/b.md", "memory"]
+)
+def test_nothing_is_written_where_every_session_is_told_of_it(given):
+    assert "is told" in choose(given)
+
+
+@pytest.mark.parametrize("given", ["exports/AGENTS.md", "memories.md", "notes/USER.md"])
+def test_places_that_only_sound_like_that_are_free(given):
+    assert choose(given).path == given
