@@ -13,6 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from instar.config.config import Config, parse_config
+from instar.core.model.change import InboxItem
 from instar.core.model.ids import ChannelName, SessionKey, TurnId
 from instar.errors import StoreError
 from instar.stores.sqlite import MemoryEngine
@@ -164,12 +165,14 @@ class World:
         return self.forgetting is not None and turn_id in self.forgetting.turns
 
     def waits_for(self, turn_id: TurnId) -> str | None:
-        """The mark of the newest message that a turn answers."""
+        """The mark of the newest message that a turn answers; those before it may be beyond a limit (HIST-5)."""
         if self.story.has_fanout:
             return None  # what others say meanwhile may push it out of a limit
-        rows = [row for row in self.shadow.rows.values() if row.turn_id == turn_id and row.state == "running"]
-        number = max((int(row.item.submission.inbound.message_id[1:]) for row in rows), default=None)
-        return self.book.sent[number].mark or None if number is not None else None
+        rows = [row for row in self.shadow.rows.values() if row.turn_id == turn_id]
+        newest = max((row.item for row in rows if row.state in {"running", "merged"}), key=_place, default=None)
+        if newest is None:
+            return None
+        return self.book.sent[int(newest.submission.inbound.message_id[1:])].mark or None
 
     def may_run_together(self, key: SessionKey) -> bool:  # noqa: ARG002 - a mode may come from anywhere in the story
         """Whether turns of a session may run side by side."""
@@ -204,3 +207,7 @@ class World:
             running.result()
         except StoreError:
             await self.clock.sleep(RESTART_S)
+
+
+def _place(item: InboxItem) -> int:
+    return item.seq
