@@ -25,6 +25,7 @@ from instar.testing.gateway import GatewayInMemory
 from instar.testing.simulate import play as play_module
 from instar.testing.simulate.draw import draw_story
 from tests.builders.store import (
+    KEY,
     NOW,
     SessionTalk,
     accept,
@@ -263,3 +264,22 @@ def test_a_line_that_lacks_what_was_always_there_is_named(lived_in: Path, tmp_pa
     rewrite(lived_in, "inbox.jsonl", lambda row: row.pop("state"))
     with pytest.raises(StoreUnreadable, match=r"inbox.jsonl is not whole: a line has no state"):
         bring(lived_in, tmp_path / "new.db")
+
+
+def test_a_transcript_that_an_export_calls_a_part_is_all_there(exported: Path, tmp_path: Path):
+    """A part of an import would be cleared away at the next start."""
+    (document,) = exported.glob("sessions/*/session.json")
+    told = json.loads(document.read_text())
+    told["transcripts"][0] |= {"closedAt": NOW, "closeReason": "staged"}
+    document.write_text(json.dumps(told))
+    manifest = json.loads((exported / "manifest.json").read_text())
+    manifest["files"][document.relative_to(exported).as_posix()] = sha256(document.read_bytes()).hexdigest()
+    (exported / "manifest.json").write_text(json.dumps(manifest))
+    bring(exported, tmp_path / "new" / "instar.db")
+
+    async def start_again() -> list[str | None]:
+        async with file_store(tmp_path / "new" / "instar.db")() as store:
+            await store.recover(NOW)
+            return [head.close_reason for head in await store.load_transcripts(KEY)]
+
+    assert asyncio.run(start_again()) == ["import"]
