@@ -7,6 +7,16 @@ import re
 
 import pytest
 
+from instar.api.idempotency import KEPT
+from instar.api.patience import HEAD_MAX_BYTES, HEAD_WAIT_S
+from instar.api.settings import Limits
+from instar.api.signin import LINKS, SIGN_INS
+from instar.channels.bridge.parse import ATTACHMENT_MAX_BYTES
+from instar.core.policy.access import PAIRING_MAX_WAITING
+from instar.core.policy.devices import DEVICES_WAITING_MAX
+from instar.core.policy.rate import BackoffSettings
+from instar.gateway.pairing import WRONG_CODES
+from instar.protocol.frames import MESSAGE_TEXT_MAX_BYTES
 from tests.builders.tree import ROOT, read_modules
 
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -44,3 +54,26 @@ def test_nothing_that_was_stored_is_run() -> None:
                 case _:
                     pass
     assert found == []
+
+
+def test_the_limits_that_the_page_tells_are_those_that_hold() -> None:
+    limits, wrong = Limits(), BackoffSettings()
+    held = [
+        [wrong.free, wrong.first_wait_s, wrong.max_wait_s, wrong.forget_after_s],
+        [WRONG_CODES.free, WRONG_CODES.first_wait_s, WRONG_CODES.max_wait_s, WRONG_CODES.forget_after_s],
+        [PAIRING_MAX_WAITING],
+        [DEVICES_WAITING_MAX],
+        [limits.sends_per_minute, limits.sends_burst],
+        [limits.inbound_per_minute, limits.inbound_burst],
+        [limits.connections_each, limits.connections],
+        [limits.greetings_each, limits.greetings, limits.connect_timeout_s],
+        [limits.requests_in_flight],
+        [KEPT.each, KEPT.all],
+        [LINKS.each, LINKS.all, SIGN_INS.each, SIGN_INS.all],
+        [limits.first_frame_max_bytes, limits.frame_max_bytes, limits.send_buffer_max_bytes],
+        [HEAD_MAX_BYTES, HEAD_WAIT_S],
+        [MESSAGE_TEXT_MAX_BYTES, ATTACHMENT_MAX_BYTES],
+    ]
+    table = PAGE.split("| what | limit |")[1].split("## Secrets")[0]
+    rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ") and "---" not in line]
+    assert [[int(number) for number in re.findall(r"\d+", row)] for row in rows] == held
