@@ -129,6 +129,16 @@ async def test_a_session_has_a_budget_of_its_own_and_a_new_one_begins_with_nothi
 
 
 @story
+async def test_a_soft_reset_of_a_session_that_is_due_spends_on_as_it_keeps_the_session():
+    reset = {"mode": "idle", "idleMinutes": 60}
+    async with world_of({"per": "session", "limitUsd": 2, "action": "stop"}, reset=reset) as world:
+        await say(world, "one")
+        await world.clock.run_for(24 * 3600)
+        await say(world, "/reset soft two")
+        assert sent_texts(world)[-1].startswith("No answer now")
+
+
+@story
 async def test_one_that_only_warns_stops_nothing():
     async with world_of({"per": "month", "limitUsd": 1}) as world:
         for text in ("one", "two", "three"):

@@ -50,7 +50,8 @@ class PreparedTurn:
         self._warm = warm
         self._alone = alone
         self._outside = Outside(services.clock)
-        self._starts_over = command is not None and command.mode != "soft"
+        self._fresh = None if command is None else command.mode != "soft"
+        self._starts_over = self._fresh is True
         self._is_refused = False
 
     @property
@@ -111,7 +112,7 @@ class PreparedTurn:
             person=last.submission.principal or last.acceptance.owner or "",
             channel=last.submission.inbound.channel,
             model=model,
-            fresh=self._starts_over,
+            fresh=self._fresh,
         )
 
     async def _flush(self) -> None:

@@ -83,9 +83,10 @@ class SpendingBook:
         person: str,
         channel: ChannelName,
         model: ModelSpec,
-        fresh: bool,
+        fresh: bool | None,
     ) -> BudgetDecision:
-        """Whether a turn may begin. `fresh` says that it begins a new life of its session, so nothing was spent in it.
+        """Whether a turn may begin. `fresh` says whether a command begins a new life of its session, so that nothing was
+        spent in it, or keeps the one at hand; None leaves it to its freshness.
 
         A budget that only warns is told once in the log for each window.
         """
@@ -103,7 +104,7 @@ class SpendingBook:
         )
         if not found:
             return BudgetDecision(outcome="ok")
-        starts_over = fresh or will_start_over(self._parts, facts, channel)
+        starts_over = will_start_over(self._parts, facts, channel) if fresh is None else fresh
         spendings = [
             Spending(budget=budget, spent_usd=await self._spent(budget, facts, starts_over=starts_over))
             for budget in found
