@@ -18,6 +18,7 @@ from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.places import build_places
 from instar.stores.mirror import open_mirror
 from instar.stores.sealing.open import load_seals
+from instar.stores.sealing.seals import Seals
 from instar.stores.sqlite import SqliteStore
 from instar.stores.sqlite.reading import ReadingEngine
 from instar.stores.store import SessionStore
@@ -47,10 +48,11 @@ class PeopleOffline:
 async def open_reading(flags: GatewayFlags) -> AsyncIterator[PeopleOffline]:
     """Questions about people, whether a gateway runs or not. Raises `NotFound`, `StoreError`."""
     config, config_file, path = _load(flags)
-    store = SessionStore(ReadingEngine(path, seals=load_seals(config)))
+    seals = load_seals(config)
+    store = SessionStore(ReadingEngine(path, seals=seals))
     await store.open()
     try:
-        yield _build(store, config, config_file)
+        yield _build(store, config, config_file, seals=seals)
     finally:
         await store.close()
 
@@ -60,11 +62,12 @@ async def open_writing(flags: GatewayFlags) -> AsyncIterator[PeopleOffline]:
     """An erasure without a gateway: the store is locked meanwhile. Raises `StoreLocked` when a gateway has it."""
     config, config_file, path = _load(flags)
     warn_only(SystemClock())
-    store = SqliteStore(path, seals=load_seals(config))
+    seals = load_seals(config)
+    store = SqliteStore(path, seals=seals)
     await store.open()
     try:
         async with open_mirror(store, config, clock=SystemClock()) as mirror:
-            people = _build(store, config, config_file, flush_mirror=mirror.flush)
+            people = _build(store, config, config_file, seals=seals, flush_mirror=mirror.flush)
             await people.eraser.resume()
             yield people
     finally:
@@ -97,11 +100,12 @@ def _build(
     config: Config,
     config_file: Path | None,
     *,
+    seals: Seals | None,
     flush_mirror: Callable[[], Awaitable[None]] = _nothing,
 ) -> PeopleOffline:
     eraser = StoreEraser(
         store,
-        build_places(config, config_file, seals=load_seals(config)),
+        build_places(config, config_file, seals=seals),
         links=lambda: config.routing.keys.links,
         ids=SystemIds(),
         flush_mirror=flush_mirror,

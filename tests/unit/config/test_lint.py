@@ -146,3 +146,9 @@ def test_a_likely_mistake_is_told_and_not_refused(text, path, code):
 def test_a_mirror_in_a_directory_of_openclaw_is_told_and_not_used():
     text = '{session: {store: "~/.openclaw/agents/{agentId}/sessions/sessions.json"}}'
     assert findings(text) == {"session.store": ("foreign-store", "warning")}
+
+
+@pytest.mark.parametrize(("key_file", "is_told"), [("master.key", True), ("keys/master.key", True), ("/keys/a", False)])
+def test_a_master_key_beside_what_it_locks(key_file, is_told):
+    found = findings(f'{{session: {{encryption: {{enabled: true, keyFile: "{key_file}"}}}}}}')
+    assert (found == {"session.encryption.keyFile": ("key-beside-store", "warning")}) is is_told

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
+from instar.errors import InvariantBroken
 from instar.stores.erasing.find import Holdings
 from instar.stores.sealing.columns import SEALED, person, session
 from instar.stores.sealing.copies import GONE_NAME
@@ -22,6 +23,8 @@ __all__ = ["shred"]
 
 async def shred(engine: Engine, seals: Seals | None, found: Holdings) -> Counter[str]:
     """Destroy the keys of a person, and of the sessions that they were in; how many. Raises `StoreError`."""
+    if engine.seals is not seals:
+        raise InvariantBroken("an erasure destroys keys of the ring that its store seals with")
     if seals is None:
         return Counter()
     ids = {*found.person.principals, *found.aliases}
