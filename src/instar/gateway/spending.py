@@ -85,8 +85,10 @@ class SpendingBook:
         model: ModelSpec,
         fresh: bool | None,
     ) -> BudgetDecision:
-        """Whether a turn may begin. `fresh` says whether a command begins a new life of its session, so that nothing was
-        spent in it, or keeps the one at hand; None leaves it to its freshness.
+        """Whether a turn may begin.
+
+        `fresh` says whether a command begins a new life of its session, in which nothing was spent, or keeps the one at
+        hand; None leaves it to its freshness.
 
         A budget that only warns is told once in the log for each window.
         """
