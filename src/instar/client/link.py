@@ -266,6 +266,8 @@ class Link:
         try:
             await socket.send(text)
         except ConnectionClosed as error:
+            # The reader may have told the future already, and nobody will ask it any more.
+            future.cancel() or future.exception()
             raise _lost(str(error)) from None
         return await future
 
