@@ -7,6 +7,8 @@ import pytest
 from instar.core.model.ids import SessionKey
 from instar.core.model.message import Attachment
 from instar.core.model.query import SearchQuery, SessionQuery
+from instar.errors import StoreUnreadable
+from instar.stores.keeper import StoreKeeper
 from instar.stores.sealing.master import create_key_file
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply
@@ -113,6 +115,22 @@ async def test_what_was_said_is_read_again_after_a_restart(tmp_path):
         assert [session.key for session in page.sessions] == [DIRECT]
         (group,) = await world.store.load_transcripts(GROUP)
         assert "panda.2" in repr(await world.store.load_all_entries(group.session_id))
+
+
+@story
+async def test_an_archive_is_read_by_whoever_has_the_keys_and_by_nobody_else(tmp_path):
+    raw, key = build_config(tmp_path, is_sealed=True), SessionKey("agent:main:chat:direct:cat-3")
+    async with open_people(tmp_path / "state", raw, runner=ScriptedRunner(answer)) as world:
+        await live(world)
+        keeper = StoreKeeper(world.config, None, version="1", seals=world.store.engine.seals)
+        (path,) = await keeper.find_archives(key)
+        archived = await keeper.read_archive(path)
+        assert archived.session.key == key
+        assert "zebra.1 to be deleted" in repr(archived.entries)
+        stranger = StoreKeeper(world.config, None, version="1")
+        assert await stranger.find_archives(key) == ()
+        with pytest.raises(StoreUnreadable, match="encrypted"):
+            await stranger.read_archive(path)
 
 
 @story

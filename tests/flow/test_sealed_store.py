@@ -171,7 +171,7 @@ def test_a_value_that_another_hand_put_there_is_not_believed(place, change):
     async def play():
         await place.fill()
         place.run(change)
-        with pytest.raises(StoreUnreadable):
+        with pytest.raises(StoreUnreadable, match="it is encrypted, and its key is gone or it was changed"):
             await place.read()
         assert "cell-changed" in place.codes()
 

@@ -84,9 +84,11 @@ def _decode(decoder: msgspec.json.Decoder[T], text: str, what: str) -> T:
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
+        # What begins so is a sealed value that did not open (`instar.stores.sealing`).
+        is_sealed = text.startswith("\x02")
         raise StoreUnreadable(
             f"A stored {what} cannot be read",
-            why=str(error),
+            why="it is encrypted, and its key is gone or it was changed" if is_sealed else str(error),
             fix="Run `instar doctor`; it names the row and what can be done (docs/formats/database.md).",
         ) from error
 
