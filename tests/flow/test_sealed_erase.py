@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 import shutil
 from pathlib import Path
@@ -239,6 +240,24 @@ def test_a_backup_is_not_put_back_when_its_ring_is_nowhere_and_somebody_was_eras
     with pytest.raises(StoreError, match="key ring was not found"):
         restore_backup(backup, tmp_path / "new", now=NOW)
     assert not (tmp_path / "new").exists()
+
+
+@story
+async def test_an_archive_of_somebody_who_was_erased_that_comes_back_is_in_nobodys_way(tmp_path, sealed):
+    state = tmp_path / "state"
+    async with open_people(state, sealed) as world:
+        await talk(world)
+        (head,) = await world.store.load_transcripts(OWN)
+        archive = await world.archiver.archive(head)
+        shutil.copy(archive, tmp_path / "aside")
+        await erase(world)
+        with pytest.raises(FileNotFoundError):
+            shutil.copy(archive, tmp_path / "nowhere")
+        shutil.copy(tmp_path / "aside", archive)
+        bob = resolve_person_named("chat:bob-88", world.config.routing.keys.links)
+        receipt = await world.eraser.erase_all(bob, now=NOW, who="operator", drop_backups=False)
+        assert receipt.residue == 0
+        assert filecmp.cmp(archive, tmp_path / "aside", shallow=False)
 
 
 @story
