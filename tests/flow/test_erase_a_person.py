@@ -430,3 +430,26 @@ def test_whoever_only_has_a_token_is_held_too(tmp_path):
             assert world.count("carol") == {}
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("kept", ["current", "archived"])
+def test_somebody_who_wrote_at_the_same_moment_keeps_their_words(tmp_path, kept):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await post(world, "bob", "bob here, my code is panda-9001")
+            await post(world, "alice", "my code is zebra-4471")
+            # The words of a message go with its session: what is left to recognise it by is the moment.
+            await world.gateway.gateway.sessions.delete(OWN, delete_transcript=True, who="operator")
+            if kept == "archived":
+                (head,) = await world.store.load_transcripts(BOB)
+                await world.archiver.archive(head)
+            await world.mirror.flush()
+            before = world.count("panda-9001")
+            await world.gateway.gateway.people.erase("alice", drop_backups=False, who="operator")
+            await world.mirror.flush()
+            after = world.count("panda-9001")
+            files = {place for place in before if "sessions/" in place}
+            assert files
+            assert {place: after.get(place) for place in files} == {place: before[place] for place in files}
+
+    asyncio.run(story())

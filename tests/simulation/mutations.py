@@ -217,8 +217,8 @@ MUTATIONS = (
     Mutation(
         "erase: others who shared a session lose their words",
         "core/context/erasing.py",
-        "        (sender is None or sender == spoken.name) and _is_same(words, spoken.text)\n",
-        "        (sender is None or sender == spoken.name) or _is_same(words, spoken.text)\n",
+        "        (sender is None or sender == spoken.name) and _is_same(words, spoken, is_named=sender is not None)\n",
+        "        (sender is None or sender == spoken.name) or _is_same(words, spoken, is_named=sender is not None)\n",
         seeds=1_200,
     ),
 )

@@ -80,10 +80,14 @@ _STRUCTURE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """One message of the person: under which name they wrote it, and what; `text` None where that is forgotten."""
+    """One message of the person: under which name they wrote it, and what; `text` None where that is forgotten.
+
+    With `in_group` a line of it says who wrote it.
+    """
 
     name: str
     text: str | None
+    in_group: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +159,7 @@ def _is_theirs(message: UserMessage, traces: Traces) -> bool:
     sender = None if envelope is None or envelope.sender is None else _bare_name(envelope.sender)
     words = content_text(message.content).strip()
     return any(
-        (sender is None or sender == spoken.name) and _is_same(words, spoken.text)
+        (sender is None or sender == spoken.name) and _is_same(words, spoken, is_named=sender is not None)
         for spoken in traces.spoken.get(message.timestamp, ())
     )
 
@@ -171,11 +175,15 @@ def _bare_name(sender: str) -> str:
     return name if space and head.startswith("#") and head[1:].isdigit() else sender
 
 
-def _is_same(words: str, text: str | None) -> bool:
-    """Whether a line holds a message: whole, with its files named after it, or what a command left of it (CMD-7)."""
-    if text is None:
-        return True
-    wanted = text.strip()
+def _is_same(words: str, spoken: Spoken, *, is_named: bool) -> bool:
+    """Whether a line holds a message: whole, with its files named after it, or what a command left of it (CMD-7).
+
+    Of a message whose words are forgotten only its moment and its name are left; what a client put into a group at the
+    same moment has no name.
+    """
+    if spoken.text is None:
+        return is_named or not spoken.in_group
+    wanted = spoken.text.strip()
     return words == wanted or words.startswith(f"{wanted}\n") or (bool(words) and wanted.endswith(words))
 
 

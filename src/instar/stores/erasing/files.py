@@ -19,7 +19,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -167,6 +167,12 @@ def _erase_transcript(path: Path, found: Holdings, test: PersonTest, traces: Tra
     if is_own:
         path.unlink(missing_ok=True)
         return "archives" if is_packed else "files"
+    key = found.transcripts.get(match["id"]) if match is not None else None
+    if not is_packed and found.is_apart(key) and ".conflict." not in path.name:
+        return ""  # the mirror's file of somebody else's session, which is as its rows are
+    if label is not None and found.is_apart(label.key):
+        # Who wrote at the same moment elsewhere is not the person, though a message without words may look like it.
+        traces = replace(traces, spoken={})
     read = _read_packed(path, seals) if is_packed else path.read_text("utf-8", "surrogateescape").splitlines()
     if read is None:
         return ""

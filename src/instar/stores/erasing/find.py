@@ -55,8 +55,8 @@ class Holdings:
     `places` are keys of theirs without a session, under which a code was told them, or they were let in.
 
     `aliases` are the ids under which they wrote, as rows spell them; `needles` the words, names and ids to look for;
-    `common` how many of their words others wrote as well. `spoken` is what they wrote, by the time that a transcript
-    has for it.
+    `common` how many of their words others wrote as well; `transcripts` the keys of all that are stored. `spoken` is
+    what they wrote, by the time that a transcript has for it.
     """
 
     person: Person
@@ -64,6 +64,7 @@ class Holdings:
     shared: set[SessionKey] = field(default_factory=set)
     places: set[SessionKey] = field(default_factory=set)
     session_ids: set[str] = field(default_factory=set)
+    transcripts: dict[str, SessionKey] = field(default_factory=dict)
     inbounds: set[str] = field(default_factory=set)
     turns: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
@@ -75,6 +76,10 @@ class Holdings:
 
     def __bool__(self) -> bool:
         return bool(self.keys or self.inbounds or self.shared or self.places)
+
+    def is_apart(self, key: SessionKey | None) -> bool:
+        """Whether a session is known, and one in which they never spoke."""
+        return key is not None and key not in self.keys and key not in self.shared
 
     def traces(self) -> Traces:
         """By what their share of a transcript is recognised."""
@@ -146,6 +151,7 @@ async def find_holdings(engine: Engine, person: Person, links: Links) -> Holding
     keys = {SessionKey(row[0]) for row in await engine.read(partial(ask, query="list_place_keys", params={}))}
     found.places = {key for key in keys - found.keys - found.shared if test.owns(key, None)}
     _follow_forks(found, [*transcripts.values()], forks)
+    found.transcripts = dict(transcripts.values())
     found.session_ids = {session_id for session_id, key in transcripts.values() if key in found.keys}
     wanted = _wanted_words(found)
     common = await _find_common(engine, wanted, found, seen, {row: key for row, (_, key) in transcripts.items()})
@@ -175,7 +181,7 @@ def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -
     if test.is_id(inbound.channel, inbound.sender.id):
         found.aliases.add(f"{inbound.channel}:{inbound.sender.id}".lower())
     at = received_at if inbound.at is None else inbound.at
-    spoken = Spoken(name=name, text=inbound.text or None)
+    spoken = Spoken(name=name, text=inbound.text or None, in_group=inbound.chat.type != "direct")
     found.spoken[at] = (*found.spoken.get(at, ()), spoken)
     found.last_at = max(found.last_at or received_at, received_at)
 

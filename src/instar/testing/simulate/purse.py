@@ -30,6 +30,7 @@ class _Line:
     usd: float
     at: Instant
     elapsed_s: float
+    is_forgotten: bool = False
 
 
 class Purse:
@@ -56,7 +57,7 @@ class Purse:
                 is_over = spent >= LIMIT_USD
                 self._findings.require(not is_over, "COST-2", f"a turn of {key} begins although ${spent} are spent")
             else:
-                now = self._spent(key, session, person, until_s=self._clock.monotonic())
+                now = self._spent(key, session, person, until_s=self._clock.monotonic(), at_most=True)
                 self._findings.require(
                     now >= LIMIT_USD, "COST-2", f"a turn of {key} is refused although ${now} are spent"
                 )
@@ -64,8 +65,8 @@ class Purse:
             self._book(key, line)
 
     def forget(self, people: set[str]) -> None:
-        """What these have spent was nobody's."""
-        self._lines = [replace(line, person="") if line.person in people else line for line in self._lines]
+        """What these have spent was nobody's; a gateway that has added it up may know the sum for a while."""
+        self._lines = [replace(line, is_forgotten=line.is_forgotten or line.person in people) for line in self._lines]
 
     def _book(self, key: SessionKey, line: Ledger) -> None:
         self._lines.append(
@@ -78,7 +79,9 @@ class Purse:
             )
         )
 
-    def _spent(self, key: SessionKey, session: Session | None, person: str, *, until_s: float) -> float:
+    def _spent(
+        self, key: SessionKey, session: Session | None, person: str, *, until_s: float, at_most: bool = False
+    ) -> float:
         """What the budget of the story has been used for, as far as it counts for a turn of this session and person."""
         lines = [line for line in self._lines if line.elapsed_s <= until_s]
         if self._setting.budget == "session":
@@ -86,7 +89,7 @@ class Purse:
             return sum(line.usd for line in lines if began is not None and line.key == key and line.at >= began)
         if self._setting.budget == "person":
             whose = self._setting.budget_person
-            lines = [line for line in lines if line.person == whose == person]
+            lines = [line for line in lines if line.person == whose == person and (at_most or not line.is_forgotten)]
         today = self._date(self._clock.now())
         return sum(line.usd for line in lines if self._date(line.at) == today)
 

@@ -112,6 +112,12 @@ def test_what_is_forgotten_is_known_by_time_and_name():
     assert erase(user("whatever it was", sender="#x Ann"), traces=traces)[0][1] == "quote"
 
 
+def test_what_a_client_put_into_a_group_at_that_moment_is_not_theirs():
+    traces = replace(TRACES, spoken={AT: (Spoken(name="Ann", text=None, in_group=True),)})
+    assert erase(user("from a client", sender=None), traces=traces)[0][1] is None
+    assert erase(user("whatever it was"), traces=traces)[0][1] == "words"
+
+
 def test_the_answer_goes_with_the_words_and_calls_keep_their_ids():
     call = ToolCall(id="c1", name="read", arguments={"path": "zebra-1"})
     result = ToolResultMessage(
