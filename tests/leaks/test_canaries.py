@@ -18,6 +18,7 @@ import pytest
 
 import instar.tools
 from instar.protocol.methods import METHODS
+from instar.testing.clock import ManualClock
 from instar.testing.leaks.asking import LEFT_OUT, OPEN_TO_PEOPLE
 from instar.testing.leaks.campaign import Progress, load_progress, run_campaign
 from instar.testing.leaks.play import Outcome, play
@@ -104,6 +105,11 @@ PLANTED = {
         'raise NotFound(f"There is no session {text.strip()}"',
         'raise NotFound(f"There is no session {key}"',
     ),
+    "every session writes notes for all": (
+        "gateway/note_tools.py",
+        "return is_main_key(key, main_key=parts.config().routing.keys.main_key)",
+        "return True",
+    ),
     "an export of a person holds what others said": (
         "stores/erasing/export.py",
         'if change in ("words", "answer")',
@@ -144,7 +150,7 @@ def test_every_tool_is_called(played: list[Outcome]) -> None:
         for value in vars(module).values()
         if inspect.isclass(value) and value.__module__ == module.__name__ and {"spec", "call"} <= set(dir(value))
     }
-    tools = Tools().by_name
+    tools = Tools(ManualClock(), lambda _: Path("/nowhere")).by_name
     assert {type(tool) for tool in tools.values()} == classes
     called: Counter[str] = sum((one.called for one in played), Counter())
     assert {name for name in tools if not called[name]} == set()

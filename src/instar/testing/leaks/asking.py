@@ -81,12 +81,14 @@ class Asker:
     def draw_fields(self, method: Method, *, as_owner: bool) -> dict[str, object]:
         """Fields of a method: those that it needs, and some of the others."""
         fields = {}
+        # Half of the requests name a session and little else: fields that do not go together are refused.
+        often = self.dice.pick([0, 35])
         for one in method.fields:
             if not one.used or (one.name in _NEVER_GIVEN and not one.required):
                 continue
             if as_owner and one.name == "spawnedBy":
                 continue  # whoever the owner calls the parent of a session hears of it: that would be no leak
-            if one.required or self.dice.chance(35) or self._is_needed(one, method):
+            if one.required or self.dice.chance(often) or self._is_needed(one, method):
                 fields[one.name] = self._draw_field(one)
         if method.waits or method.name == "agent.wait":
             fields["timeoutMs"] = 0
@@ -94,7 +96,9 @@ class Asker:
 
     def _is_needed(self, one: Field, method: Method) -> bool:
         """A method that acts on a session says which, mostly."""
-        return one.name in _KEYS and METHOD_OBJECTS.get(method.name) == "session" and self.dice.chance(85)
+        return (
+            one.name in {"key", "sessionKey"} and METHOD_OBJECTS.get(method.name) == "session" and self.dice.chance(85)
+        )
 
     def _draw_field(self, one: Field) -> object:
         dice = self.dice

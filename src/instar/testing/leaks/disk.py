@@ -33,6 +33,9 @@ __all__ = ["LOG", "Disk"]
 
 LOG: Final = Path("logs", "gateway.log")
 
+_WORKSPACES: Final = {"workspace": "main", "workspace-work": "work"}
+"""The agent of each workspace."""
+
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 
 
@@ -110,6 +113,12 @@ class Disk:
                 yield from _look_at_export(path, words, owners[parts[1].partition(".")[0]], cast)
             elif "sessions" in parts or EXPORTS in parts:
                 yield from _look_at_session(path, words, may_hold)
+            elif parts[0] in _WORKSPACES:
+                # Notes are those of the agent's main session.
+                allowed = ("shared", _WORKSPACES[parts[0]])
+                for word, circle in words.secrets_in(_read(path)).items():
+                    if circle != allowed:
+                        yield f"{word} of {circle} is in {path}, a workspace"
             else:
                 yield from (f"{word} of {known} is in {path}" for word, known in words.secrets_in(_read(path)).items())
 

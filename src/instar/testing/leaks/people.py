@@ -12,9 +12,11 @@ from typing import Final
 
 from instar.testing.simulate.dice import Dice
 
-__all__ = ["CHANNELS", "Cast", "Circle", "Person", "Words", "draw_cast"]
+__all__ = ["CHANNELS", "SMALL_WINDOW_TOKENS", "Cast", "Circle", "Person", "Words", "draw_cast"]
 
 CHANNELS: Final = ("telegram", "discord", "slack")
+
+SMALL_WINDOW_TOKENS: Final = 8_192
 
 Circle = tuple[str, str]
 """``("mine", person)``, ``("among", group)`` or ``("shared", agent)``."""
@@ -51,6 +53,7 @@ class Cast:
     groups: tuple[tuple[str, str], ...]
     dm_scope: str
     work: str | None
+    window_tokens: int
     config: dict[str, object]
 
     def agent_of(self, channel: str) -> str:
@@ -107,11 +110,15 @@ def draw_cast(dice: Dice) -> Cast:
     groups = tuple((dice.pick(CHANNELS), f"-10{number}") for number in range(dice.between(1, 3)))
     dm_scope = dice.pick(["main", "per-peer", "per-channel-peer", "per-channel-peer", "per-account-channel-peer"])
     work = dice.pick([None, *CHANNELS])
+    # In a small window there are summaries and, in a main session, notes; in a large one everything that was said.
+    is_small = dice.chance(90 if dm_scope == "main" else 25)
+    window_tokens = SMALL_WINDOW_TOKENS if is_small else 200_000
     return Cast(
         people=people,
         groups=groups,
         dm_scope=dm_scope,
         work=work,
+        window_tokens=window_tokens,
         config=_build_config(dice, people, dm_scope=dm_scope, work=work),
     )
 
@@ -142,7 +149,17 @@ def _build_config(dice: Dice, people: tuple[Person, ...], *, dm_scope: str, work
         },
         "messages": {"queue": {"mode": dice.pick(["steer", "collect", "followup", "interrupt"]), "debounceMs": 0}},
         "channels": {channel: dict(bridge) for channel in CHANNELS},
-        "agents": {"list": [{"id": "main", "default": True}, {"id": "work"}]},
+        "agents": {
+            "defaults": {
+                "compaction": {
+                    "reserveTokensFloor": 0,
+                    "reserveTokens": 4_096,
+                    "keepRecentTokens": 1_000,
+                    "memoryFlush": {"softThresholdTokens": 1_000},
+                },
+            },
+            "list": [{"id": "main", "default": True}, {"id": "work", "workspace": "workspace-work"}],
+        },
     }
     if work is not None:
         config["bindings"] = [{"agentId": "work", "match": {"channel": work}}]

@@ -17,7 +17,7 @@ from instar.system.log import FileSink
 from instar.testing.inline import InlineLoop
 from instar.testing.leaks.asking import Asker
 from instar.testing.leaks.disk import LOG
-from instar.testing.leaks.people import Circle, Person, draw_cast
+from instar.testing.leaks.people import SMALL_WINDOW_TOKENS, Circle, Person, draw_cast
 from instar.testing.leaks.world import Client, LeakWorld
 from instar.testing.simulate.dice import Dice
 
@@ -196,7 +196,9 @@ class _Script:
     ) -> None:
         self.messages += 1
         self._leaks.words.introduce(person, circle)
-        said = text or f"hello m{self.messages} {self._leaks.words.of(person, circle)}"
+        # A small window is filled by a few messages, so that there is something to summarise and to note.
+        filler = " and so on" * (120 if self._leaks.cast.window_tokens <= SMALL_WINDOW_TOKENS else 0)
+        said = text or f"hello m{self.messages} {self._leaks.words.of(person, circle)}{filler}"
         with contextlib.suppress(InstarError):
             await self._leaks.world.channel(channel).post(said, sender=peer, name=person.name, **where)
 

@@ -6,7 +6,8 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 from instar.api.attempts import Attempts
@@ -30,7 +31,7 @@ from instar.testing.leaks.disk import LOG, Disk
 from instar.testing.leaks.people import Cast, Circle, Person, Words
 from instar.testing.leaks.rows import look_at_rows
 from instar.testing.leaks.tools import Tools, draw_arguments
-from instar.testing.runner import ScriptedRunner
+from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
 from instar.testing.script import Asked, Reply
 from instar.testing.simulate.dice import Dice
 
@@ -69,19 +70,21 @@ class LeakWorld:
         """The people who have written in each group."""
         self._dice = dice
         self._runner = ScriptedRunner(self._answer)
-        self._tools = Tools()
         self.disk = Disk()
+        clock = ManualClock()
+        self._tools = Tools(clock, lambda agent_id: Path(self.world.config.workspace(agent_id)))
         engine = MemoryEngine()
         self._rows = engine
         self._store = SessionStore(engine)
         self.world = GatewayInMemory(
             cast.config,
             runner=self._runner,
-            clock=ManualClock(),
-            tools=self._tools.by_name,
+            clock=clock,
+            tools=self._tools.in_turns,
+            model=replace(SCRIPTED_MODEL, context_window=cast.window_tokens),
             store=self._store,
             state_dir=self.disk.state,
-            arm=lambda parts: self.disk.arm(parts, self.world.config, self._store),
+            arm=lambda parts: replace(self.disk.arm(parts, self.world.config, self._store), note_tool=self._tools.note),
         )
         self.clients: list[Client] = []
         self.requests = 0
@@ -160,12 +163,16 @@ class LeakWorld:
     def _answer(self, asked: Asked) -> Reply:
         """A model that repeats all it was told, and asks tools about sessions that are not its own."""
         heard = "\n".join(one.text for one in asked.spoken if one.role != "assistant")
-        if asked.tools and self._dice.chance(25) and asked.spoken[-1].role != "tool":
-            name = self._dice.pick(asked.tools)
-            self.called[name] += 1
+        note = self._tools.note.spec.name
+        # In a silent turn it writes down what it has heard, mostly.
+        is_silent = note in asked.tools
+        if asked.tools and self._dice.chance(80 if is_silent else 25) and asked.spoken[-1].role != "tool":
+            name = note if is_silent and self._dice.chance(80) else self._dice.pick(asked.tools)
             schema = self._tools.by_name[name].spec.parameters
-            arguments = draw_arguments(schema, self._dice, self._draw_place)
-            self._guessed.update(self.words.found_in(json.dumps(arguments)))
+            self.called[name] += 1
+            said = " ".join(self.words.secrets_in(heard)) or "hello"
+            arguments = draw_arguments(schema, self._dice, self._draw_place, heard=said)
+            self._guessed.update(word for word in self.words.found_in(json.dumps(arguments)) if word not in heard)
             return Reply(calls=(ToolCall(id=f"c{self._dice.below(1 << 30)}", name=name, arguments=arguments),))
         return Reply(text=f"I heard: {heard[-4000:]}", chunks=1)
 
