@@ -153,15 +153,21 @@ def _build_responses_model(provider: ProviderSettings, spec: ModelSpec, http: ht
     return OpenAIResponsesModel(spec.id, provider=compatible, profile=profile)
 
 
+_SUBSCRIBER: Final[Mapping[str, str]] = {"anthropic-beta": "oauth-2025-04-20"}
+"""What Anthropic asks of a request that comes with the token of a subscription (`anthropic.lib.credentials`)."""
+
+
 def _build_anthropic_model(provider: ProviderSettings, spec: ModelSpec, http: httpx2.AsyncClient) -> Model[Any]:
     from anthropic import AsyncAnthropic
     from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
+    is_subscribed = spec.auth == "oauth"
     client = AsyncAnthropic(
-        api_key=provider.api_key or NO_KEY,
+        api_key=None if is_subscribed else provider.api_key or NO_KEY,
+        auth_token=provider.api_key if is_subscribed else None,
         base_url=provider.base_url.removesuffix("/v1"),  # the library adds it; people write it as for OpenAI
-        default_headers=dict(provider.headers),
+        default_headers={**(_SUBSCRIBER if is_subscribed else {}), **provider.headers},
         http_client=http,
         max_retries=0,
         timeout=http.timeout,

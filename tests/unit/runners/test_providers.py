@@ -85,6 +85,19 @@ def test_anthropic_is_asked_to_cache_system_tools_and_the_last_message(server: M
     assert body["messages"][-1]["content"][-1]["cache_control"] == mark  # type: ignore[index]
 
 
+@pytest.mark.parametrize(("key", "is_said"), [("sk-ant-oat01-none", True), ("sk-ant-api03-none", False)])
+def test_the_token_of_a_subscription_comes_with_the_word_that_it_is_one(
+    server: ModelServer, key: str, is_said: bool
+) -> None:
+    runner, spec = runner_for(server, "anthropic", apiKey=key)
+
+    send(runner, request_for(spec))
+
+    headers = server.requests[-1].headers
+    assert key in headers.get("authorization", "") + headers.get("x-api-key", "")
+    assert ("oauth-2025-04-20" in headers.get("anthropic-beta", "")) is is_said
+
+
 def test_the_request_says_how_long_anthropic_shall_cache(server: ModelServer) -> None:
     assert body_of(server, "anthropic", cache="1h")["system"][0]["cache_control"]["ttl"] == "1h"  # type: ignore[index]
     assert "cache_control" not in str(body_of(server, "anthropic", cache="off"))
