@@ -453,3 +453,18 @@ def test_somebody_who_wrote_at_the_same_moment_keeps_their_words(tmp_path, kept)
             assert {place: after.get(place) for place in files} == {place: before[place] for place in files}
 
     asyncio.run(story())
+
+
+def test_words_go_whose_message_was_forgotten_with_a_deleted_session(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await post(world, "alice", "good day from zebra-4472", group="room-1")
+            await post(world, "bob", "did somebody say zebra-4472? I am panda-9002", group="room-1")
+            await world.gateway.gateway.sessions.delete(GROUP, delete_transcript=False, who="operator")
+            receipt = await world.gateway.gateway.people.erase("alice", drop_backups=False, who="operator")
+            await world.mirror.flush()
+            assert (receipt.residue, receipt.left) == (0, ())
+            assert world.count(*TRACES) == {}
+            assert world.count("panda-9002")
+
+    asyncio.run(story())

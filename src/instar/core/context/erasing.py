@@ -50,6 +50,7 @@ __all__ = [
     "Traces",
     "clean_value",
     "erase_entries",
+    "recall_words",
 ]
 
 WORDS_ERASED: Final = "[Somebody who was erased at their wish spoke here.]"
@@ -146,6 +147,21 @@ def _erase(entry: AnyEntry, traces: Traces, walk: _Walk) -> tuple[AnyEntry, Chan
             return replace(entry, summary=SUMMARY_ERASED, details=None, extra={}), "summary"
         case _:
             return _clean(entry, traces)
+
+
+def recall_words(entry: AnyEntry, traces: Traces) -> tuple[Instant, Spoken] | None:
+    """What they said in a line of theirs whose words no message holds any more, with its moment; None for other lines.
+
+    A deleted session takes the words of its messages along, and may leave its transcripts.
+    """
+    message = entry.message if isinstance(entry, MessageEntry) else None
+    if not isinstance(message, UserMessage) or message.timestamp is None:
+        return None
+    forgotten = tuple(spoken for spoken in traces.spoken.get(message.timestamp, ()) if spoken.text is None)
+    words = content_text(message.content).strip()
+    if not words or not _is_theirs(message, replace(traces, spoken={message.timestamp: forgotten})):
+        return None
+    return message.timestamp, replace(forgotten[0], text=words)
 
 
 # --- theirs -----------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ Invariant: nothing is changed here. Cost: every message is read twice and every 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from instar.core.context.erasing import Spoken, Traces
+from instar.core.context.erasing import Spoken, Traces, recall_words
 from instar.core.model.change import Submission
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.people import Person
@@ -25,6 +26,8 @@ from instar.core.policy.needles import SHORTEST, Cleaner, build_cleaner, extract
 from instar.core.routing.identity import Links
 from instar.core.routing.key import parse_key
 from instar.core.routing.person import PersonTest
+from instar.errors import StoreUnreadable
+from instar.stores.rows import read_entry
 from instar.stores.transaction import Engine, Params, Row, Transaction
 
 __all__ = ["Holdings", "ask", "find_holdings", "read_submission", "walk"]
@@ -153,8 +156,10 @@ async def find_holdings(engine: Engine, person: Person, links: Links) -> Holding
     _follow_forks(found, [*transcripts.values()], forks)
     found.transcripts = dict(transcripts.values())
     found.session_ids = {session_id for session_id, key in transcripts.values() if key in found.keys}
+    keys_of = {row: key for row, (_, key) in transcripts.items()}
+    await _recall(engine, found, keys_of)
     wanted = _wanted_words(found)
-    common = await _find_common(engine, wanted, found, seen, {row: key for row, (_, key) in transcripts.items()})
+    common = await _find_common(engine, wanted, found, seen, keys_of)
     found.needles, found.common = wanted - common, len(wanted & common)
     return found
 
@@ -229,6 +234,33 @@ def _follow_forks(
             found.shared.update({key} - found.keys)
 
 
+async def _walk_words(engine: Engine) -> AsyncIterator[tuple[int, str]]:
+    """Every line of somebody's message, with the row of its transcript."""
+    at = (0, 0)
+    while rows := await engine.read(
+        partial(ask, query="walk_lines", params={"transcript": at[0], "seq": at[1], "limit": _SLICE})
+    ):
+        for transcript, _, kind, line in rows:
+            if kind == "message" and '"role":"user"' in line:
+                yield transcript, line
+        at = rows[-1][:2]
+
+
+async def _recall(engine: Engine, found: Holdings, keys: Mapping[int, SessionKey]) -> None:
+    """Look in the transcripts for words of theirs that went from the messages with a deleted session."""
+    if all(spoken.text is not None for each in found.spoken.values() for spoken in each):
+        return
+    traces = Traces(spoken=found.spoken, names=frozenset(found.names))
+    recalled: list[tuple[Instant, Spoken]] = []
+    async for transcript, line in _walk_words(engine):
+        if not found.is_apart(keys.get(transcript)):
+            with contextlib.suppress(StoreUnreadable):
+                one = recall_words(read_entry((0, line, 0)).entry, traces)
+                recalled += [one] if one is not None else []
+    for at, spoken in recalled:
+        found.spoken[at] = (*found.spoken[at], spoken)
+
+
 def _wanted_words(found: Holdings) -> set[str]:
     """The names, ids, keys and words of a person that are long enough to be looked for."""
     texts = (spoken.text for each in found.spoken.values() for spoken in each if spoken.text)
@@ -256,12 +288,7 @@ async def _find_common(
         words = submission.inbound.text if submission is not None else ""
         # In a shared session others may quote the person; but who says the same and nothing else says it themselves.
         common.update(cleaner.find_all(words) if key not in apart else wanted & {words.strip()})
-    at = (0, 0)
-    while rows := await engine.read(
-        partial(ask, query="walk_lines", params={"transcript": at[0], "seq": at[1], "limit": _SLICE})
-    ):
-        for transcript, _, kind, line in rows:
-            if kind == "message" and '"role":"user"' in line and keys.get(transcript) not in apart:
-                common.update(cleaner.find_all(line))
-        at = rows[-1][:2]
+    async for transcript, line in _walk_words(engine):
+        if keys.get(transcript) not in apart:
+            common.update(cleaner.find_all(line))
     return {word for word in common if word not in found.person.principals | found.aliases or ":" not in word}

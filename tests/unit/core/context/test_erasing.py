@@ -15,6 +15,7 @@ from instar.core.context.erasing import (
     Traces,
     clean_value,
     erase_entries,
+    recall_words,
 )
 from instar.core.model.entry import (
     ZERO_USAGE,
@@ -116,6 +117,17 @@ def test_what_a_client_put_into_a_group_at_that_moment_is_not_theirs():
     traces = replace(TRACES, spoken={AT: (Spoken(name="Ann", text=None, in_group=True),)})
     assert erase(user("from a client", sender=None), traces=traces)[0][1] is None
     assert erase(user("whatever it was"), traces=traces)[0][1] == "words"
+
+
+def test_words_that_no_message_holds_any_more_are_recalled_from_their_line():
+    traces = replace(TRACES, spoken={AT: (Spoken(name="Bob", text="zebra"), Spoken(name="Ann", text=None))})
+    known = Spoken(name="Bob", text="word for word")
+    assert recall_words(entry(1, user(" word for word ")), traces) == (AT, replace(known, name="Ann"))
+    assert recall_words(entry(1, user(" ")), traces) is None
+    assert recall_words(entry(1, user("others", sender="Cem")), traces) is None
+    assert recall_words(entry(1, user("others", at=None)), traces) is None
+    assert recall_words(entry(1, answer()), traces) is None
+    assert recall_words(entry(1, user("known")), replace(traces, spoken={AT: (known,)})) is None
 
 
 def test_the_answer_goes_with_the_words_and_calls_keep_their_ids():
