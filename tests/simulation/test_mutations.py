@@ -21,7 +21,7 @@ PLAY = """
 import sys, warnings
 warnings.simplefilter("ignore")
 from instar.testing.simulate import draw_story, play_story
-for seed in range(int(sys.argv[1])):
+for seed in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
     broken = play_story(draw_story(seed)).broken
     if broken:
         print(f"caught by seed {seed}: {broken[0].rule} {broken[0].text[-200:]}")
@@ -71,7 +71,7 @@ def test_the_simulation_catches(tried, tmp_path):
     broken = tmp_path / "instar" / tried.file
     broken.write_text(read_source(tried).replace(tried.old, tried.new), encoding="utf-8")
     told = subprocess.run(
-        [sys.executable, "-B", "-c", PLAY, str(tried.seeds)],
+        [sys.executable, "-B", "-c", PLAY, str(tried.first), str(tried.seeds)],
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
