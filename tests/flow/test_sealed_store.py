@@ -14,6 +14,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from structlog.testing import capture_logs
 
 from instar.config.config import parse_config
 from instar.core.model.query import DecisionQuery
@@ -313,8 +314,10 @@ def test_killed_in_between_everything_is_readable_and_the_same_command_finishes(
             assert "encryption-half" in place.codes()
             told = await place.read()
             assert all(f"{WORD} {n}'" in told for n in range(1, 10))
-            async with place.opened() as store:
-                await SessionTalk(store).append(build_message(10, 9, "said in between"))
+            with capture_logs() as said:
+                async with place.opened() as store:
+                    await SessionTalk(store).append(build_message(10, 9, "said in between"))
+            assert "store_half_sealed" in [line["event"] for line in said]
         turn = seal_store if is_sealing else open_store
         turn(place.config(), told=lambda _: None)
         told = await place.read(place.config() if is_sealing else place.plain)

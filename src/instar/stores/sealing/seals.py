@@ -5,7 +5,7 @@ query reads opened words without knowing of it. Statements that write name the t
 write (`statements`). All of it belongs to the connection, and nothing of it is in the file.
 
 What belongs here: whether a store may be opened with these keys, and laying seals over a connection. What does not:
-turning a store over (`convert`).
+turning a store over (`instar.stores.turn_over`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
+import structlog
 
 from instar.core.context.envelope import ENVELOPE_KEY
 from instar.core.model.ids import SessionKey
@@ -25,11 +26,16 @@ from instar.stores.sealing.columns import SEALED, person, session
 from instar.stores.sealing.copies import GONE_NAME, clean_copy
 from instar.stores.sealing.ring import Ring, create_ring, open_ring
 from instar.stores.sealing.statements import build_view, seal_queries
+from instar.system.log_events import STORE_HALF_SEALED
 
 if TYPE_CHECKING:
     import apsw
 
+log = structlog.get_logger(__name__)
+
 __all__ = ["RING_NAME", "STATE_NAME", "SealState", "Seals", "check_unsealed", "read_state"]
+
+_HALF_FIX: Final = "Words of before are not encrypted yet. Stop the gateway and run `instar encryption on` again."
 
 STATE_NAME: Final = "sealing"
 RING_NAME: Final = "sealing_ring"
@@ -88,6 +94,8 @@ class Seals:
         state = self.install(connection)
         if state != "off":
             clean_copy(connection, self.ring)
+        if state == "sealing" and not self._may_turn:
+            log.warning(STORE_HALF_SEALED, fix=_HALF_FIX)
         return state
 
     def install(self, connection: apsw.Connection) -> SealState:
