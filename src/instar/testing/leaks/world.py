@@ -211,9 +211,7 @@ class LeakWorld:
 
     def _look_at_request(self, key: str, text: str) -> None:
         found = self.words.found_in(text)
-        for circle in self.words.secrets_in(text).values():
-            self.circles.setdefault(key, circle)
-        home = self.circles.get(key)
+        home = self.circles.get(key) or self._note_home(key, set(self.words.secrets_in(text).values()))
         for word, known in found.items():
             if (
                 word not in self._guessed
@@ -221,6 +219,16 @@ class LeakWorld:
                 and not any(self.may_hold(home, circle) for circle in known)
             ):
                 self.findings.append(f"{word} of {_told(known)} is in a model request of {key}, which is of {home}")
+
+    def _note_home(self, key: str, circles: set[Circle]) -> Circle | None:
+        """The circle of a session that is seen for the first time: of several the one that may hold the others, as when
+        a person goes on in a session of their own from a group that they are in.
+        """
+        if not circles:
+            return None
+        holding = (one for one in sorted(circles) if all(self.may_hold(one, other) for other in circles))
+        self.circles[key] = next(holding, min(circles))
+        return self.circles[key]
 
     def _look_at_reply(self, outbound: Outbound) -> None:
         target = outbound.target
