@@ -29,6 +29,7 @@ from instar.config.paths import find_foreign_states
 from instar.config.sections.gateway import parse_bind
 from instar.core.model.ids import AgentId
 from instar.core.policy.redaction import Redactor, build_redactor
+from instar.core.routing.key import main_session_key
 from instar.errors import ConfigError, InstarError, StoreError
 from instar.gateway.gateway import Gateway
 from instar.gateway.parts import GatewayParts
@@ -58,7 +59,7 @@ from instar.system.log import LogHandle, LogSettings, open_log
 from instar.system.log_events import GATEWAY_READY, GATEWAY_STOPPED
 from instar.system.log_tail import FileLog
 from instar.system.running import RunningGateway, read_running, write_running
-from instar.system.workspace import WorkspaceExports, WorkspaceNotes, WorkspaceTexts
+from instar.system.workspace import SealNote, WorkspaceExports, WorkspaceNotes, WorkspaceTexts
 from instar.tools.note import NoteTool
 from instar.tools.session_status import SessionStatusTool
 
@@ -171,7 +172,7 @@ async def _open(
     models = ConfiguredModels(live)
     built = build_runner(config.models, clock=clock, log=handle.log)
     channels = build_channels(config)
-    status, (texts, exports, notes) = SessionStatusTool(), _open_workspaces(live, clock)
+    status, (texts, exports, notes) = SessionStatusTool(), _open_workspaces(live, clock, seals)
     parts = GatewayParts(
         version=__version__,
         config=live,
@@ -233,7 +234,9 @@ async def _begin_jobs(
     stack.push_async_callback(_end_task, warming)
 
 
-def _open_workspaces(live: Callable[[], Config], clock: Clock) -> tuple[WorkspaceTexts, WorkspaceExports, NoteTool]:
+def _open_workspaces(
+    live: Callable[[], Config], clock: Clock, seals: Seals | None
+) -> tuple[WorkspaceTexts, WorkspaceExports, NoteTool]:
     """What agents are told, where people's exports go, and what writes notes, by the configuration of the moment."""
 
     def folder_of(agent_id: AgentId) -> Path:
@@ -243,12 +246,25 @@ def _open_workspaces(live: Callable[[], Config], clock: Clock) -> tuple[Workspac
         workspace_of=folder_of,
         prompt_of=lambda agent_id: live().agents.get(agent_id).system_prompt,
         intro_of=lambda session: group_intro(live(), session),
+        open_note=None if seals is None else lambda line, name: seals.open_note(line, name=name),
     )
+
     notes = NoteTool(
-        WorkspaceNotes(workspace_of=folder_of).append,
+        WorkspaceNotes(workspace_of=folder_of, seal=_seal_notes(live, seals)).append,
         today=lambda: datetime.fromtimestamp(clock.now() / 1000, clock.zone()).date(),
     )
     return texts, WorkspaceExports(workspace_of=folder_of), notes
+
+
+def _seal_notes(live: Callable[[], Config], seals: Seals | None) -> SealNote | None:
+    """How notes are kept encrypted: under the key of the session that they are written in; None where they are not."""
+    if seals is None:
+        return None
+
+    def seal(agent_id: AgentId, name: str, text: str) -> str:
+        return seals.seal_note(text, name=name, key=main_session_key(live().routing.keys, agent_id))
+
+    return seal
 
 
 async def _take_up_erasures(

@@ -15,13 +15,16 @@ from instar.core.model.ids import Instant
 from instar.core.model.query import SessionQuery
 from instar.core.routing.person import resolve_person_named
 from instar.errors import StoreError
+from instar.stores.archive import read_archive
 from instar.stores.backup import BackupSource, create_backup, restore_backup
+from instar.stores.sealing.cells import cell_key, read_key_name
 from instar.stores.sealing.master import create_key_file, read_key_file
 from instar.stores.sealing.open import load_seals
 from instar.stores.sealing.ring import RING_NAME
 from instar.stores.sealing.seals import Seals
 from instar.stores.sqlite import SqliteStore
 from instar.stores.sqlite.snapshot import copy_database
+from instar.system.workspace import WorkspaceNotes
 from tests.builders.people import open_people
 from tests.builders.stories import story
 from tests.flow import test_erase_a_person as plain
@@ -50,6 +53,11 @@ def put_copy(folder: Path, database: Path, ring: Path) -> Path:
     shutil.copy(database, folder / "instar.db")
     shutil.copy(ring, folder / RING_NAME)
     return folder
+
+
+def key_of(path: Path) -> str | None:
+    """The name of the key under which a file is sealed."""
+    return read_key_name(path.read_bytes())
 
 
 async def read_all(folder: Path, raw) -> str:
@@ -271,3 +279,39 @@ async def test_a_person_is_exported_in_plain_text(tmp_path, sealed):
     assert "zebra-4471" in told
     assert "moor@example.org" in told
     assert str(BOB) not in told
+
+
+@story
+async def test_an_archive_of_a_shared_session_is_still_read_when_its_key_is_gone(tmp_path, sealed):
+    state = tmp_path / "state"
+    async with open_people(state, sealed) as world:
+        await talk(world)
+        (head,) = await world.store.load_transcripts(GROUP)
+        archive = Path(await world.archiver.archive(head))
+        seals = world.store.engine.seals
+        before = key_of(archive)
+        await erase(world)
+        assert key_of(archive) != before
+        told = "\n".join(read_archive(archive, seals=seals))
+        assert "panda-9002" in told
+
+
+@story
+async def test_a_sealed_note_loses_the_lines_of_a_person_and_keeps_the_others_under_a_new_key(tmp_path, sealed):
+    state = tmp_path / "state"
+    async with open_people(state, sealed) as world:
+        await talk(world)
+        seals = world.store.engine.seals
+        folder = state / "workspace"
+        notes = WorkspaceNotes(
+            workspace_of=lambda _agent: folder,
+            seal=lambda _agent, name, text: seals.seal_note(text, name=name, key=GROUP),
+        )
+        await notes.append("main", "2027-01-15.md", "Alice Moor likes zebra-4472.\nBob brings panda-9002.")
+        await notes.append("main", "2027-01-15.md", "Only about al-772.")
+        path = folder / "memory" / "2027-01-15.md.sealed"
+        before = {cell_key(line) for line in path.read_text().splitlines() if line}
+        await erase(world)
+        lines = path.read_text().splitlines()
+        assert [seals.open_note(line, name="2027-01-15.md") for line in lines] == ["Bob brings panda-9002."]
+        assert not before & {cell_key(line) for line in lines}

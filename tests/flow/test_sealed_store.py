@@ -237,6 +237,21 @@ async def test_a_store_with_rows_is_sealed_and_opened_again(place):
 
 
 @story
+async def test_turning_encryption_off_opens_notes_behind_those_of_a_person(place):
+    await place.fill()
+    folder = Path(place.config().workspace("main")) / "memory"
+    folder.mkdir(parents=True)
+    (folder / "2027-01-15.md").write_text("by hand\n")
+    async with place.opened() as store:
+        lines = [store.engine.seals.seal_note(text, name="2027-01-15.md", key=KEY) for text in ("a boat", "at six")]
+    (folder / "2027-01-15.md.sealed").write_text("\n\n".join(lines) + "\n")
+    open_store(place.config(), told=lambda _: None)
+
+    assert (folder / "2027-01-15.md").read_text() == "by hand\n\na boat\n\nat six\n"
+    assert [path.name for path in folder.iterdir()] == ["2027-01-15.md"]
+
+
+@story
 async def test_labels_are_found_before_and_after_turning_over(place):
     await place.fill(place.plain)
     async with place.opened(place.plain) as store:

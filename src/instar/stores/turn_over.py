@@ -22,9 +22,11 @@ from typing import Final
 import apsw
 
 from instar.config.config import Config
+from instar.core.context.notes import SEALED_NOTE
 from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.errors import ConfigError, StoreError
 from instar.stores.archive import seal_archive_file, unseal_archive_file
+from instar.stores.erasing.notes import open_note_file
 from instar.stores.erasing.places import build_places
 from instar.stores.migrate import load_steps
 from instar.stores.sealing.cells import MARK
@@ -176,6 +178,8 @@ def _open_rows(connection: apsw.Connection, seals: Seals, config: Config, *, tol
             "`instar doctor` names them.",
         )
     archives = sum(unseal_archive_file(path, seals) for path in _archives(_folders(config)))
+    for path in _notes(config, f"*{SEALED_NOTE}"):
+        open_note_file(path, seals)
     _write_anew(connection, seals)
     _say(connection, "off")
     return Turned(rows=rows, archives=archives, removed=0)
@@ -292,6 +296,12 @@ def _archives(folders: Sequence[Path]) -> Iterator[Path]:
                 yield path
 
 
+def _notes(config: Config, pattern: str) -> Iterator[Path]:
+    """Notes of every agent, by the ends of their names."""
+    for folder in (workspace / "memory" for workspace in build_places(config, None).workspaces):
+        yield from sorted(path for path in folder.glob(pattern) if path.is_file())
+
+
 def _remove_mirror(connection: apsw.Connection) -> int:
     """Remove the files that the mirror wrote; the rows hold every word of them."""
     paths = [Path(str(row[0])) for row in connection.execute("SELECT path FROM main.mirror")]
@@ -316,4 +326,5 @@ def _plain_files(config: Config, folders: Sequence[Path]) -> tuple[str, ...]:
     )
     database = config.store.path
     damaged = database.parent.glob(f"{database.name}*.damaged.*") if database is not None else ()
-    return tuple(sorted({str(path) for path in chain(beside, named, damaged) if path.is_file()}))
+    notes = _notes(config, "*.md")
+    return tuple(sorted({str(path) for path in chain(beside, named, damaged, notes) if path.is_file()}))

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import structlog
 
-from instar.core.context.notes import build_notes_text, choose_notes
+from instar.core.context.notes import SEALED_NOTE, build_notes_text, choose_notes
 from instar.core.context.system import FILE_LIMIT_CHARS, WORKSPACE_FILES, SystemText, build_system_text
 from instar.core.model.ids import AgentId
 from instar.core.model.session import Session
 from instar.errors import InvalidRequest
 from instar.system.files import make_private_folder, sync_folder
 
-__all__ = ["NOTE_MAX_BYTES", "WorkspaceExports", "WorkspaceNotes", "WorkspaceTexts"]
+__all__ = ["NOTE_MAX_BYTES", "OpenNote", "SealNote", "WorkspaceExports", "WorkspaceNotes", "WorkspaceTexts"]
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,13 @@ _READ_MAX_BYTES = 4 * (FILE_LIMIT_CHARS + 1)
 
 NOTE_MAX_BYTES = 1024 * 1024
 """The largest note: a day of writing fills a small part of it, and an agent in a loop stops here."""
+
+
+SealNote = Callable[[AgentId, str, str], str]
+"""A paragraph of an agent's note of a name as it is kept encrypted: one line."""
+
+OpenNote = Callable[[str, str], str | None]
+"""The paragraph of a line of the note of a name; None where it cannot be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class _Stamp:
 
 class WorkspaceTexts:
     """System texts by agent. `workspace_of` names the folder of an agent, `prompt_of` its configured prompt, `intro_of`
-    what is told beside them of the session's place, empty if nothing is.
+    what is told beside them of the session's place, empty if nothing is; `open_note` reads notes that are encrypted.
     """
 
     def __init__(
@@ -56,8 +63,10 @@ class WorkspaceTexts:
         workspace_of: Callable[[AgentId], Path],
         prompt_of: Callable[[AgentId], str | None],
         intro_of: Callable[[Session], str] = lambda _: "",
+        open_note: OpenNote | None = None,
     ) -> None:
         self._intro_of = intro_of
+        self._open_note = open_note
         self._workspace_of = workspace_of
         self._prompt_of = prompt_of
         self._known: dict[AgentId, tuple[_Stamp, SystemText]] = {}
@@ -80,7 +89,7 @@ class WorkspaceTexts:
 
     async def load_notes(self, agent_id: AgentId, today: date) -> str:
         """The notes of today and yesterday (CMD-10); a note that cannot be read is logged and left out."""
-        return await asyncio.to_thread(_read_notes, self._workspace_of(agent_id) / "memory", today)
+        return await asyncio.to_thread(_read_notes, self._workspace_of(agent_id) / "memory", today, self._open_note)
 
     async def report(self, agent_id: AgentId) -> SystemText:
         """The text with a report of its files (STATUS-10)."""
@@ -95,10 +104,14 @@ class WorkspaceTexts:
 
 
 class WorkspaceNotes:
-    """An agent's notes: files in the folder `memory` of its workspace that only grow."""
+    """An agent's notes: files in the folder `memory` of its workspace that only grow.
 
-    def __init__(self, *, workspace_of: Callable[[AgentId], Path]) -> None:
+    With `seal` they are kept encrypted, in files of their own: what a person writes there by hand stays as it is.
+    """
+
+    def __init__(self, *, workspace_of: Callable[[AgentId], Path], seal: SealNote | None = None) -> None:
         self._workspace_of = workspace_of
+        self._seal = seal
 
     async def append(self, agent_id: AgentId, name: str, text: str) -> None:
         """Put `text` behind what the note `name` holds, as a paragraph of its own; all of it or nothing.
@@ -106,10 +119,15 @@ class WorkspaceNotes:
         Raises `InvalidRequest` where it cannot be written, or would lie outside.
         """
         try:
-            await asyncio.to_thread(_append, self._workspace_of(agent_id), name, text)
+            await asyncio.to_thread(self._append, agent_id, name, text)
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise InvalidRequest(f"The note memory/{name} cannot be written", why=why, field="path") from None
+
+    def _append(self, agent_id: AgentId, name: str, text: str) -> None:
+        if self._seal is not None:
+            name, text = f"{name}{SEALED_NOTE}", self._seal(agent_id, name, text)
+        _append(self._workspace_of(agent_id), name, text)
 
 
 class WorkspaceExports:
@@ -182,18 +200,30 @@ def _read(folder: Path, prompt: str | None) -> SystemText:
     return build_system_text(prompt, [(name, _read_file(folder / name)) for name in WORKSPACE_FILES])
 
 
-def _read_notes(folder: Path, today: date) -> str:
+def _read_notes(folder: Path, today: date, open_note: OpenNote | None) -> str:
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError:
         return ""
-    return build_notes_text([(name, _read_file(folder / name) or "") for name in choose_notes(names, today=today)])
+    return build_notes_text([(name, _read_note(folder / name, open_note)) for name in choose_notes(names, today=today)])
 
 
-def _read_file(path: Path) -> str | None:
+def _read_note(path: Path, open_note: OpenNote | None) -> str:
+    if not path.name.endswith(SEALED_NOTE):
+        return _read_file(path) or ""
+    if open_note is None:
+        return ""
+    lines = (_read_file(path, most=NOTE_MAX_BYTES) or "").splitlines()
+    opened = [open_note(line, path.name.removesuffix(SEALED_NOTE)) for line in lines if line]
+    if None in opened:
+        log.warning("workspace_file_unreadable", path=str(path), error="its key is not in the key ring")
+    return "\n\n".join(text for text in opened if text is not None)
+
+
+def _read_file(path: Path, *, most: int = _READ_MAX_BYTES) -> str | None:
     try:
         with path.open("rb") as file:
-            return file.read(_READ_MAX_BYTES).decode("utf-8", errors="replace")
+            return file.read(most).decode("utf-8", errors="replace")
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -11,7 +11,7 @@ import pytest
 
 from instar.core.model.ids import AgentId
 from instar.errors import InvalidRequest
-from instar.system.workspace import WorkspaceExports, WorkspaceTexts
+from instar.system.workspace import WorkspaceExports, WorkspaceNotes, WorkspaceTexts
 from tests.builders.turns import build_session
 
 MAIN = AgentId("main")
@@ -97,3 +97,24 @@ def test_notes_of_today_and_yesterday_are_read_and_nothing_else(tmp_path: Path) 
     assert ("words of 2026-02-28.md" in text, "words of 2026-03-01-bread.md" in text) == (True, True)
     assert ("words of 2026-02-27.md" in text, "words of other.md" in text) == (False, False)
     assert asyncio.run(texts_in(tmp_path / "nowhere").load_notes(MAIN, date(2026, 3, 1))) == ""
+
+
+def test_notes_that_are_sealed_lie_beside_those_of_a_person_and_are_read_with_them(tmp_path):
+    def seal(_agent, name, text):
+        return f"{name}:{text[::-1]}"
+
+    def open_line(line, name):
+        return line.removeprefix(f"{name}:")[::-1] if line.startswith(f"{name}:") else None
+
+    notes = WorkspaceNotes(workspace_of=lambda _agent: tmp_path, seal=seal)
+    for text in ("the boat is blue", "it sails at six"):
+        asyncio.run(notes.append(MAIN, "2026-03-01.md", text))
+    (tmp_path / "memory" / "2026-03-01.md").write_text("by hand")
+    texts = WorkspaceTexts(workspace_of=lambda _agent: tmp_path, prompt_of=lambda _agent: None, open_note=open_line)
+    told = asyncio.run(texts.load_notes(MAIN, date(2026, 3, 1)))
+
+    assert "by hand" in told
+    assert "the boat is blue\n\nit sails at six" in told
+    assert ".sealed" not in told
+    assert "boat" not in (tmp_path / "memory" / "2026-03-01.md.sealed").read_text()
+    assert "boat" not in asyncio.run(texts_in(tmp_path).load_notes(MAIN, date(2026, 3, 1)))

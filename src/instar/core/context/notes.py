@@ -13,10 +13,13 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-__all__ = ["NOTES_LIMIT_CHARS", "build_notes_text", "choose_note", "choose_notes"]
+__all__ = ["NOTES_LIMIT_CHARS", "SEALED_NOTE", "build_notes_text", "choose_note", "choose_notes"]
 
 NOTES_LIMIT_CHARS: Final = 20_000
 """What of all notes together the model is told at most."""
+
+SEALED_NOTE: Final = ".sealed"
+"""Ends the name of a note that is kept encrypted, beside the one that a person may write under the name without it."""
 
 _WRITTEN: Final = re.compile(r"(?:\./)?(?:memory/)?(\d{4}-\d{2}-\d{2})((?:-\w[\w-]{0,59})?)\.md", re.ASCII).fullmatch
 """A note that may be written to: no dots, blanks or slashes of its own, so that no name leads out of the folder."""
@@ -25,9 +28,10 @@ _NAME: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:-[^/]*)?\.md", re.ASCII).fullm
 
 
 def choose_notes(names: Iterable[str], *, today: date) -> tuple[str, ...]:
-    """The names ``YYYY-MM-DD[-slug].md`` that are of yesterday or today, the older first."""
+    """The names ``YYYY-MM-DD[-slug].md``, sealed or not, that are of yesterday or today, the older first."""
     days = {(today - timedelta(days=1)).isoformat(), today.isoformat()}
-    return tuple(sorted(name for name in names if (found := _NAME(name)) and found[1] in days))
+    chosen = (name for name in names if (found := _NAME(name.removesuffix(SEALED_NOTE))) and found[1] in days)
+    return tuple(sorted(chosen))
 
 
 def choose_note(path: str, *, today: date) -> str | None:
@@ -43,7 +47,8 @@ def choose_note(path: str, *, today: date) -> str | None:
 
 def build_notes_text(notes: Sequence[tuple[str, str]]) -> str:
     """Names and texts as the model is told of them; empty if nothing is written. What is too long loses its start."""
-    told = "\n\n".join(f"## memory/{name}\n\n{text.strip()}" for name, text in notes if text.strip())
+    named = ((name.removesuffix(SEALED_NOTE), text.strip()) for name, text in notes)
+    told = "\n\n".join(f"## memory/{name}\n\n{text}" for name, text in named if text)
     if not told:
         return ""
     if len(told) > NOTES_LIMIT_CHARS:

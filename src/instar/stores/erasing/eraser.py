@@ -233,7 +233,7 @@ class StoreEraser:
         await self._flush_mirror()
         params = found.params()
         counts += await self._engine.write(lambda tx: erase_messages(tx, params), purpose="freeing")
-        counts += await shred(self._engine, self._places.seals, found)
+        counts += await shred(self._engine, self._places, found)
         await self._engine.write(merge_index, purpose="freeing")
         await self._engine.wipe()
         forget_parsed()

@@ -35,6 +35,7 @@ from instar.core.transcript.codec import format_entry, parse_entry
 from instar.errors import StoreUnreadable
 from instar.stores.archive import read_archive, read_archive_label, rewrite_archive
 from instar.stores.erasing.find import Holdings
+from instar.stores.erasing.notes import drop_lines, drop_sealed_lines, is_sealed_note
 from instar.stores.sealing.seals import Seals
 from instar.stores.transaction import FileSeals
 from instar.system.files import replace_file
@@ -131,7 +132,9 @@ def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[st
         elif places.is_transcripts(path.parent) and path.name.partition(".")[2].startswith("jsonl"):
             done[_erase_transcript(path, found, test, traces, seals=places.seals)] += 1
         elif needle is not None and path.suffix == ".md" and any(path.is_relative_to(one) for one in places.workspaces):
-            done["notes"] += _drop_lines(path, needle)
+            done["notes"] += drop_lines(path, needle)
+        elif needle is not None and is_sealed_note(path):
+            done["notes"] += drop_sealed_lines(path, needle, places.seals) if places.seals is not None else 0
         elif needle is not None:
             done["files_changed"] += _overwrite(path, needle)
     done["exports"] += _drop_exports(places.state_dir / EXPORTS, found)
@@ -251,15 +254,6 @@ def _drop_folder(folder: Path) -> int:
         return 0
     shutil.rmtree(folder)
     return 1
-
-
-def _drop_lines(path: Path, needle: re.Pattern[bytes]) -> int:
-    """Take out the lines of a page of notes that name or quote the person; how many."""
-    lines = path.read_bytes().splitlines(keepends=True)
-    kept = [line for line in lines if needle.search(line) is None]
-    if len(kept) < len(lines):
-        replace_file(path, kept)
-    return len(lines) - len(kept)
 
 
 def _is_export(path: Path, places: Places, found: Holdings) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "make_box",
     "open_cell",
     "open_file",
+    "read_key_name",
     "seal_cell",
     "seal_file",
 ]
@@ -110,16 +111,21 @@ def seal_file(content: bytes, *, name: str, box: Box) -> bytes:
     return FILE_MARK + name.encode() + nonce + sealed
 
 
+def read_key_name(sealed: bytes) -> str | None:
+    """The name of the data key of a sealed file; None for a file that is not sealed."""
+    start = len(FILE_MARK)
+    return sealed[start : start + KEY_CHARS].decode("ascii", "replace") if sealed.startswith(FILE_MARK) else None
+
+
 def open_file(sealed: bytes, *, find: Callable[[str], Box | None]) -> bytes | None:
     """The content of a sealed file; None where its key is not there, or it was changed."""
     from cryptography.exceptions import InvalidTag
 
-    start = len(FILE_MARK)
-    name = sealed[start : start + KEY_CHARS].decode("ascii", "replace")
-    box = find(name) if sealed.startswith(FILE_MARK) else None
-    if box is None:
+    name = read_key_name(sealed)
+    box = find(name) if name is not None else None
+    if name is None or box is None:
         return None
-    packed = sealed[start + KEY_CHARS :]
+    packed = sealed[len(FILE_MARK) + KEY_CHARS :]
     try:
         content: bytes = box.decrypt(packed[:_NONCE_BYTES], packed[_NONCE_BYTES:], _FILE_PLACE + name.encode())
     except (ValueError, InvalidTag):

@@ -108,6 +108,15 @@ class Ring:
             raise StoreError("A data key was destroyed while it was used", fix="Try again.")
         return name, box
 
+    def succeed(self, name: str) -> tuple[str, Box] | None:
+        """The newest key of whoever a key is of; None for a key that is not here. Raises `StoreError`."""
+        line = self._lines.get(name)
+        if line is None:
+            return None
+        newest = self._newest.get(line.whose) or self._make(line.whose)
+        box = self.find(newest)
+        return None if box is None else (newest, box)
+
     def hash(self, text: str) -> str:
         """The name of something that the ring, or a row, must not tell: the same text has the same hash in one ring."""
         return urlsafe_b64encode(hmac.digest(self._secret, text.encode("utf-8", "surrogatepass"), sha256)[:18]).decode()

@@ -21,7 +21,16 @@ from instar.core.context.envelope import ENVELOPE_KEY
 from instar.core.model.ids import SessionKey
 from instar.errors import StoreError
 from instar.stores.rows import read_submission
-from instar.stores.sealing.cells import FILE_MARK, MARK, cell_key, open_cell, open_file, seal_cell, seal_file
+from instar.stores.sealing.cells import (
+    FILE_MARK,
+    MARK,
+    cell_key,
+    open_cell,
+    open_file,
+    read_key_name,
+    seal_cell,
+    seal_file,
+)
 from instar.stores.sealing.columns import SEALED, person, session
 from instar.stores.sealing.copies import GONE_NAME, clean_copy
 from instar.stores.sealing.ring import Ring, create_ring, open_ring
@@ -36,6 +45,9 @@ log = structlog.get_logger(__name__)
 __all__ = ["RING_NAME", "STATE_NAME", "SealState", "Seals", "check_unsealed", "read_state"]
 
 _HALF_FIX: Final = "Words of before are not encrypted yet. Stop the gateway and run `instar encryption on` again."
+
+_NOTE: Final = "note"
+"""Stands for the table in what is authenticated with a line of a note."""
 
 STATE_NAME: Final = "sealing"
 RING_NAME: Final = "sealing_ring"
@@ -215,6 +227,29 @@ class Seals:
         """An archive as it is written: under the key of the session's owner, else of the session."""
         name, box = self.ring.choose(person(owner) if owner else session(key))
         return seal_file(content, name=name, box=box)
+
+    def renew_file(self, content: bytes) -> bytes | None:
+        """A sealed file under the newest key of whose it is; None for one that is not under a key that goes."""
+        name = read_key_name(content)
+        plain = open_file(content, find=self.ring.find) if name in self.doomed else None
+        newest = self.ring.succeed(name) if name is not None and plain is not None else None
+        return None if plain is None or newest is None else seal_file(plain, name=newest[0], box=newest[1])
+
+    def seal_note(self, text: str, *, name: str, key: SessionKey) -> str:
+        """A paragraph of a note as it is written: one line, under the key of the session that it was written in."""
+        key_name, box = self.ring.choose(session(key))
+        return seal_cell(text, name=key_name, box=box, place=(_NOTE, name))
+
+    def open_note(self, line: str, *, name: str) -> str | None:
+        """The paragraph of a line of a sealed note; None where it cannot be opened."""
+        return open_cell(line, find=self.ring.find, place=(_NOTE, name))
+
+    def change_note(self, line: str, text: str, *, name: str) -> str:
+        """Another text in the place of a sealed line, under the newest key of whose it is."""
+        newest = self.ring.succeed(cell_key(line) or "")
+        if newest is None:
+            raise StoreError("A data key was destroyed while it was used", fix="Try again.")
+        return seal_cell(text, name=newest[0], box=newest[1], place=(_NOTE, name))
 
     def open_archive(self, content: bytes) -> bytes | None:
         """An archive as it was; None where it cannot be opened. One that is not sealed is given back as it is."""
