@@ -139,7 +139,7 @@ def test_a_running_gateway_writes_a_sound_backup(state: Path):
             report = await asyncio.to_thread(verify_backup, Path(made.path))
             assert report.counts["transcripts"] == 2
             assert Path(made.path).parent == state / "backups"
-            for name in ("../x", ".hidden", "/etc/x"):
+            for name in ("../x", ".hidden", "/etc/x", "a\0b", "a\ud800b", "\u202eb", "ä" * 101):
                 with pytest.raises(InvalidRequest, match="no name of a file"):
                     await running.keeping.back_up(name)
 

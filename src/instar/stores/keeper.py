@@ -16,6 +16,7 @@ from instar.stores.backup_source import build_source
 from instar.stores.importer import ImportLimits, read_transcript_file
 from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.transaction import FileSeals
+from instar.system.files import is_plain_name
 
 __all__ = ["StoreKeeper", "read_archived"]
 
@@ -37,7 +38,7 @@ class StoreKeeper:
         return await asyncio.to_thread(self._back_up, name, now)
 
     def _back_up(self, name: str | None, now: Instant) -> StoredBackup:
-        if name is not None and (Path(name).name != name or name.startswith(".")):
+        if name and not is_plain_name(name):
             raise InvalidRequest(f"{name!r} is no name of a file", fix="Give a plain name, no path.", field="name")
         target = self._config.state_dir / "backups" / (name or format_backup_name(now))
         source = build_source(self._config, self._config_file)

@@ -6,10 +6,25 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["create_private_file", "make_private_folder", "replace_file", "sync_file", "sync_folder"]
+__all__ = ["create_private_file", "is_plain_name", "make_private_folder", "replace_file", "sync_file", "sync_folder"]
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+
+
+NAME_MAX_BYTES = 200
+"""Of a name that somebody gives: file systems take 255 bytes, and endings and temporary names are added."""
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name can be that of one file or folder, here and wherever it is copied to: no path, nothing unseen."""
+    return (
+        bool(name)
+        and name.isprintable()
+        and Path(name).name == name
+        and not name.startswith(".")
+        and len(name.encode()) <= NAME_MAX_BYTES
+    )
 
 
 def make_private_folder(path: Path) -> None:

@@ -2,7 +2,7 @@ import stat
 
 import pytest
 
-from instar.system.files import create_private_file, make_private_folder, replace_file
+from instar.system.files import create_private_file, is_plain_name, make_private_folder, replace_file
 
 
 def mode(path):
@@ -45,3 +45,15 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         replace_file(file, chunks())
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("name", ["a", "Ann's export (1)", "ä" * 100, "b.tar.zst"])
+def test_a_plain_name_names_one_file(name):
+    assert is_plain_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "/a", "a/", ".a", "a\0b", "a\nb", "\ud800", "\u202ea", "ä" * 101]
+)
+def test_no_other_name_does(name):
+    assert not is_plain_name(name)

@@ -43,7 +43,7 @@ from instar.stores.rows import forget_parsed, format_json
 from instar.stores.search import merge_index
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Params, Transaction, Value
-from instar.system.files import sync_folder
+from instar.system.files import is_plain_name, sync_folder
 
 __all__ = ["StoreEraser"]
 
@@ -130,7 +130,7 @@ class StoreEraser:
 
     async def export(self, person: Person, *, name: str | None, now: Instant) -> ExportedPerson:
         """Write what is held about a person into ``<state>/exports``. Raises `NotFound`, `InvalidRequest`."""
-        if name is not None and (Path(name).name != name or name.startswith(".")):
+        if name and not is_plain_name(name):
             raise InvalidRequest(f"{name!r} is no name of a folder", fix="Give a plain name, no path.", field="name")
         folder = self._places.state_dir / EXPORTS / (name or f"person-{format_file_time(now)}")
         return await self.export_to(person, folder, now=now)
