@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -40,7 +40,7 @@ from instar.stores.sealing.seals import Seals
 from instar.stores.transaction import FileSeals
 from instar.system.files import replace_file
 
-__all__ = ["EXPORTS", "MARK", "Places", "erase_files", "find_common_in_archives", "walk_files"]
+__all__ = ["EXPORTS", "MARK", "Places", "erase_files", "find_common_in_archives", "visit_files", "walk_files"]
 
 EXPORTS: Final = "exports"
 """The folder of the state directory that exports of people are written to."""
@@ -50,6 +50,9 @@ MARK: Final = b"*"
 
 _LOOK_BYTES: Final = 8 * 1024
 """How far a file is looked at to tell whether it is text."""
+
+_WALKS: Final = 5
+"""How often everything is walked again for files that had gone; what the search finds after that is told."""
 
 _SESSION_FILE: Final = re.compile(r"^(?P<id>.+?)(?:-topic-[^/]+)?\.jsonl(?:$|[.-])")
 _PLAIN_MAX_BYTES: Final = 256 * 1024 * 1024
@@ -104,6 +107,26 @@ def walk_files(places: Places) -> Iterator[Path]:
                 yield path
 
 
+def visit_files(places: Places, visit: Callable[[Path], None]) -> None:
+    """Visit each file of `walk_files`. Raises what `visit` does.
+
+    The gateway goes on meanwhile: a file that is gone when its turn comes may have got its last name just then, so that
+    name is looked for.
+    """
+    seen: set[Path] = set()
+    for _ in range(_WALKS):
+        is_level = True
+        for path in [path for path in walk_files(places) if path not in seen]:
+            try:
+                visit(path)
+            except FileNotFoundError:
+                is_level = False
+            else:
+                seen.add(path)
+        if is_level:
+            return
+
+
 def _is_note(path: Path, workspace: Path) -> bool:
     """Whether a file of a workspace is one that the gateway has agents write: their notes, and exports."""
     parts = path.relative_to(workspace).parts
@@ -121,11 +144,12 @@ def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[st
     needle = re.compile(pattern.encode()) if pattern is not None else None
     for key in found.keys:
         done["folders"] += _drop_folder(resolve_store_path(places.state_dir, key))
-    for path in list(walk_files(places)):
+
+    def visit(path: Path) -> None:
         if places.is_database(path) or path == places.config or path.is_relative_to(places.backups):
-            continue
+            return
         if _is_whole_export(path, places.state_dir / EXPORTS):
-            continue
+            return
         if _is_export(path, places, found):
             path.unlink(missing_ok=True)
             done["exports"] += 1
@@ -137,6 +161,8 @@ def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[st
             done["notes"] += drop_sealed_lines(path, needle, places.seals) if places.seals is not None else 0
         elif needle is not None:
             done["files_changed"] += _overwrite(path, needle)
+
+    visit_files(places, visit)
     done["exports"] += _drop_exports(places.state_dir / EXPORTS, found)
     del done[""]
     return done
@@ -147,7 +173,10 @@ def find_common_in_archives(places: Places, found: Holdings, test: PersonTest) -
     cleaner = found.cleaner()
     common: set[str] = set()
     for path in (path for folder in places.sessions if folder.is_dir() for path in sorted(folder.glob("*.zst"))):
-        label = read_archive_label(path, seals=places.seals)
+        try:
+            label = read_archive_label(path, seals=places.seals)
+        except FileNotFoundError:
+            continue  # maintenance has removed it meanwhile
         if label is None or label.key in found.keys | found.shared or test.owns(label.key, label.owner):
             continue
         for line in _read_packed(path, places.seals) or ():

@@ -22,7 +22,7 @@ import apsw
 
 from instar.core.model.people import Left
 from instar.core.policy.needles import BLANK, build_pattern
-from instar.stores.erasing.files import Places, walk_files
+from instar.stores.erasing.files import Places, visit_files
 from instar.stores.erasing.remedy import CONFIG_FIX, build_config_fix, build_fix
 from instar.stores.sqlite.connection import open_reader
 
@@ -70,14 +70,15 @@ def search_everything(places: Places, needles: Iterable[str]) -> Scan:
     if pattern is None:
         return found
     needle = re.compile(pattern.encode())
-    for path in walk_files(places):
+
+    def visit(path: Path) -> None:
         if _SKIPPED.search(path.name) or path.is_relative_to(places.backups):
-            continue
-        found.files += 1
+            return
         count, is_unreadable = _count(path, needle)
+        found.files += 1
         named = len(needle.findall(path.name.encode()))
         if not count + named:
-            continue
+            return
         if path == places.config:
             found.config_hits += count
             found.config_fix = build_config_fix(path, pattern)
@@ -87,6 +88,8 @@ def search_everything(places: Places, needles: Iterable[str]) -> Scan:
             blank = re.sub(pattern, BLANK, place)
             found.hits[blank] += count + named
             found.fixes[blank] = build_fix(path, places, is_named=blank != place, is_unreadable=is_unreadable)
+
+    visit_files(places, visit)
     found.hits.update(_search_rows(places, pattern))
     found.hits += Counter()
     return found

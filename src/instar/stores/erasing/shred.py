@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 from instar.errors import InvariantBroken
-from instar.stores.erasing.files import Places, walk_files
+from instar.stores.erasing.files import Places, visit_files
 from instar.stores.erasing.find import Holdings
 from instar.stores.erasing.notes import is_sealed_note, renew_note
 from instar.stores.sealing.columns import SEALED, person, session
@@ -47,13 +48,15 @@ def _renew(tx: Transaction, *, table: str) -> None:
 
 
 def _renew_files(places: Places, seals: Seals) -> None:
-    for path in list(walk_files(places)):
+    def visit(path: Path) -> None:
         if is_sealed_note(path):
             renew_note(path, seals)
         elif path.suffix == ".zst" and places.is_transcripts(path.parent):
             renewed = seals.renew_file(path.read_bytes())
             if renewed is not None:
                 replace_file(path, [renewed])
+
+    visit_files(places, visit)
 
 
 def _note_gone(tx: Transaction, *, count: int) -> None:
