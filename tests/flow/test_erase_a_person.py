@@ -17,6 +17,7 @@ from instar.core.policy.scopes import OWNER_SCOPES
 from instar.core.policy.tokens import TokenWish
 from instar.core.routing.person import resolve_person_named
 from instar.errors import InvalidRequest, NotFound
+from instar.stores.archive import read_archive
 from instar.stores.backup import BackupSource, create_backup, restore_backup
 from instar.stores.erasing.find import find_holdings
 from instar.stores.importer import ImportLimits, read_transcript_file, store_transcript_file
@@ -455,16 +456,21 @@ def test_somebody_who_wrote_at_the_same_moment_keeps_their_words(tmp_path, kept)
     asyncio.run(story())
 
 
-def test_words_go_whose_message_was_forgotten_with_a_deleted_session(tmp_path):
+@pytest.mark.parametrize("is_archived", [False, True])
+def test_words_go_whose_message_was_forgotten_with_a_deleted_session(tmp_path, is_archived):
     async def story() -> None:
         async with open_people(tmp_path, CONFIG) as world:
             await post(world, "alice", "good day from zebra-4472", group="room-1")
             await post(world, "bob", "did somebody say zebra-4472? I am panda-9002", group="room-1")
-            await world.gateway.gateway.sessions.delete(GROUP, delete_transcript=False, who="operator")
+            if is_archived:
+                (head,) = await world.store.load_transcripts(GROUP)
+                await world.archiver.archive(head)
+            await world.gateway.gateway.sessions.delete(GROUP, delete_transcript=is_archived, who="operator")
             receipt = await world.gateway.gateway.people.erase("alice", drop_backups=False, who="operator")
             await world.mirror.flush()
             assert (receipt.residue, receipt.left) == (0, ())
             assert world.count(*TRACES) == {}
-            assert world.count("panda-9002")
+            kept = [line for path in tmp_path.rglob("*.zst") for line in read_archive(path)] if is_archived else ()
+            assert world.count("panda-9002") or any("panda-9002" in line for line in kept)
 
     asyncio.run(story())

@@ -33,7 +33,7 @@ from instar.ports.ids import IdSource
 from instar.stores.decisions import record_decisions
 from instar.stores.erased import Erased, keep_away, list_erased, write_list
 from instar.stores.erasing.export import Clean, export_person
-from instar.stores.erasing.files import EXPORTS, Places, erase_files, find_common_in_archives
+from instar.stores.erasing.files import EXPORTS, Places, erase_files, find_common_in_archives, recall_in_archives
 from instar.stores.erasing.find import Holdings, ask, find_holdings
 from instar.stores.erasing.people import list_people
 from instar.stores.erasing.rows import clean_shared, erase_messages, erase_rows, erase_session, rewrite_transcript
@@ -143,7 +143,7 @@ class StoreEraser:
     async def find(self, person: Person) -> Holdings:
         """What is held about a person. Nothing is changed."""
         links = self._links()
-        found = await find_holdings(self._engine, person, links)
+        found = await find_holdings(self._engine, person, links, recall=partial(recall_in_archives, self._places))
         test = PersonTest(person=person, links=links)
         common = await asyncio.to_thread(find_common_in_archives, self._places, found, test)
         found.common += len(found.needles & common)

@@ -14,6 +14,7 @@ the search for what is left (`scan`). Blocking; run off the event loop.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -26,9 +27,11 @@ from typing import Final
 import msgspec
 
 from instar.config.paths import resolve_store_path
-from instar.core.context.erasing import Traces, clean_value, erase_entries
+from instar.core.context.erasing import Spoken, Traces, clean_value, erase_entries, recall_words
 from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.core.model.entry import AnyEntry
+from instar.core.model.ids import Instant
+from instar.core.model.session import Session
 from instar.core.policy.needles import build_pattern
 from instar.core.routing.person import PersonTest
 from instar.core.transcript.codec import format_entry, parse_entry
@@ -40,7 +43,16 @@ from instar.stores.sealing.seals import Seals
 from instar.stores.transaction import FileSeals
 from instar.system.files import replace_file
 
-__all__ = ["EXPORTS", "MARK", "Places", "erase_files", "find_common_in_archives", "visit_files", "walk_files"]
+__all__ = [
+    "EXPORTS",
+    "MARK",
+    "Places",
+    "erase_files",
+    "find_common_in_archives",
+    "recall_in_archives",
+    "visit_files",
+    "walk_files",
+]
 
 EXPORTS: Final = "exports"
 """The folder of the state directory that exports of people are written to."""
@@ -168,16 +180,36 @@ def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[st
     return done
 
 
+def recall_in_archives(places: Places, found: Holdings) -> list[tuple[Instant, Spoken]]:
+    """Words of the person that only archives of deleted sessions hold any more, with their moments. Blocking."""
+    traces = Traces(spoken=found.spoken, names=frozenset(found.names))
+    recalled = []
+    for path, label in _list_archives(places):
+        if found.is_apart(label.key):
+            continue
+        for line in _read_packed(path, places.seals) or ():
+            if '"role":"user"' in line:
+                with contextlib.suppress(msgspec.DecodeError):
+                    one = recall_words(parse_entry(msgspec.json.decode(line, type=dict[str, object])), traces)
+                    recalled += [one] if one is not None else []
+    return recalled
+
+
+def _list_archives(places: Places) -> Iterator[tuple[Path, Session]]:
+    """Archives that tell whose they are; one that maintenance removes meanwhile is left out."""
+    for path in (path for folder in places.sessions if folder.is_dir() for path in sorted(folder.glob("*.zst"))):
+        with contextlib.suppress(FileNotFoundError):
+            label = read_archive_label(path, seals=places.seals)
+            if label is not None:
+                yield path, label
+
+
 def find_common_in_archives(places: Places, found: Holdings, test: PersonTest) -> set[str]:
     """Which of the person's words others wrote in sessions that are only kept as archives."""
     cleaner = found.cleaner()
     common: set[str] = set()
-    for path in (path for folder in places.sessions if folder.is_dir() for path in sorted(folder.glob("*.zst"))):
-        try:
-            label = read_archive_label(path, seals=places.seals)
-        except FileNotFoundError:
-            continue  # maintenance has removed it meanwhile
-        if label is None or label.key in found.keys | found.shared or test.owns(label.key, label.owner):
+    for path, label in _list_archives(places):
+        if label.key in found.keys | found.shared or test.owns(label.key, label.owner):
             continue
         for line in _read_packed(path, places.seals) or ():
             if '"role":"user"' in line:
@@ -223,14 +255,14 @@ def _erase_transcript(path: Path, found: Holdings, test: PersonTest, traces: Tra
 
 
 def _read_packed(path: Path, seals: FileSeals | None) -> list[str] | None:
-    """The lines of an archive; None for one that is damaged or sealed for ever: the search names the one, and nobody
-    reads the other.
+    """The lines of an archive; None for one that is gone, damaged or sealed for ever: the search names what is there
+    and damaged, and nobody reads the last.
     """
     from zstandard import ZstdError
 
     try:
         return list(read_archive(path, seals=seals))
-    except (StoreUnreadable, ZstdError, UnicodeDecodeError):
+    except (FileNotFoundError, StoreUnreadable, ZstdError, UnicodeDecodeError):
         return None
 
 

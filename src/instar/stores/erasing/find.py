@@ -10,8 +10,9 @@ Invariant: nothing is changed here. Cost: every message is read twice and every 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -133,8 +134,12 @@ class _Senders:
     other_names: set[str] = field(default_factory=set)
 
 
-async def find_holdings(engine: Engine, person: Person, links: Links) -> Holdings:
-    """What is held about a person."""
+Recall = Callable[["Holdings"], Sequence[tuple[Instant, Spoken]]]
+"""Words of theirs that only files hold any more, with their moments. Blocking."""
+
+
+async def find_holdings(engine: Engine, person: Person, links: Links, *, recall: Recall = lambda _: ()) -> Holdings:
+    """What is held about a person; `recall` looks in archives."""
     test = PersonTest(person=person, links=links)
     found, seen = Holdings(person=person), _Senders()
     async for row in walk(engine, "walk_inbox"):
@@ -157,7 +162,7 @@ async def find_holdings(engine: Engine, person: Person, links: Links) -> Holding
     found.transcripts = dict(transcripts.values())
     found.session_ids = {session_id for session_id, key in transcripts.values() if key in found.keys}
     keys_of = {row: key for row, (_, key) in transcripts.items()}
-    await _recall(engine, found, keys_of)
+    await _recall(engine, found, keys_of, recall)
     wanted = _wanted_words(found)
     common = await _find_common(engine, wanted, found, seen, keys_of)
     found.needles, found.common = wanted - common, len(wanted & common)
@@ -246,8 +251,8 @@ async def _walk_words(engine: Engine) -> AsyncIterator[tuple[int, str]]:
         at = rows[-1][:2]
 
 
-async def _recall(engine: Engine, found: Holdings, keys: Mapping[int, SessionKey]) -> None:
-    """Look in the transcripts for words of theirs that went from the messages with a deleted session."""
+async def _recall(engine: Engine, found: Holdings, keys: Mapping[int, SessionKey], recall: Recall) -> None:
+    """Look in transcripts and archives for words of theirs that went from the messages with a deleted session."""
     if all(spoken.text is not None for each in found.spoken.values() for spoken in each):
         return
     traces = Traces(spoken=found.spoken, names=frozenset(found.names))
@@ -257,6 +262,7 @@ async def _recall(engine: Engine, found: Holdings, keys: Mapping[int, SessionKey
             with contextlib.suppress(StoreUnreadable):
                 one = recall_words(read_entry((0, line, 0)).entry, traces)
                 recalled += [one] if one is not None else []
+    recalled += await asyncio.to_thread(recall, found)
     for at, spoken in recalled:
         found.spoken[at] = (*found.spoken[at], spoken)
 
