@@ -1,9 +1,15 @@
-"""What a request has to hold where a limit leaves out the older part of its own turn."""
+"""What a request has to hold: not what a limit leaves out of its own turn, nor what a ghost cannot know."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
+from instar.core.turn.steps import plan_steer
+from instar.gateway import turn
 from instar.testing.simulate import Setting, Story, play_story
-from instar.testing.simulate.story import Call, Crash, Wait, Write
+from instar.testing.simulate.story import Call, Crash, Ticks, Wait, Write
 
 
 def test_what_was_steered_into_a_turn_may_push_its_first_message_out_of_a_limit():
@@ -18,3 +24,47 @@ def test_what_was_steered_into_a_turn_may_push_its_first_message_out_of_a_limit(
     played = play_story(Story(seed=1, setting=setting, steps=steps))
     assert not played.broken
     assert played.messages == 8
+
+
+def test_what_waits_for_a_turn_of_its_own_too_may_push_the_first_message_out_of_a_limit():
+    steps = (
+        Write(number=6, place=0),
+        Ticks(count=5),
+        *(Write(number=number, place=0) for number in (13, 14, 16)),
+        Call(number=17, place=0, wish="slow=30", deliver=False, queue_mode="steer-backlog"),
+        Wait(seconds=0),
+        Crash(ticks=1),
+    )
+    setting = Setting(queue_mode="steer-backlog", max_messages=6)
+    played = play_story(Story(seed=8503, setting=setting, steps=steps))
+    assert not played.broken
+    assert (played.messages, played.crashes) == (5, 1)
+
+
+def test_a_ghost_knows_nothing_of_what_the_next_life_put_into_its_turn():
+    steps = (
+        Write(number=1, place=0, wish="fault=rate_limit"),
+        Wait(seconds=0),
+        Crash(steps=2, ghost=True),
+        Write(number=9, place=0),
+        Wait(seconds=0),
+    )
+    played = play_story(Story(seed=10703, setting=Setting(queue_mode="steer", stand_ins=2), steps=steps))
+    assert not played.broken
+    assert (played.messages, played.crashes) == (2, 1)
+
+
+@pytest.mark.parametrize("mode", ["steer", "steer-backlog"])
+def test_a_request_without_what_was_put_into_its_turn_is_found(mode, monkeypatch):
+    # The model is shown the messages of a turn without those that were put into it.
+    def plan_deaf(facts, items, entries, **others):
+        return plan_steer(facts, items, [_without_words(entry) for entry in entries], **others)
+
+    monkeypatch.setattr(turn, "plan_steer", plan_deaf)
+    steps = (Write(number=1, place=0, wish="tools=slow"), Wait(seconds=1), Write(number=2, place=0))
+    played = play_story(Story(seed=1, setting=Setting(queue_mode=mode), steps=steps))
+    assert "LOSS-9" in {broken.rule for broken in played.broken}
+
+
+def _without_words(entry):
+    return replace(entry, message=replace(entry.message, content="nothing"))

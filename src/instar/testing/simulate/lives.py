@@ -98,10 +98,11 @@ class Around:
 class Life:
     """One process. `run` starts it and returns when it was stopped in good order; it never returns from death.
 
-    `up` is set for everybody while it takes messages.
+    `up` is set for everybody while it takes messages; `start` is the number of the start that it makes.
     """
 
-    def __init__(self, around: Around, *, up: asyncio.Event) -> None:
+    def __init__(self, around: Around, *, up: asyncio.Event, start: int) -> None:
+        self._start = start
         self.fuse = _LifeFuse()
         self.channels = {
             name: ChannelTwin(platform, self.fuse, around.clock) for name, platform in around.platforms.items()
@@ -121,7 +122,7 @@ class Life:
         spec = ModelSpec(provider=PROVIDER, id="scripted", api="scripted", context_window=around.window_tokens)
         store = fuse_store(around.store, self.fuse)
         stand_ins = tuple(replace(spec, id=name) for name in around.stand_ins)
-        runner = fuse_runner(ModelTwin(around.record, around.clock), self.fuse)
+        runner = fuse_runner(ModelTwin(around.record, around.clock, start=self._start), self.fuse)
         if stand_ins:
             runner = FallbackRunner(runner, clock=around.clock, log=structlog.get_logger(__name__))
         parts = GatewayParts(

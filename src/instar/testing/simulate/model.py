@@ -69,8 +69,8 @@ class Observer(Protocol):
         """Whether a session may hold words of this place."""
         ...
 
-    def waits_for(self, turn_id: TurnId) -> str | None:
-        """The mark of the newest message that a turn answers; None if it has none."""
+    def waits_for(self, turn_id: TurnId, *, start: int) -> str | None:
+        """The mark of the newest message that a turn answers, as the life of this start knows; None if it has none."""
         ...
 
     def may_run_together(self, key: SessionKey) -> bool:
@@ -100,11 +100,14 @@ def find_marks(text: str, kind: str) -> list[str]:
 
 
 class ModelTwin:
-    """The model of one life of the gateway. Keeps `instar.ports.runner.Runner`."""
+    """The model of one life of the gateway, which is that of the start so numbered. Keeps
+    `instar.ports.runner.Runner`.
+    """
 
-    def __init__(self, record: Record, clock: Clock) -> None:
+    def __init__(self, record: Record, clock: Clock, *, start: int) -> None:
         self._record = record
         self._clock = clock
+        self._start = start
         self._running: Counter[SessionKey] = Counter()
 
     @property
@@ -130,7 +133,7 @@ class ModelTwin:
             if self._running[request.session_key] > 1 and not record.observer.may_run_together(request.session_key):
                 record.findings.report("QUEUE-2", f"two turns of {request.session_key} ask the model at once")
             messages = list(request.messages)
-            _check_request(messages, request, record)
+            _check_request(messages, request, record, start=self._start)
             wish = _read_wish(messages)
             await self._misbehave(wish, messages, request)
             async for event in self._speak(wish, messages, request):
@@ -283,14 +286,14 @@ def _summary(request: ModelRequest, *, cost_usd: float | None) -> Finished:
 # --- what a request must be -------------------------------------------------------------------------------------------
 
 
-def _check_request(messages: Sequence[AnyMessage], request: ModelRequest, record: Record) -> None:
+def _check_request(messages: Sequence[AnyMessage], request: ModelRequest, record: Record, *, start: int) -> None:
     findings, observer = record.findings, record.observer
     where = f"a request for {request.session_key}"
     if not messages or isinstance(messages[0], AssistantMessage | ToolResultMessage):
         findings.report("TRANS-21", f"{where} does not begin with a user message")
     _check_pairs(messages, findings, where)
     text = _check_secrets(messages, request, record)
-    newest = observer.waits_for(request.turn_id)
+    newest = observer.waits_for(request.turn_id, start=start)
     if newest is not None and newest not in text:
         findings.report("LOSS-9", f"{where} does not hold {newest}, which it is to answer")
 

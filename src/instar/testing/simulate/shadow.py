@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from instar.core.model.change import (
     Acceptance,
@@ -26,6 +26,7 @@ from instar.core.model.ids import DeliveryId, InboundId, SessionId, SessionKey, 
 from instar.core.model.pairing_change import PairingChange
 from instar.core.model.query import Recovered
 from instar.core.model.session import Session
+from instar.core.turn.recover import read_steered
 from instar.testing.simulate.findings import Findings
 from instar.testing.simulate.purse import Purse
 from instar.testing.simulate.resets import Resets
@@ -39,12 +40,15 @@ _OPEN = ("waiting", "running")
 
 @dataclass(slots=True)
 class Row:
-    """A message as the store has it."""
+    """A message as the store has it. `taken` are the turns whose transcript has its words, each with the number of the
+    start after which it took them: one of its own, and one that it was only put into (QUEUE-7).
+    """
 
     item: InboxItem
     state: InboxState
     turn_id: TurnId | None
     reason: str | None = None
+    taken: dict[TurnId, int] = field(default_factory=dict)
 
     @property
     def has_ended(self) -> bool:
@@ -94,6 +98,7 @@ class Shadow:
         self.deleted: set[SessionKey] = set()
         self.ledger: Counter[str] = Counter()
         self.commits = 0
+        self.starts = 0
         self._trace = hashlib.sha256()
 
     @property
@@ -182,6 +187,7 @@ class Shadow:
     def recovered(self, recovered: Recovered) -> None:
         """A gateway started on these rows."""
         self._note("recovered", recovered.fence)
+        self.starts += 1
         for delivery_id in recovered.unknown:
             self.doubted[delivery_id] += delivery_id in self.sending
         self.sending.clear()
@@ -277,6 +283,9 @@ class Shadow:
             not row.has_ended, "LOSS-2", f"{inbound_id} ended as {row.state} and ends once more as {state}"
         )
         row.state, row.turn_id, row.reason = state, turn_id or row.turn_id, reason
+        taker = turn_id if state in {"running", "merged"} else read_steered(replace(row.item, reason=reason))
+        if taker is not None:
+            row.taken.setdefault(taker, self.starts)
 
     def _check_flush(self, name: str, key: SessionKey) -> None:
         """Memory is flushed once for each compaction (FLUSH-5)."""

@@ -30,7 +30,7 @@ from instar.testing.simulate.people import Platform
 from instar.testing.simulate.posting import Post
 from instar.testing.simulate.purse import Purse
 from instar.testing.simulate.resets import Resets
-from instar.testing.simulate.shadow import Shadow, Watchers
+from instar.testing.simulate.shadow import Row, Shadow, Watchers
 from instar.testing.simulate.stand_ins import MODELS, StandIns
 from instar.testing.simulate.story import CHANNELS, LIMIT_USD, Harm, Story, build_places, owner_of, read_secret
 from instar.testing.simulate.strangers import Strangers
@@ -164,12 +164,16 @@ class World:
         """Whether somebody who was erased had a part in a turn."""
         return self.forgetting is not None and turn_id in self.forgetting.turns
 
-    def waits_for(self, turn_id: TurnId) -> str | None:
-        """The mark of the newest message that a turn answers; those before it may be beyond a limit (HIST-5)."""
+    def waits_for(self, turn_id: TurnId, *, start: int) -> str | None:
+        """The mark of the newest message that a turn answers; those before it may be beyond a limit (HIST-5).
+
+        One that was put into the turn and also waits for its own, or fell to a full queue since, is as new as one that
+        only merged into it (QUEUE-7). A ghost of an earlier start knows nothing of what was taken after a later one.
+        """
         if self.story.has_fanout:
             return None  # what others say meanwhile may push it out of a limit
-        rows = [row for row in self.shadow.rows.values() if row.turn_id == turn_id]
-        newest = max((row.item for row in rows if row.state in {"running", "merged"}), key=_place, default=None)
+        rows = [row for row in self.shadow.rows.values() if turn_id in row.taken and row.taken[turn_id] <= start]
+        newest = max((row.item for row in rows if _is_awaited(row)), key=_place, default=None)
         if newest is None:
             return None
         return self.book.sent[int(newest.submission.inbound.message_id[1:])].mark or None
@@ -183,7 +187,7 @@ class World:
     async def _live(self) -> None:
         """Start the gateway, and start it again whenever it has died or was stopped, until the story is over."""
         while not self.is_over:
-            life = Life(self.around, up=self.post.up)
+            life = Life(self.around, up=self.post.up, start=self.shadow.starts + 1)
             life.fuse.at, self.again = self.again or None, 0
             self.lives.append(life)
             self.post.life = life
@@ -211,3 +215,9 @@ class World:
 
 def _place(item: InboxItem) -> int:
     return item.seq
+
+
+def _is_awaited(row: Row) -> bool:
+    """Whether a turn that took a message still holds it; one that fell to a full queue since was taken all the same."""
+    fell = row.state == "expired" and row.reason != "session_deleted"
+    return fell or row.state in {"waiting", "running", "merged"}
