@@ -122,6 +122,33 @@ async def test_whoever_waits_for_a_lane_is_told_that_the_gateway_stops():
 
 
 @story
+async def test_whoever_comes_to_a_lane_that_was_stopped_is_told_so_and_waits_for_nothing():
+    async with build_world(None) as world:
+        gateway = world.gateway
+        lane = gateway.lanes.get(DIRECT)
+        await world.restart()
+
+        async def operation():
+            raise AssertionError("nobody is left to do this")
+
+        for asked in (lane.perform(operation), lane.abort("abort")):
+            with pytest.raises(Unavailable, match="stopping"):
+                await asyncio.wait_for(asked, 1)
+        compacted = await asyncio.wait_for(gateway.upkeep.compact(DIRECT, who="operator"), 1)
+        assert (compacted.status, "stopping" in compacted.why) == ("failed", True)
+
+
+@story
+async def test_no_lane_is_made_once_all_have_ended():
+    async with build_world(None) as world:
+        gateway = world.gateway
+        await world.restart()
+        with pytest.raises(Unavailable, match="stopping"):
+            await gateway.sessions.reset(DIRECT, reason="reset", who="operator")
+        assert not list(gateway.lanes)
+
+
+@story
 async def test_a_channel_that_cannot_start_does_not_keep_the_others_silent():
     world = GatewayInMemory(build_config(channels=("telegram", "slack")))
     async with world:

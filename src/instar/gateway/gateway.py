@@ -122,8 +122,7 @@ class Gateway:
         self._is_draining = True
         self.events.publish(ShuttingDown(reason=reason))
         await self._drain()
-        for lane in self.lanes:
-            await lane.stop()
+        await self.lanes.stop()
         await self.outbox.stop()
         for channel in self._parts.channels.values():
             await channel.stop()
@@ -137,8 +136,7 @@ class Gateway:
     async def drop(self) -> None:
         """Let everything fall as a crash would: no drain, no goodbye. The rows say what is left to do (LOSS-4)."""
         self._is_draining = True
-        for lane in self.lanes:
-            await lane.stop()
+        await self.lanes.stop()
         await self.outbox.stop()
         self._end_upkeep()
         await self._group.__aexit__(None, None, None)

@@ -122,13 +122,6 @@ class _Running:
     task: asyncio.Task[None] | None = None
 
 
-async def _take_place(slots: asyncio.Semaphore, running: _Running) -> None:
-    """Take one of the places that all share, once what came earlier in the session has begun."""
-    if running.earlier:
-        await asyncio.wait(running.earlier)
-    await slots.acquire()
-
-
 class Lane:
     """The lane of one session key. `start` once; everything else is mail."""
 
@@ -166,7 +159,7 @@ class Lane:
     async def abort(self, cause: AbortCause, turn_id: TurnId | None = None) -> tuple[TurnId, ...]:
         """Empty the lane, or end one turn, and wait until that is done; the turn ids that were ended (QUEUE-16)."""
         done: asyncio.Future[tuple[TurnId, ...]] = asyncio.get_running_loop().create_future()
-        self._mail.put(Abort(cause, turn_id, done))
+        await self._ask(Abort(cause, turn_id, done))
         return await done
 
     async def perform(self, operation: Callable[[], Awaitable[T]], *, cause: AbortCause | None = None) -> T:
@@ -176,8 +169,12 @@ class Lane:
         Raises `Unavailable` when a turn does not end in time, or when what is dropped cannot be written down.
         """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._mail.put(Perform(operation, cause, done))
+        await self._ask(Perform(operation, cause, done))
         return await done
+
+    async def _ask(self, mail: Mail) -> None:
+        """Put in what somebody waits for; whoever comes to a lane that was stopped is told at once."""
+        await refuse(mail) if self._mail.is_left else self._mail.put(mail)
 
     def drain(self) -> None:
         """Start nothing more; what runs may end. What waits is left in its rows for the next start."""
@@ -215,9 +212,9 @@ class Lane:
         """Nothing runs, nothing waits, no mail, nothing owed."""
         return not (self._running or self._state.waiting or self._mail or self._owed)
 
-    def compact(self, run: LaneWork) -> None:
+    async def compact(self, run: LaneWork) -> None:
         """Stop what runs, then run a compaction; messages wait behind it (COMPACT-20, COMPACT-24)."""
-        self._mail.put(Compact(run))
+        await self._ask(Compact(run))
 
     async def compact_from_inside(self, run: LaneWork) -> None:
         """As `compact`, but called by a command that this lane is doing right now, so not by mail."""
@@ -404,8 +401,10 @@ class Lane:
         work, slots = running.work, self._host.slots(self.key)
         has_place = False
         try:
+            if running.earlier:
+                await asyncio.wait(running.earlier)  # one that was stopped too: it begins as well, and must not overtake
             if not running.stopped.done():
-                has_place = await wait_first(asyncio.ensure_future(_take_place(slots, running)), running.stopped)
+                has_place = await wait_first(asyncio.ensure_future(slots.acquire()), running.stopped)
             await work.run(resume=resume)
         except FenceLost as error:
             log.critical("lane_lost", session_key=self.key, turn_id=work.turn_id, error=str(error))

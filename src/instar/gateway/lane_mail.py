@@ -26,6 +26,7 @@ __all__ = [
     "answer",
     "begin",
     "refuse",
+    "stopping",
 ]
 
 T = TypeVar("T")
@@ -99,7 +100,7 @@ async def answer(done: asyncio.Future[T], work: Awaitable[T]) -> None:
     try:
         result = await work
     except asyncio.CancelledError:
-        _fail(done, _stopping())
+        _fail(done, stopping())
         raise
     except Exception as error:  # noqa: BLE001 - passed on whole to the task that waits for it
         # The waiting task raises it; the lane itself goes on.
@@ -114,7 +115,7 @@ async def begin(run: LaneWork, work: Awaitable[None]) -> None:
     try:
         await work
     except asyncio.CancelledError:
-        await run.fail(str(_stopping()))
+        await run.fail(str(stopping()))
         raise
     except Unavailable as error:
         await run.fail(str(error))
@@ -123,9 +124,9 @@ async def begin(run: LaneWork, work: Awaitable[None]) -> None:
 async def refuse(mail: Mail) -> None:
     """Tell whoever waits for an answer to a piece of mail that none will come, since the gateway stops."""
     if isinstance(mail, Abort | Perform):
-        _fail(mail.done, _stopping())
+        _fail(mail.done, stopping())
     elif isinstance(mail, Compact):
-        await mail.run.fail(str(_stopping()))
+        await mail.run.fail(str(stopping()))
 
 
 def _fail(done: asyncio.Future[T], error: Exception) -> None:
@@ -133,5 +134,6 @@ def _fail(done: asyncio.Future[T], error: Exception) -> None:
         done.set_exception(error)
 
 
-def _stopping() -> Unavailable:
+def stopping() -> Unavailable:
+    """What whoever asks a lane is told when the gateway stops."""
     return Unavailable("The gateway is stopping", fix="Try again in a moment.", retry_after_ms=2_000)

@@ -26,7 +26,7 @@ IDLE_S = 120.0
 
 class Mailbox:
     """The mail of one lane. True while any of it is unread. `wake_at` is when the lane wants to be woken without mail,
-    None if only mail can change anything.
+    None if only mail can change anything; `is_left` once nobody takes mail any more.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -35,6 +35,7 @@ class Mailbox:
         self._later: deque[Mail] = deque()
         self._unread = 0
         self.wake_at: Instant | None = None
+        self.is_left = False
 
     def __bool__(self) -> bool:
         return bool(self._unread)
@@ -88,6 +89,7 @@ class Mailbox:
 
     def leave(self) -> Iterator[Mail]:
         """Every piece that nobody will take any more, in order."""
+        self.is_left = True
         while not self._mail.empty():
             self._later.append(self._mail.get_nowait())
         return iter(tuple(self._later))

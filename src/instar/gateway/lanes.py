@@ -26,6 +26,7 @@ from instar.core.turn.reply import plan_expiry
 from instar.errors import InvariantBroken
 from instar.gateway.commands import Commands
 from instar.gateway.lane import Lane
+from instar.gateway.lane_mail import stopping
 from instar.gateway.lane_ports import LaneWork, SteeredMail
 from instar.gateway.parts import GatewayParts
 from instar.gateway.prepared import PreparedTurn
@@ -52,6 +53,7 @@ class Lanes:
         self._services = services
         self._opened: tuple[asyncio.TaskGroup, Commands] | None = None
         self._lanes: dict[SessionKey, Lane] = {}
+        self._is_stopped = False
         self._warm: dict[SessionKey, WarmContext] = {}
         queue = parts.config().queue
         pools: tuple[Pool, ...] = get_args(Pool)
@@ -67,9 +69,11 @@ class Lanes:
         return self._opened
 
     def get(self, key: SessionKey) -> Lane:
-        """The lane of a key, made and started if there is none."""
+        """The lane of a key, made and started if there is none. Raises `Unavailable` for a new one after a stop."""
         lane = self._lanes.get(key)
         if lane is None:
+            if self._is_stopped:
+                raise stopping()
             lane = self._lanes[key] = Lane(key, self, self._open()[0])
             lane.start()
         return lane
@@ -77,6 +81,12 @@ class Lanes:
     def find(self, key: SessionKey) -> Lane | None:
         """The lane of a key, None if it is idle and gone."""
         return self._lanes.get(key)
+
+    async def stop(self) -> None:
+        """End every lane, and make no more: nobody would end them."""
+        self._is_stopped = True
+        for lane in self:
+            await lane.stop()
 
     def __iter__(self) -> Iterator[Lane]:
         """Every lane there is now."""

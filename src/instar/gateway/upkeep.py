@@ -59,7 +59,7 @@ class Upkeep:
             undo=undo,
             who=who,
         )
-        self._lanes.get(key).compact(run)
+        await self._lanes.get(key).compact(run)
         return await take_outcome(run)
 
     async def resume(self, key: SessionKey, which: str, *, who: str) -> SessionId:
