@@ -122,6 +122,13 @@ class _Running:
     task: asyncio.Task[None] | None = None
 
 
+async def _take_place(slots: asyncio.Semaphore, running: _Running) -> None:
+    """Take one of the places that all share, once what came earlier in the session has begun."""
+    if running.earlier:
+        await asyncio.wait(running.earlier)
+    await slots.acquire()
+
+
 class Lane:
     """The lane of one session key. `start` once; everything else is mail."""
 
@@ -401,10 +408,8 @@ class Lane:
         work, slots = running.work, self._host.slots(self.key)
         has_place = False
         try:
-            if running.earlier:
-                await asyncio.wait(running.earlier)  # one that was stopped too: it begins as well, and must not overtake
             if not running.stopped.done():
-                has_place = await wait_first(asyncio.ensure_future(slots.acquire()), running.stopped)
+                has_place = await wait_first(asyncio.ensure_future(_take_place(slots, running)), running.stopped)
             await work.run(resume=resume)
         except FenceLost as error:
             log.critical("lane_lost", session_key=self.key, turn_id=work.turn_id, error=str(error))
