@@ -196,7 +196,10 @@ class World:
             await asyncio.wait({running, death}, return_when=asyncio.FIRST_COMPLETED)
             death.cancel()
             if running.done():
+                # A process that has ended does nothing more, and its store is closed: what it was asked and had not
+                # done yet (an erasure, a message that waits at a door) must not go on beside the next one (SCALE-5).
                 self.again = 0
+                life.die(ghost=False)
                 await self._see_off(running)
                 continue
             self.crashes += 1
