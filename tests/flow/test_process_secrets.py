@@ -44,9 +44,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory):
 
 
 def plant(gateway: GatewayProcess) -> None:
-    gateway.post(f"remember {' '.join(EVERY)} please", message_id=1)
-    gateway.post("refuse me", message_id=2)
-    TOLD.extend(message["text"] for message in gateway.take(2))
+    # One after the other: the second would be steered into the turn of the first, and both get one answer.
+    for number, text in enumerate((f"remember {' '.join(EVERY)} please", "refuse me"), start=1):
+        gateway.post(text, message_id=number)
+        TOLD.extend(message["text"] for message in gateway.take(1))
     gateway.post("one more", message_id=3)
     (owed,) = gateway.fetch(wait_s=10)
     gateway.confirm(owed["deliveryId"], status="failed", reason=f"POST https://x/bot{BRIDGE}/send: {SHOWN}")
