@@ -30,7 +30,7 @@ from instar.testing.simulate.findings import Findings
 from instar.testing.simulate.model import find_marks
 from instar.testing.simulate.shadow import Shadow
 from instar.testing.simulate.story import Place, Setting, build_places, build_secret, owner_of
-from instar.testing.simulate.strangers import name_guest
+from instar.testing.simulate.strangers import Guest, name_guest
 from instar.testing.simulate.watched import read_now
 
 __all__ = ["Forgetting", "WatchedEraser"]
@@ -114,11 +114,7 @@ class Forgetting:
         self._forget_sessions(own)
         self._follow_transcripts(own, numbers)
         self._forget_deliveries(wish, own, numbers)
-        approved = {name_guest(one.peer) for one in read_now(self.store.load_pairings()).approved}
-        lost = self.shadow.watchers.strangers.keep(approved) - {
-            (one.channel, "direct", one.sender_id) for one in wish.places
-        }
-        self.findings.require(not lost, "LEAK-11", f"{lost} were let in and are strangers again")
+        self._forget_strangers({(one.channel, "direct", one.sender_id) for one in wish.places})
         self.shadow.watchers.purse.forget({self.name(one) for one in wish.places})
         self._search(wish, numbers)
 
@@ -171,6 +167,18 @@ class Forgetting:
             self.findings.require(is_right, "LEAK-11", f"reply {delivery_id} of others went: {delivery.text[:60]}")
             del self.shadow.deliveries[delivery_id]
             self.shadow.sending.discard(delivery_id)
+
+    def _forget_strangers(self, theirs: set[Guest]) -> None:
+        """Who wants to be let in is asked anew, and what they were told opens nothing: theirs alone."""
+        rows = read_now(self.store.load_pairings())
+        strangers = self.shadow.watchers.strangers
+        approved, told = strangers.keep(
+            {name_guest(one.peer) for one in rows.approved}, {one.code for one in rows.waiting}
+        )
+        lost = sorted(approved - theirs)
+        self.findings.require(not lost, "LEAK-11", f"{lost} were let in and are strangers again")
+        lost = sorted(told - theirs)
+        self.findings.require(not lost, "LEAK-11", f"{lost} were told codes that wait no more")
 
     # --- nothing is left ----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from instar.core.model.change import Acceptance, NewDelivery
+from instar.core.model.ids import Instant
 from instar.core.model.message import Inbound
 from instar.core.model.pairing import PairingCode, Peer
 from instar.core.model.pairing_change import PairingChange
@@ -83,11 +84,15 @@ class Strangers:
                 "LEAK-2", f"{target.channel}/{target.to} was never let in and is owed {delivery.text}"
             )
 
-    def keep(self, approved: set[Guest]) -> set[Guest]:
-        """Some were erased and are strangers again: whoever was let in and is not among the `approved`."""
+    def keep(self, approved: set[Guest], waiting: set[str]) -> tuple[set[Guest], set[Guest]]:
+        """Somebody was erased: who was let in and is not among the `approved` any more, and whose codes wait no more.
+
+        `waiting` are the codes in the rows. One that went opens to nobody, and leaves its place to another.
+        """
         lost = self.approved - approved
         self.approved -= lost
-        return lost
+        gone = [self._codes.pop(code) for code in list(self._codes) if code not in waiting]
+        return lost, {name_guest(code.peer) for code in gone}
 
     def heard(self, channel: str, to: str, text: str) -> None:
         """Somebody heard this: whoever was never let in hears of codes, and of being let in."""
@@ -104,15 +109,17 @@ class Strangers:
 
     def _note_code(self, guest: Guest, code: PairingCode) -> None:
         self._findings.require(name_guest(code.peer) == guest, "LEAK-2", f"{guest} was told the code of {code.peer}")
-        self._codes[code.code] = code
+        # Whatever is over when another is told goes for good: a clock that is set back later brings none of it back.
+        kept = [one for one in self._codes.values() if self._is_alive(one, at=code.told_at)]
+        self._codes = {one.code: one for one in (*kept, code)}
         alive = [one for one in self._codes.values() if one.created_at <= code.created_at and self._is_alive(one)]
         waiting = [one for one in alive if one.peer.channel == guest[0]]
         if len(waiting) > WAITING_MAX:
             self._findings.report("LEAK-2", f"{len(waiting)} codes of {guest[0]} wait at once")
 
-    def _is_alive(self, code: PairingCode) -> bool:
-        """Whether the hour of a code goes on; one that was told before the clock was set back is over."""
-        return -MINUTE_MS <= self._clock.now() - code.created_at < HOUR_MS
+    def _is_alive(self, code: PairingCode, *, at: Instant | None = None) -> bool:
+        """Whether the hour of a code goes on, now or then; one that was told before the clock was set back is over."""
+        return -MINUTE_MS <= (self._clock.now() if at is None else at) - code.created_at < HOUR_MS
 
 
 def guest_of(inbound: Inbound) -> Guest:
