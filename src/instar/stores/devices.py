@@ -25,11 +25,11 @@ class DeviceRows:
 
     async def find(self, device_id: str) -> Device | None:
         """An approved device."""
-        return await self._engine.read(lambda tx: _find(tx, "find_device", device_id=device_id))
+        return await self._engine.read(lambda tx: _find(tx, "find_device", device_id=device_id), is_short=True)
 
     async def find_by_token(self, token_id: str) -> Device | None:
         """The device that a token was handed out to."""
-        return await self._engine.read(lambda tx: _find(tx, "find_device_by_token", token_id=token_id))
+        return await self._engine.read(lambda tx: _find(tx, "find_device_by_token", token_id=token_id), is_short=True)
 
     async def load(self) -> Devices:
         """All of them."""

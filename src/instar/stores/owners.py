@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.policy.ownership import SessionOwnership
 from instar.stores.rows import format_json
-from instar.stores.transaction import Engine, Params, Transaction
+from instar.stores.transaction import SHORT_ROWS, Engine, Params, Transaction
 
 __all__ = ["OwnerRows", "add_member"]
 
@@ -24,7 +24,9 @@ class OwnerRows:
 
     async def load(self, keys: Sequence[SessionKey]) -> Mapping[SessionKey, SessionOwnership]:
         """What is stored of each key."""
-        return await self._engine.read(lambda tx: {key: _load(tx, key) for key in keys})
+        return await self._engine.read(
+            lambda tx: {key: _load(tx, key) for key in keys}, is_short=len(keys) <= SHORT_ROWS
+        )
 
     async def report_members(self, key: SessionKey, persons: Sequence[str], *, now: Instant) -> None:
         """The list of members that a channel reports."""

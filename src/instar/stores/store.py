@@ -48,7 +48,7 @@ from instar.stores.search_index import SearchIndex
 from instar.stores.staging import WHOLE_ENTRIES, drop_leftovers, import_in_pieces
 from instar.stores.states import StateRows
 from instar.stores.tokens import TokenRows
-from instar.stores.transaction import Engine, Touched, Transaction
+from instar.stores.transaction import SHORT_ROWS, Engine, Touched, Transaction
 
 __all__ = ["SessionStore"]
 
@@ -203,11 +203,11 @@ class SessionStore:
 
     async def load_session(self, key: SessionKey) -> Session | None:
         """The session of a key."""
-        return await self._engine.read(lambda tx: sessions.load_session(tx, key))
+        return await self._engine.read(lambda tx: sessions.load_session(tx, key), is_short=True)
 
     async def load_facts(self, key: SessionKey, now: Instant) -> SessionFacts:
         """The session of a key and the head of its transcript."""
-        return await self._engine.read(lambda tx: sessions.load_facts(tx, key, now=now)[0])
+        return await self._engine.read(lambda tx: sessions.load_facts(tx, key, now=now)[0], is_short=True)
 
     async def find_sessions(
         self, *, session_id_prefix: str | None = None, label: str | None = None, owner_in: Sequence[str] | None = None
@@ -215,11 +215,14 @@ class SessionStore:
         """Sessions by the beginning of a session id, or by label."""
         return await self._engine.read(
             lambda tx: sessions.find_sessions(tx, session_id_prefix=session_id_prefix, label=label, owner_in=owner_in),
+            is_short=True,
         )
 
     async def list_sessions(self, query: SessionQuery) -> SessionPage:
         """One page of sessions."""
-        return await self._engine.read(lambda tx: sessions.list_sessions(tx, query))
+        return await self._engine.read(
+            lambda tx: sessions.list_sessions(tx, query), is_short=_is_short(query.limit) and not query.search
+        )
 
     async def load_transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
         """Every transcript of a key, newest first."""
@@ -238,6 +241,7 @@ class SessionStore:
             lambda tx: transcripts.load_entries(
                 tx, session_id, limit=limit, before_seq=before_seq, messages_only=messages_only
             ),
+            is_short=_is_short(limit),
         )
 
     async def load_held(self, turn_id: TurnId) -> tuple[AnyEntry, ...]:
@@ -265,12 +269,14 @@ class SessionStore:
             lambda tx: inbox.load_inbox(
                 tx, inbound_ids=inbound_ids, turn_id=turn_id, session_key=session_key, limit=limit
             ),
+            is_short=_is_short(limit),
         )
 
     async def find_message(self, *, channel: ChannelName, account_id: AccountId, message_id: str) -> InboxItem | None:
         """The message that its source calls so."""
         return await self._engine.read(
-            lambda tx: inbox.find_message(tx, channel=channel, account_id=account_id, message_id=message_id)
+            lambda tx: inbox.find_message(tx, channel=channel, account_id=account_id, message_id=message_id),
+            is_short=True,
         )
 
     async def load_observed(
@@ -278,7 +284,8 @@ class SessionStore:
     ) -> tuple[InboxItem, ...]:
         """Group context that no turn was shown."""
         return await self._engine.read(
-            lambda tx: inbox.load_observed(tx, key, after_seq=after_seq, before_seq=before_seq, limit=limit)
+            lambda tx: inbox.load_observed(tx, key, after_seq=after_seq, before_seq=before_seq, limit=limit),
+            is_short=_is_short(limit),
         )
 
     async def load_decisions(self, query: DecisionQuery) -> DecisionPage:
@@ -291,7 +298,7 @@ class SessionStore:
 
     async def find_erased_at(self, ids: Sequence[str]) -> Instant | None:
         """When the last of some ids was erased, None if none was."""
-        return await self._engine.read(lambda tx: find_erased_at(tx, ids))
+        return await self._engine.read(lambda tx: find_erased_at(tx, ids), is_short=True)
 
     async def load_deliveries(
         self, *, session_key: SessionKey | None = None, state: DeliveryState | None = None, limit: int = 100
@@ -345,6 +352,11 @@ class SessionStore:
     async def describe(self) -> dict[str, object]:
         """Facts for `status`."""
         return self._engine.describe() | await self._engine.read(_count_rows)
+
+
+def _is_short(limit: int | None) -> bool:
+    """Whether a page has so few rows that it may be tried at once."""
+    return limit is not None and limit <= SHORT_ROWS
 
 
 def _count_rows(tx: Transaction) -> dict[str, object]:

@@ -35,7 +35,7 @@ class TokenRows:
 
     async def find(self, token_hash: str) -> Token | None:
         """The token whose text has this hash, whatever its state."""
-        return await self._engine.read(lambda tx: _find_token(tx, token_hash))
+        return await self._engine.read(lambda tx: _find_token(tx, token_hash), is_short=True)
 
     async def list(self) -> tuple[Token, ...]:
         """Every token, the newest first."""

@@ -1,7 +1,7 @@
 """The seam between the store and its engines: a named query in, rows out.
 
 A transaction of the store is a plain function over a `Transaction`; an `Engine` runs it, alone or together with
-others in one commit, and may run it again when the commit has to be repeated. So such a function writes only
+others in one commit, and may run it again when that has to be repeated. So such a function writes only
 through its `Transaction` and keeps nothing elsewhere.
 
 Queries live in ``queries/*.sql``. Each begins with its name and one sentence::
@@ -21,13 +21,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from instar.core.model.ids import SessionId, SessionKey
 from instar.core.policy.redaction import Redactor
 from instar.stores.known import Known
 
 __all__ = [
+    "SHORT_ROWS",
     "Dialect",
     "Engine",
     "FileSeals",
@@ -50,6 +51,9 @@ Value = str | int | float | bytes | None
 Params = Mapping[str, Value]
 Row = tuple[Any, ...]
 """A row in the order of the query's columns. `Any`: the schema is STRICT, so each column has the type it says there."""
+
+SHORT_ROWS: Final = 200
+"""As many rows are read about as fast as they are asked for: what a client shows on one page."""
 
 T = TypeVar("T")
 
@@ -150,8 +154,12 @@ class Engine(Protocol):
         """
         ...
 
-    async def read(self, unit: Callable[[Transaction], T]) -> T:
-        """Run `unit` on one snapshot, without writing."""
+    async def read(self, unit: Callable[[Transaction], T], *, is_short: bool = False) -> T:
+        """Run `unit` on one snapshot, without writing.
+
+        `is_short` says that it reads at most `SHORT_ROWS` rows, by an index. The engine may then try it at once, on the
+        caller's thread, and once more in another if that took too long.
+        """
         ...
 
     def on_commit(self, callback: Callable[[Touched], None]) -> None:

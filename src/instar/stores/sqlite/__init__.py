@@ -7,9 +7,9 @@ The write-ahead log is synced on every commit, so what was acknowledged survives
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 from collections.abc import Callable
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,14 +18,14 @@ from typing import Final, TypeVar, cast
 import apsw
 
 from instar.core.policy.redaction import Redactor
-from instar.errors import InstarError, StoreError, StoreFull, StoreReadOnly, StoreUnreadable
+from instar.errors import InstarError, StoreError, StoreFull, StoreReadOnly
 from instar.stores.known import Known
 from instar.stores.migrate import load_steps
 from instar.stores.sealing.seals import Seals, check_unsealed
-from instar.stores.sqlite.commit import Committer, Outcome, Unit
+from instar.stores.sqlite.answers import Question, ShortAnswers, Snapshots
+from instar.stores.sqlite.commit import Committer, Unit
 from instar.stores.sqlite.connection import (
     SqliteTransaction,
-    explain_error,
     keep_log,
     open_reader,
     open_writer,
@@ -37,16 +37,16 @@ from instar.stores.sqlite.reserve import Reserve
 from instar.stores.sqlite.threads import BATCH_MAX, Job, Worker
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Purpose, Touched, Transaction, load_queries
+from instar.system.clock import SystemClock
 from instar.system.files import create_private_file, make_private_folder
 from instar.system.lock import ProcessLock
 
 __all__ = ["MemoryEngine", "SqliteEngine", "SqliteStore", "open_memory_store"]
 
 T = TypeVar("T")
-_Question = Callable[[Transaction], object]
 
-_READERS: Final = 3
-"""Threads that read. Reads are short and share one interpreter; more threads would only take turns."""
+_READERS: Final = 2
+"""Threads that read. Reads share one interpreter; more threads would only take turns."""
 
 _RESERVE_BYTES: Final = 16 * 1024 * 1024
 """Kept back on the disk: enough to delete the largest sessions and to finish every running turn."""
@@ -75,10 +75,11 @@ class SqliteEngine:
         self._reserve = Reserve(path.with_name(path.name + ".reserve"), reserve_bytes) if reserve_bytes else None
         self._reader_count = readers
         self._units: SimpleQueue[Job[Unit] | None] = SimpleQueue()
-        self._questions: SimpleQueue[Job[_Question] | None] = SimpleQueue()
-        self._workers: list[Worker[Unit] | Worker[_Question]] = []
+        self._questions: SimpleQueue[Job[Question] | None] = SimpleQueue()
+        self._workers: list[Worker[Unit] | Worker[Question]] = []
         self._committer: Committer
-        self._sources: list[_Snapshots] = []
+        self._sources: list[Snapshots] = []
+        self._at_once: ShortAnswers
         self._keep_log: Callable[..., None]
         self._closers: list[Callable[[], None]] = []
         self._is_open = False
@@ -133,7 +134,9 @@ class SqliteEngine:
             redactor=self._redactor,
             seals=self.seals,
         )
-        sources = self._sources = [self._open_source() for _ in range(self._reader_count)]
+        sources = [Snapshots(*self._open_source()) for _ in range(self._reader_count)]
+        self._at_once = ShortAnswers(*self._open_source(), monotonic=SystemClock(UTC).monotonic)
+        self._sources = [*sources, self._at_once]
         writer = Worker("instar-store-writer", self._units, batch_max=BATCH_MAX)
         writer.start(self._committer.commit, self._committer.tidy)
         self._workers.append(writer)
@@ -142,12 +145,12 @@ class SqliteEngine:
             reader.start(source.serve, _nothing)
             self._workers.append(reader)
 
-    def _open_source(self) -> _Snapshots:
+    def _open_source(self) -> tuple[apsw.Connection, SqliteTransaction, Path]:
         connection = open_reader(str(self._path))
         self._closers.append(connection.close)
         if self.seals is not None:
             self.seals.install(connection)
-        return _Snapshots(connection, SqliteTransaction(connection, self._queries, Known(0)), self._path)
+        return connection, SqliteTransaction(connection, self._queries, Known(0)), self._path
 
     def _undo(self) -> None:
         for close in self._closers:
@@ -188,9 +191,12 @@ class SqliteEngine:
         self._units.put(Job(Unit(_keep_quiet, wipe="log" if log_only else "file"), future))
         await future
 
-    async def read(self, unit: Callable[[Transaction], T]) -> T:
-        """Run `unit` on one snapshot."""
+    async def read(self, unit: Callable[[Transaction], T], *, is_short: bool = False) -> T:
+        """Run `unit` on one snapshot, a short one at once where it can be."""
         self._check_open()
+        if is_short and (outcome := self._at_once.attempt(unit)) is not None:
+            await asyncio.sleep(0)
+            return cast("T", outcome.value)  # the outcome carries what `unit` gave back
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._questions.put(Job(unit, future))
         return cast("T", await future)  # the future carries what `unit` gave back
@@ -206,38 +212,6 @@ class SqliteEngine:
     def _check_open(self) -> None:
         if not self._is_open:
             raise StoreError("The store is closed", why="the gateway is starting or stopping", fix="Try again later.")
-
-
-class _Snapshots:
-    """Answers questions on one read-only connection, each on a snapshot of its own."""
-
-    def __init__(self, connection: apsw.Connection, tx: SqliteTransaction, path: Path) -> None:
-        self._connection = connection
-        self._cursor = connection.cursor()
-        self._tx = tx
-        self._path = path
-        self.has_seen_damage = False
-
-    def serve(self, units: list[_Question]) -> list[Outcome]:
-        """The answers, in order."""
-        return [self._answer(unit) for unit in units]
-
-    def _answer(self, unit: _Question) -> Outcome:
-        try:
-            self._cursor.execute("BEGIN")
-            outcome = Outcome(value=unit(self._tx))
-            self._cursor.execute("COMMIT")
-        except BaseException as error:  # noqa: BLE001 - whatever a question raises belongs to its caller, who gets it
-            outcome = Outcome(error=explain_error(error, self._path))
-            self.has_seen_damage |= isinstance(outcome.error, StoreUnreadable)
-            self._end()
-        return outcome
-
-    def _end(self) -> None:
-        """Let go of the snapshot after an error; a damaged file may refuse even that."""
-        if self._connection.in_transaction:
-            with contextlib.suppress(apsw.Error):
-                self._cursor.execute("ROLLBACK")
 
 
 def _nothing() -> None:
@@ -289,7 +263,12 @@ class MemoryEngine:
         """Run `unit` in a transaction."""
         return await self._run(Unit(unit, purpose))
 
-    async def read(self, unit: Callable[[Transaction], T]) -> T:
+    async def read(
+        self,
+        unit: Callable[[Transaction], T],
+        *,
+        is_short: bool = False,  # noqa: ARG002 - every unit runs at once here
+    ) -> T:
         """Run `unit` on one snapshot."""
         return await self._run(Unit(unit))
 

@@ -82,7 +82,12 @@ class ReadingEngine:
         """Raises `StoreReadOnly`."""
         raise StoreReadOnly(f"{self._path} is only read here", fix="Start the gateway with `instar gateway`.")
 
-    async def read(self, unit: Callable[[Transaction], T]) -> T:
+    async def read(
+        self,
+        unit: Callable[[Transaction], T],
+        *,
+        is_short: bool = False,  # noqa: ARG002 - part of the interface
+    ) -> T:
         """Run `unit` on one snapshot."""
         if self._connection is None or self._tx is None:
             raise StoreError("The store is closed")

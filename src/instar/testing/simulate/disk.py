@@ -119,9 +119,9 @@ class FusedEngine:
         await self._fuse.step("mirror before wipe")
         await self._inner.wipe(log_only=log_only)
 
-    async def read(self, unit: Callable[[Transaction], T]) -> T:
+    async def read(self, unit: Callable[[Transaction], T], *, is_short: bool = False) -> T:
         """Answer a question; whoever is dead never hears the answer."""
-        result = await self._inner.read(unit)
+        result = await self._inner.read(unit, is_short=is_short)
         await self._fuse.step("mirror after read")
         return result
 
