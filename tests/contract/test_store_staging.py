@@ -13,8 +13,9 @@ from instar.core.model.query import SearchQuery, SessionQuery
 from instar.core.turn.imported import build_imported_session
 from instar.errors import InvalidRequest, NotFound, StoreError
 from instar.stores.change import import_transcript
-from instar.stores.staging import WHOLE_ENTRIES, Overtaken, import_in_pieces
+from instar.stores.staging import Overtaken, import_in_pieces
 from instar.stores.store import SessionStore
+from instar.stores.transcripts import WHOLE_ENTRIES
 from tests.builders.store import KEY, NOW, SID, build_decision, build_message, build_session
 
 LONG = SessionId("22222222-2222-4222-8222-222222222222")

@@ -13,7 +13,7 @@ from dataclasses import replace
 from instar.core.model.change import Changed, Ledger, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
-from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.ids import Instant, SessionId, SessionKey
 from instar.core.model.session import Session
 from instar.core.turn.steps import hang_entries
 from instar.errors import FenceLost, InvalidRequest, InvariantBroken
@@ -29,12 +29,14 @@ from instar.stores.sessions import load_facts, load_session, remove_session, sav
 from instar.stores.states import forget_states, load_notices, record_states, renounce_watches, take_notices
 from instar.stores.transaction import Transaction
 from instar.stores.transcripts import (
+    WHOLE_ENTRIES,
     append_entries,
     close_transcript,
     find_transcript,
     move_leaf,
     open_transcript,
     remove_transcript,
+    set_aside,
 )
 
 __all__ = ["FENCE", "begin_import", "change_session", "delete_session", "finish_import", "import_transcript"]
@@ -163,19 +165,20 @@ def _tell_others(tx: Transaction, change: SessionChange, *, key: SessionKey, now
 
 def delete_session(
     tx: Transaction, key: SessionKey, *, now: Instant, decisions: Sequence[Decision], keep_transcripts: bool
-) -> bool:
-    """Remove a session; what still waited for it ends (LOSS-2). False when there is none.
+) -> list[SessionId] | None:
+    """Remove a session; what still waited for it ends (LOSS-2). None when there is none.
 
-    The inbox keeps its rows: what a sender was told stays told (LOSS-1). The ledger keeps its lines (LOSS-11).
+    The inbox keeps its rows: what a sender was told stays told (LOSS-1). The ledger keeps its lines (LOSS-11). What is
+    too large for one transaction is hidden: those ids are the caller's to clear away (`clearing`).
     """
     session = load_session(tx, key)
     if session is None:
-        return False
-    for row in tx.all("load_transcripts", {"key": key}):
-        transcript = read_transcript(row)
-        if not keep_transcripts:
-            remove_transcript(tx, transcript)
-            continue
+        return None
+    transcripts = [read_transcript(row) for row in tx.all("load_transcripts", {"key": key})]
+    hidden: list[SessionId] = []
+    if not keep_transcripts:
+        hidden = _remove_transcripts(tx, transcripts, now=now)
+    for transcript in transcripts if keep_transcripts else ():
         keep_out(tx, transcript.id)
         if transcript.head.closed_at is None:
             close_transcript(tx, transcript, reason="delete", now=now)
@@ -185,7 +188,20 @@ def delete_session(
     drop_deliveries(tx, key, reason="session_deleted", now=now)
     record_decisions(tx, [Noted(decision=decision) for decision in decisions], key=key, now=now)
     tx.attempt("states", lambda: forget_states(tx, key, now=now))
-    return True
+    return hidden
+
+
+def _remove_transcripts(tx: Transaction, transcripts: Sequence[TranscriptRow], *, now: Instant) -> list[SessionId]:
+    """Remove so many lines as one transaction may, and hide the other transcripts; the ids of those."""
+    hidden: list[SessionId] = []
+    room = WHOLE_ENTRIES
+    for transcript in transcripts:
+        room -= transcript.head.next_seq - 1
+        if room >= 0:
+            remove_transcript(tx, transcript)
+        else:
+            hidden.append(set_aside(tx, transcript, now=now))
+    return hidden
 
 
 def _refuse_erased(tx: Transaction, session: Session, header: Header) -> None:

@@ -217,9 +217,16 @@ _QUESTIONS: Final[tuple[tuple[str, Severity, str, str, str], ...]] = (
     (
         "import-cut-off",
         "note",
-        "SELECT session_id FROM transcripts WHERE close_reason = 'staged'",
+        "SELECT session_id FROM transcripts WHERE close_reason = 'staged' AND session_id NOT LIKE 'removed:%'",
         "transcripts are not imported as a whole",
         "Nobody sees a part of one. Where no import runs, the next start takes it away: then import the file again.",
+    ),
+    (
+        "deletion-cut-off",
+        "note",
+        "SELECT session_id FROM transcripts WHERE close_reason = 'staged' AND session_id LIKE 'removed:%'",
+        "transcripts of deleted sessions still have lines",
+        "Nobody sees them. Where no deletion is under way, the next start takes them away.",
     ),
     (
         "lines-without-transcript",

@@ -6,8 +6,8 @@ reading the file (`importer`), and what makes a transcript known or refused (`ch
 Theory of operation. The pieces are put under a transcript row that nobody finds: its session id is a made-up one, it
 is closed for the reason `STAGED`, and the lists of transcripts leave that reason out. The last transaction gives the
 row its own id and its session, which takes no longer than for a short transcript. Until then nothing of it is visible;
-what is left after a crash, or on a disk that was full, is taken away in pieces too: at once, before the same import is
-tried again, or at the next start.
+what is left after a crash, or on a disk that was full, is taken away in pieces too (`clearing`): at once, before the
+same import is tried again, or at the next start.
 
 The rows stand under the key of their session from the first piece on, so that an erasure finds them. An import that is
 overtaken by one stops and says so.
@@ -27,26 +27,18 @@ from instar.core.model.ids import Instant, SessionId
 from instar.core.model.session import Session
 from instar.errors import InvalidRequest, StoreError
 from instar.stores.change import begin_import, finish_import
+from instar.stores.clearing import clear_away
 from instar.stores.known import TranscriptRow
 from instar.stores.rows import write_header
 from instar.stores.search import keep_out, take_in_again
 from instar.stores.transaction import Engine, Params, Transaction
-from instar.stores.transcripts import append_some, find_transcript
+from instar.stores.transcripts import STAGED, append_some, find_transcript
 
-__all__ = ["STAGED", "WHOLE_ENTRIES", "Overtaken", "drop_leftovers", "import_in_pieces"]
-
-STAGED: Final = "staged"
-"""The reason for which a transcript that is not all there is closed; the queries write it out."""
-
-WHOLE_ENTRIES: Final = 200
-"""Transcripts of so many entries are stored in one transaction: some milliseconds."""
+__all__ = ["Overtaken", "import_in_pieces"]
 
 _PIECE_ENTRIES: Final = 400
 _PIECE_BYTES: Final = 512 * 1024
 """What one transaction takes: some ten milliseconds. A single line may be longer."""
-
-_DROP_ENTRIES: Final = 500
-"""Lines taken away in one transaction; what is deleted is overwritten, so it takes as long as writing."""
 
 
 class Overtaken(InvalidRequest):
@@ -67,7 +59,7 @@ async def import_in_pieces(
     Raises `Overtaken` where an erasure, or another import of the same transcript, came in between.
     """
     pieces = _Pieces(session=session, header=header, entries=entries, now=now)
-    await _drop(engine, pieces.staged_id)
+    await clear_away(engine, [pieces.staged_id])
     try:
         stored = await engine.write(pieces.begin, purpose="new")
         at = 0
@@ -79,19 +71,11 @@ async def import_in_pieces(
         raise
     except BaseException:
         with suppress(StoreError):
-            await _drop(engine, pieces.staged_id)
+            await clear_away(engine, [pieces.staged_id])
         raise
     if not stored:
-        await _drop(engine, pieces.staged_id)
+        await clear_away(engine, [pieces.staged_id])
     return stored
-
-
-async def drop_leftovers(engine: Engine) -> int:
-    """Take away what imports left that were cut off; how many of them. For a start, when no import runs."""
-    left = await engine.read(lambda tx: [SessionId(row[0]) for row in tx.all("list_staged", {})])
-    for session_id in left:
-        await _drop(engine, session_id)
-    return len(left)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +130,7 @@ class _Pieces:
             "closed_at": None if is_new else self.now,
             "close_reason": None if is_new else "import",
         }
-        tx.run("publish_transcript", columns)
+        tx.run("rename_transcript", columns)
         take_in_again(tx, transcript.id)
         tx.touched.transcripts.add(self.header.id)
         return True
@@ -163,19 +147,3 @@ class _Pieces:
             why="an erasure, or another import of the same transcript, came in between",
             fix="Look whether it is there, and import it again if it is not.",
         )
-
-
-async def _drop(engine: Engine, session_id: SessionId) -> None:
-    while await engine.write(partial(_drop_some, session_id=session_id), purpose="freeing"):
-        pass
-
-
-def _drop_some(tx: Transaction, *, session_id: SessionId) -> bool:
-    """Take some lines of a hidden transcript away, and the row when none is left; False when there was none."""
-    transcript = find_transcript(tx, session_id)
-    if transcript is None or transcript.head.close_reason != STAGED:
-        return False
-    if not tx.run("delete_some_entries", {"transcript": transcript.id, "limit": _DROP_ENTRIES}):
-        tx.run("delete_search_mark", {"transcript": transcript.id})
-        tx.run("delete_transcript", {"transcript": transcript.id})
-    return True

@@ -41,14 +41,16 @@ from instar.core.model.session import Session
 from instar.errors import StoreError
 from instar.stores import change, decisions, inbox, outbox, recover, runs, search, sessions, transcripts, usage
 from instar.stores import pairing as pairing_rows
+from instar.stores.clearing import clear_away, drop_leftovers
 from instar.stores.devices import DeviceRows
 from instar.stores.erased import find_erased_at
 from instar.stores.owners import OwnerRows
 from instar.stores.search_index import SearchIndex
-from instar.stores.staging import WHOLE_ENTRIES, drop_leftovers, import_in_pieces
+from instar.stores.staging import import_in_pieces
 from instar.stores.states import StateRows
 from instar.stores.tokens import TokenRows
 from instar.stores.transaction import SHORT_ROWS, Engine, Touched, Transaction
+from instar.stores.transcripts import WHOLE_ENTRIES
 
 __all__ = ["SessionStore"]
 
@@ -90,7 +92,7 @@ class SessionStore:
         """Take over after a start."""
         recovered = await self._engine.write(lambda tx: recover.recover(tx, now=now))
         if left := await drop_leftovers(self._engine):
-            log.info("cut_imports_dropped", imports=left)
+            log.info("leftovers_dropped", transcripts=left)
         return recovered
 
     # --- transactions -------------------------------------------------------------------------------------------------
@@ -130,12 +132,20 @@ class SessionStore:
     async def delete_session(
         self, key: SessionKey, *, now: Instant, decisions: Sequence[Decision], keep_transcripts: bool = False
     ) -> bool:
-        """Remove a session and its transcripts."""
+        """Remove a session and its transcripts: at once for everybody; many lines are cleared away piece by piece."""
         await self.search_index.forget(key)
-        return await self._engine.write(
+        hidden = await self._engine.write(
             lambda tx: change.delete_session(tx, key, now=now, decisions=decisions, keep_transcripts=keep_transcripts),
             purpose="freeing",
         )
+        if hidden is None:
+            return False
+        try:
+            await clear_away(self._engine, hidden)
+        except StoreError as error:
+            # The session is deleted all the same; the next start takes the rest of its lines away.
+            log.warning("deleted_lines_left", session_key=key, error=str(error))
+        return True
 
     async def import_transcript(
         self, session: Session, header: Header, entries: Sequence[AnyEntry], *, now: Instant, decision: Decision

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from instar.core.model.change import TranscriptHead
 from instar.core.model.entry import AnyEntry, CompactionEntry, Header, MessageEntry
@@ -20,10 +21,12 @@ from instar.core.model.query import EntryPage
 from instar.errors import InvariantBroken, NotFound
 from instar.stores.known import TranscriptRow
 from instar.stores.rows import format_line, line_bytes, read_entry, read_transcript, write_header
-from instar.stores.search import take_in_again, unindex_transcript
+from instar.stores.search import keep_out, take_in_again, unindex_transcript
 from instar.stores.transaction import Params, Transaction
 
 __all__ = [
+    "STAGED",
+    "WHOLE_ENTRIES",
     "append_entries",
     "append_some",
     "close_transcript",
@@ -35,7 +38,14 @@ __all__ = [
     "move_leaf",
     "open_transcript",
     "remove_transcript",
+    "set_aside",
 ]
+
+STAGED: Final = "staged"
+"""The reason for which a transcript is closed that nobody may see: it is not all there. The queries write it out."""
+
+WHOLE_ENTRIES: Final = 200
+"""So many entries are stored, or deleted, in one transaction: some milliseconds."""
 
 _END = 1 << 62
 """After every line."""
@@ -96,6 +106,26 @@ def remove_transcript(tx: Transaction, transcript: TranscriptRow) -> None:
     tx.run("delete_entries", {"transcript": transcript.id})
     tx.run("delete_transcript", {"transcript": transcript.id})
     _touch(tx, transcript.head.key, transcript.head.session_id)
+
+
+def set_aside(tx: Transaction, transcript: TranscriptRow, *, now: Instant) -> SessionId:
+    """Hide a transcript whose lines are many: for everybody it is removed, and `clearing` takes the lines; its new id.
+
+    It stays under its key, so that an erasure finds it.
+    """
+    head = transcript.head
+    hidden = SessionId(f"removed:{transcript.id}:{head.session_id}")
+    keep_out(tx, transcript.id)
+    columns: Params = {
+        "transcript": transcript.id,
+        "session_id": hidden,
+        "header": write_header(head.header),
+        "closed_at": now if head.closed_at is None else head.closed_at,
+        "close_reason": STAGED,
+    }
+    tx.run("rename_transcript", columns)
+    _touch(tx, head.key, head.session_id)
+    return hidden
 
 
 def _touch(tx: Transaction, key: SessionKey, session_id: SessionId) -> None:

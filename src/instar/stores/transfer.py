@@ -38,10 +38,16 @@ from instar.stores.sealing.seals import Seals
 from instar.stores.sessions import load_session, save_session
 from instar.stores.sqlite.reading import ReadingEngine
 from instar.stores.sqlite.snapshot import copy_database
-from instar.stores.staging import STAGED
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Row, Transaction
-from instar.stores.transcripts import append_entries, find_transcript, load_all_entries, move_leaf, open_transcript
+from instar.stores.transcripts import (
+    STAGED,
+    append_entries,
+    find_transcript,
+    load_all_entries,
+    move_leaf,
+    open_transcript,
+)
 from instar.system.files import make_private_folder, replace_file
 
 __all__ = ["TransferReport", "export_store", "import_store"]

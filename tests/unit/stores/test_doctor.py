@@ -77,6 +77,7 @@ def test_a_sound_state_has_no_findings(state: Path):
         ("DELETE FROM sessions", "transcript-without-session"),
         ("PRAGMA foreign_keys = off; DELETE FROM transcripts WHERE id = 1", "lines-without-transcript"),
         ("UPDATE transcripts SET close_reason = 'staged' WHERE closed_at IS NOT NULL", "import-cut-off"),
+        ("UPDATE transcripts SET close_reason = 'staged', session_id = 'removed:1' WHERE id = 1", "deletion-cut-off"),
     ],
     ids=lambda value: value if "-" in value and " " not in value else "",
 )

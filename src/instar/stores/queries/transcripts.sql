@@ -39,8 +39,8 @@ UPDATE transcripts SET closed_at = :at, close_reason = :reason WHERE id = :trans
 -- Make a closed transcript the current one again.
 UPDATE transcripts SET closed_at = NULL, close_reason = NULL WHERE id = :transcript;
 
--- name: publish_transcript
--- Give a transcript that came piece by piece its own id: from here on it is there, current or closed.
+-- name: rename_transcript
+-- Give a transcript that came piece by piece its own id, so that it is there, or hide one that is to go piece by piece.
 UPDATE transcripts SET session_id = :session_id, header = :header, closed_at = :closed_at, close_reason = :close_reason
 WHERE id = :transcript;
 
