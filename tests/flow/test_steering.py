@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from instar.core.model.change import InboxChange, SessionChange
 from instar.core.model.entry import TextBlock
 from instar.core.model.event import RunEnded
+from instar.core.transcript.text import message_text
 from instar.core.turn.recover import SKIPPED_TEXT
 from instar.ports.tool import ToolOutput, ToolSpec
 from instar.testing.fuse import Fuse
@@ -297,3 +298,39 @@ async def test_such_an_answer_ends_its_turn_when_nothing_steers_it_any_more():
         assert [state for _, state, _ in await read_inbox(world)] == ["answered", "expired"]
         assert sent_texts(world) == ["first answer"]
         assert len(runner.requests) == 1
+
+
+@story
+async def test_a_turn_sees_its_own_message_whatever_is_put_into_it_under_a_limit():
+    looks = [Look(), Look()]
+
+    class LookTwice:
+        spec = Look.spec
+
+        async def call(self, context, arguments):
+            return await looks[arguments["at"]].call(context, arguments)
+
+    replies = (Reply(calls=(call("look", at=0),)), "with a word", Reply(calls=(call("look", at=1),)), "two it is")
+    config = build_config(
+        messages={"queue": {"mode": "steer-backlog", "debounceMs": 0}},
+        session={"maxMessages": 1, "compaction": "truncate"},
+    )
+    runner = ScriptedRunner(play(*replies, "three it is"))
+    async with GatewayInMemory(config, runner=runner, tools={"look": LookTwice()}) as world:
+        for look, words in zip(looks, ("two", "three"), strict=True):
+            if look is looks[0]:
+                await world.channel("telegram").post("one", sender="ann")
+            await look.gate.reached.wait()
+            await world.channel("telegram").post(words, sender="ann")
+            look.gate.open()
+        await world.settle()
+        seen = [" | ".join(message_text(one) for one in request.messages) for request in runner.requests]
+        prompts = [f"which you have seen above: {words}" for words in ("two", "three")]
+        assert [[words in text for words in ("one", "two", "three", *prompts)] for text in seen] == [
+            [True, False, False, False, False],
+            [True, True, False, False, False],
+            [False, True, False, True, False],
+            [False, True, True, True, False],
+            [False, False, True, False, True],
+        ]
+        assert [state for _, state, _ in await read_inbox(world)] == ["answered"] * 3

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from instar.core.context.turns import starts_turn
 from instar.core.context.view import ContextItem
 from instar.core.model.entry import (
     AnyEntry,
@@ -23,10 +24,8 @@ from instar.core.model.entry import (
     BranchSummaryEntry,
     CustomMessageEntry,
     MessageEntry,
-    OtherMessage,
     ToolCall,
     ToolResultMessage,
-    UserMessage,
 )
 
 __all__ = ["Cut", "find_cut"]
@@ -59,9 +58,9 @@ def find_cut(items: Sequence[ContextItem], *, keep_tokens: int, keep_messages: i
         return None
     point = _with_calls(items, found)
     index = _with_settings(items, point)
-    if _starts_turn(items[point].entry):
+    if starts_turn(items[point].entry):
         return Cut(index=index)
-    start = next((at for at in range(point - 1, -1, -1) if _starts_turn(items[at].entry)), None)
+    start = next((at for at in range(point - 1, -1, -1) if starts_turn(items[at].entry)), None)
     return Cut(index=index, turn_start=start if start is not None and start < index else None)
 
 
@@ -72,14 +71,6 @@ def _find_point(items: Sequence[ContextItem], places: range) -> int | None:
 def _is_cut_point(entry: AnyEntry) -> bool:
     if isinstance(entry, MessageEntry):
         return not isinstance(entry.message, ToolResultMessage)
-    return isinstance(entry, CustomMessageEntry | BranchSummaryEntry)
-
-
-def _starts_turn(entry: AnyEntry) -> bool:
-    if isinstance(entry, MessageEntry):
-        message = entry.message
-        is_shell_run = isinstance(message, OtherMessage) and message.role == "bashExecution"
-        return is_shell_run or isinstance(message, UserMessage)
     return isinstance(entry, CustomMessageEntry | BranchSummaryEntry)
 
 

@@ -2,7 +2,7 @@
 
 When a compaction cannot be made, or is not enough, the turn goes on with what fits. In this order, and only as far
 as needed: older turns are left out; in the newest turn long tool results are cut, then its oldest calls with their
-results are left out, then the words of the person are cut. Every step keeps the request valid: it begins with a
+results are left out, then the words of people are cut. Every step keeps the request valid: it begins with a
 user, and calls stand with their results.
 """
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from instar.core.context.tokens import CHARS_PER_TOKEN, estimate_message
+from instar.core.context.turns import find_newest_turn, find_start, may_start_turn
 from instar.core.model.entry import (
-    AnyMessage,
     AssistantMessage,
     Block,
     TextBlock,
@@ -56,11 +56,11 @@ def fit_messages(messages: Sequence[PlacedMessage], budget_tokens: int, *, keep_
     whole = tuple(messages)
     if (total := _total(whole)) <= budget_tokens:
         return FittedContext(messages=whole, truncated=False, tokens=total)
-    head = whole[: _whole_length(whole, keep_first)]
-    if 2 * _total(head) > budget_tokens:
-        head = ()
+    length = _whole_length(whole, keep_first)
+    head = whole[:length] if 2 * _total(whole[:length]) <= budget_tokens else ()
     budget = budget_tokens - _total(head)
-    kept = _newest_turns(whole[len(head) :], budget)
+    rest = whole[len(head) :]
+    kept = _newest_turns(rest, _newest_start(rest, after=length - len(head)), budget)
     steps: tuple[Callable[[Messages, int], Messages], ...] = (_cut_results, _leave_out_calls, _cut_words)
     for step in steps:
         if _total(kept) > budget:
@@ -74,14 +74,11 @@ Messages = tuple[PlacedMessage, ...]
 def halve_budget(messages: Sequence[PlacedMessage], sent_tokens: int) -> int | None:
     """Half of `sent_tokens`, which a provider has refused; None where words that wait for an answer would be cut.
 
-    Those are all that users said since the last answer that called no tool.
+    Those are all that was said in the newest turn, however it came into it.
     """
-    words = 0
-    for placed in reversed(messages):
-        message = placed.message
-        if isinstance(message, AssistantMessage) and not any(isinstance(each, ToolCall) for each in message.content):
-            break
-        words += estimate_message(message) if isinstance(message, UserMessage) else 0
+    newest = find_newest_turn(placed.message for placed in messages)
+    waiting = () if newest is None else messages[newest:]
+    words = sum(estimate_message(placed.message) for placed in waiting if may_start_turn(placed.message))
     half = sent_tokens // 2
     return half if half >= words + _LEAST_BESIDE_TOKENS else None
 
@@ -100,17 +97,22 @@ def _whole_length(messages: Messages, at_most: int) -> int:
     return length
 
 
-def _newest_turns(messages: Messages, budget_tokens: int) -> Messages:
+def _newest_start(messages: Messages, *, after: int) -> int:
+    """Where the newest turn starts behind the first `after` messages; in a turn that starts among them, at its last
+    user message, since a request begins with one.
+    """
+    newest = find_newest_turn(placed.message for placed in messages[after:])
+    if newest is not None:
+        return after + newest
+    return max((index for index, placed in enumerate(messages[:after]) if _is_user(placed)), default=0)
+
+
+def _newest_turns(messages: Messages, newest: int, budget_tokens: int) -> Messages:
     """From the first user message on from which everything fits; at least the newest turn."""
-    start: int | None = None
-    tokens = 0
-    for index in range(len(messages) - 1, -1, -1):
-        tokens += estimate_message(messages[index].message)
-        if start is not None and tokens > budget_tokens:
-            break
-        if isinstance(messages[index].message, UserMessage):
-            start = index
-    return messages[start or 0 :]
+    start = find_start(
+        [placed.message for placed in messages], newest, fits=lambda _count, tokens: tokens <= budget_tokens
+    )
+    return messages[start:]
 
 
 def _total(messages: Messages) -> int:
@@ -135,24 +137,32 @@ def _cut_results(messages: Messages, budget_tokens: int) -> Messages:
 
 
 def _leave_out_calls(messages: Messages, budget_tokens: int) -> Messages:
-    """The oldest answers with their results left out, until the rest fits; the newest answer stays."""
-    first = next((index for index, placed in enumerate(messages) if _is_answer(placed.message)), len(messages))
-    head, rest = messages[:first], messages[first:]
-    starts = [index for index, placed in enumerate(rest) if _is_answer(placed.message)]
-    budget = budget_tokens - _total(head)
-    kept = next((rest[start:] for start in starts if _total(rest[start:]) <= budget), None)
-    if kept is None:
-        kept = rest[starts[-1] :] if starts else rest
-    return head + kept
+    """The oldest answers with their results left out, until the rest fits; the newest answer and all words stay."""
+    excess = _total(messages) - budget_tokens
+    newest = max((index for index, placed in enumerate(messages) if _is_answer(placed)), default=0)
+    kept: list[PlacedMessage] = []
+    is_left_out = False
+    for index, placed in enumerate(messages):
+        if _is_answer(placed):
+            is_left_out = excess > 0 and index < newest
+        if is_left_out and not _is_user(placed):
+            excess -= estimate_message(placed.message)
+        else:
+            kept.append(placed)
+    return tuple(kept)
 
 
-def _is_answer(message: AnyMessage) -> bool:
-    return isinstance(message, AssistantMessage)
+def _is_answer(placed: PlacedMessage) -> bool:
+    return isinstance(placed.message, AssistantMessage)
+
+
+def _is_user(placed: PlacedMessage) -> bool:
+    return isinstance(placed.message, UserMessage)
 
 
 def _cut_words(messages: Messages, budget_tokens: int) -> Messages:
     """The words of users cut in equal parts, so that the rest fits; images go with them."""
-    users = [placed for placed in messages if isinstance(placed.message, UserMessage)]
+    users = [placed for placed in messages if _is_user(placed)]
     others = sum(estimate_message(placed.message) for placed in messages if placed not in users)
     share = max(0, budget_tokens - others) // max(1, len(users)) * CHARS_PER_TOKEN
     return tuple(_with_cut_words(placed, share) for placed in messages)

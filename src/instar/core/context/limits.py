@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from instar.core.context.tokens import estimate_message
+from instar.core.context.turns import find_newest_turn, find_start
 from instar.core.context.view import ContextView
 from instar.core.model.decision import Decision
-from instar.core.model.entry import UserMessage
+from instar.core.model.entry import AnyMessage, UserMessage
 from instar.core.model.ids import ChannelName
 from instar.core.transcript.repair import PlacedMessage
 
@@ -90,40 +91,35 @@ def select_messages(
     """What of a view is sent: all of it, or the newest part that satisfies both limits.
 
     `truncate` are the limits to hold by leaving out (HIST-5), None when they need not be held; `user_turns` is the
-    number of user messages of HIST-6. What is sent begins with a user message. The newest turn is always sent, even
-    where it alone is too much; the summary and the pinned entries stay in front where they take no more than half of
-    a limit.
+    number of user messages of HIST-6. What is sent begins with a message that may start a turn. The newest turn is
+    always sent whole, even where it alone is too much: what was put into it while it ran waits for the same answer.
+    The summary and the pinned entries stay in front where they take no more than half of a limit.
     """
     head, rest = view.head_messages(), view.tail_messages()
-    start = _turn_start(rest, user_turns) if user_turns else 0
+    if truncate is None and not user_turns:
+        return (*head, *rest)
+    messages = [placed.message for placed in rest]
+    newest = find_newest_turn(messages) or 0
+    start = min(newest, _turn_start(messages, user_turns)) if user_turns else 0
     if truncate is not None:
         head_tokens = sum(estimate_message(placed.message) for placed in head)
-        if _exceeds(truncate, messages=2 * len(head), tokens=2 * head_tokens):
+        if not _fits(truncate, 2 * len(head), 2 * head_tokens):
             head, head_tokens = (), 0
-        start = max(start, _fitting_start(rest, truncate, messages=len(head), tokens=head_tokens))
+        beside = len(head)
+        fitting = find_start(
+            messages, newest, fits=lambda count, tokens: _fits(truncate, beside + count, head_tokens + tokens)
+        )
+        start = max(start, fitting)
     return (*head, *rest[start:])
 
 
-def _fitting_start(rest: Sequence[PlacedMessage], limits: HistorySettings, *, messages: int, tokens: int) -> int:
-    """The first user message from which on everything fits beside what is used already."""
-    start: int | None = None
-    for index in range(len(rest) - 1, -1, -1):
-        messages += 1
-        tokens += estimate_message(rest[index].message)
-        if start is not None and _exceeds(limits, messages=messages, tokens=tokens):
-            break
-        if isinstance(rest[index].message, UserMessage):
-            start = index
-    return start or 0
-
-
-def _exceeds(limits: HistorySettings, *, messages: int, tokens: int) -> bool:
+def _fits(limits: HistorySettings, messages: int, tokens: int) -> bool:
     if limits.max_messages is not None and messages > limits.max_messages:
-        return True
-    return limits.max_tokens is not None and tokens > limits.max_tokens
+        return False
+    return limits.max_tokens is None or tokens <= limits.max_tokens
 
 
-def _turn_start(rest: Sequence[PlacedMessage], turns: int) -> int:
+def _turn_start(messages: Sequence[AnyMessage], turns: int) -> int:
     """The place of the `turns`-th last user message, 0 when there are not so many."""
-    users = [index for index, placed in enumerate(rest) if isinstance(placed.message, UserMessage)]
+    users = [index for index, message in enumerate(messages) if isinstance(message, UserMessage)]
     return users[-turns] if len(users) >= turns else 0

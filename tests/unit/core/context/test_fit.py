@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from instar.core.context.fit import fit_messages, halve_budget
 from instar.core.context.render import render_messages
 from instar.core.context.tokens import estimate_message
+from instar.core.context.turns import find_newest_turn
 from instar.core.model.entry import AssistantMessage, ToolCall, ToolResultMessage, UserMessage
 from instar.core.transcript.repair import PlacedMessage
-from tests.builders.transcripts import assistant, call, image, result, text, user
+from tests.builders.transcripts import assistant, call, image, other, result, text, user
 
 
 def words(tokens):
@@ -50,10 +51,10 @@ def test_summary_stays_in_front_where_it_leaves_half_the_room():
 
 
 def test_front_is_never_cut_between_a_call_and_its_result():
-    messages = [user("pin"), assistant(call("a")), result("a", "ok"), user(words(50)), user("now")]
+    messages = [user("pin"), assistant(call("a")), result("a", "ok"), user(words(50)), assistant("ok"), user("now")]
 
-    assert ids(fit(*messages, budget=30, keep_first=3)) == ["e0", "e1", "e2", "e4"]
-    assert ids(fit(*messages, budget=30, keep_first=2)) == ["e0", "e4"]
+    assert ids(fit(*messages, budget=30, keep_first=3)) == ["e0", "e1", "e2", "e5"]
+    assert ids(fit(*messages, budget=30, keep_first=2)) == ["e0", "e5"]
 
 
 def test_front_that_is_too_large_still_gives_the_newest_turn_its_user():
@@ -93,6 +94,15 @@ def test_oldest_calls_of_the_newest_turn_go_when_cutting_is_not_enough():
     assert ids(fitted) == ["e0", "e5", "e6", "e7", "e8"]
 
 
+def test_words_that_came_while_the_turn_ran_stay_beside_the_first_ones():
+    steps = [item for name in "abcd" for item in (assistant(words(50), call(name)), result(name, words(5)))]
+    steps.insert(4, user(words(10)))
+
+    fitted = fit(user(words(50)), assistant("Before."), user(words(10)), *steps, budget=80)
+
+    assert ids(fitted) == ["e2", "e7", "e10", "e11"]
+
+
 def test_words_of_the_person_are_cut_last():
     fitted = fit(user(words(1000)), budget=100)
 
@@ -120,7 +130,7 @@ def test_single_answer_over_the_budget_is_sent_all_the_same():
 
 
 def test_conversation_without_answers_or_users_is_bearable():
-    assert ids(fit(user(words(10)), user(words(90)), budget=20)) == ["e1"]
+    assert ids(fit(user(words(10)), user(words(90)), budget=20)) == ["e0", "e1"]
     assert ids(fit(assistant(words(100)), budget=20)) == ["e0"]
     assert fit(budget=20).messages == ()
 
@@ -159,6 +169,22 @@ def test_what_is_sent_fits_and_stays_valid(messages, budget, keep_first):
     assert not fitted.messages or isinstance(fitted.messages[0].message, UserMessage)
 
 
+@given(messages=some_messages, budget=st.integers(100, 600), keep_first=st.integers(0, 5))
+def test_all_words_of_the_newest_turn_are_sent_whatever_is_left_out(messages, budget, keep_first):
+    rendered = render_messages(placed(*messages), UTC).messages
+    newest = find_newest_turn(item.message for item in rendered)
+
+    fitted = fit_messages(rendered, budget, keep_first=keep_first)
+
+    waiting = [item for item in rendered[newest or 0 :] if isinstance(item.message, UserMessage)]
+    known = min(keep_first, len(rendered))
+    assert {id_of(item) for item in waiting if rendered.index(item) >= known} <= set(map(id_of, fitted.messages))
+
+
+def id_of(item):
+    return item.entry_id
+
+
 @pytest.mark.parametrize("budget", [700, 2000])
 def test_long_turn_of_calls_always_fits_a_small_window(budget):
     steps = [item for n in range(60) for item in (assistant("ok", call(f"c{n}")), result(f"c{n}", words(500)))]
@@ -184,3 +210,11 @@ def test_words_of_several_messages_that_wait_count_together():
 
     assert halve_budget(placed(*waiting), 700) is None
     assert halve_budget(placed(*waiting), 800) == 400
+
+
+def test_words_that_the_gateway_put_in_for_a_person_wait_too():
+    waiting = [assistant("Before."), other("custom", content=words(200), customType="instar.backlog")]
+
+    assert halve_budget(placed(*waiting), 700) is None
+    assert halve_budget(placed(*waiting), 800) == 400
+    assert halve_budget(placed(assistant(words(100))), 400) == 200

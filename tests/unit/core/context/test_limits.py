@@ -14,7 +14,7 @@ from instar.core.context.limits import (
 )
 from instar.core.context.tokens import estimate_message
 from instar.core.model.entry import UserMessage
-from tests.builders.transcripts import Branch
+from tests.builders.transcripts import Branch, call
 
 
 def words(tokens):
@@ -129,6 +129,88 @@ def test_what_is_sent_satisfies_both_limits_or_is_the_newest_turn(turns, max_mes
     if len(chosen) > 2:
         assert max_messages is None or len(chosen) <= max_messages
         assert max_tokens is None or sum(estimate_message(placed.message) for placed in chosen) <= max_tokens
+
+
+# --- the turn that runs -----------------------------------------------------------------------------------------------
+
+LIMITS = [{"truncate": HistorySettings(max_messages=1)}, {"truncate": HistorySettings(max_tokens=1)}, {"user_turns": 1}]
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+def test_what_is_put_into_a_turn_does_not_push_its_first_message_out(limits):
+    branch = talk(2)
+    branch.user("the first")
+    branch.assistant(call("c"))
+    branch.result("c", "seen")
+    branch.user("and hurry")
+
+    assert sent(branch, **limits) == ["e4", "e5", "e6", "e7"]
+
+
+@pytest.mark.parametrize("limits", LIMITS[:2])
+def test_turn_that_begins_at_a_prompt_of_the_gateway_goes_on_to_see_it(limits):
+    branch = talk(2)
+    branch.custom_message("Now answer this message", custom_type="instar.backlog")
+    branch.assistant(call("c"))
+    branch.result("c", "seen")
+    branch.user("and hurry")
+
+    assert sent(branch, **limits) == ["e4", "e5", "e6", "e7"]
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+def test_messages_that_were_collected_for_one_turn_stay_together(limits):
+    branch = talk(2)
+    for number in range(3):
+        branch.user(f"#{number}")
+
+    assert sent(branch, **limits) == ["e4", "e5", "e6"]
+
+
+def test_turn_at_a_prompt_of_the_gateway_is_left_out_from_there_on():
+    branch = talk(1)
+    branch.custom_message(words(10), custom_type="instar.backlog")
+    branch.assistant(words(10))
+    branch.user(words(10))
+
+    assert sent(branch, truncate=HistorySettings(max_messages=3)) == ["e2", "e3", "e4"]
+
+
+def test_older_turns_may_be_cut_where_somebody_wrote_while_they_ran():
+    branch = Branch()
+    branch.user(words(10))
+    branch.assistant(call("c"))
+    branch.result("c", "seen")
+    branch.user(words(10))
+    branch.assistant(words(10))
+    branch.user(words(10))
+
+    assert sent(branch, truncate=HistorySettings(max_messages=3)) == ["e3", "e4", "e5"]
+
+
+@given(
+    steps=st.lists(st.sampled_from(["user", "backlog", "call", "answer", "failure"]), max_size=14),
+    max_messages=st.none() | st.integers(1, 6),
+    max_tokens=st.none() | st.integers(1, 60),
+    user_turns=st.none() | st.integers(1, 3),
+)
+def test_message_that_waits_for_an_answer_is_always_sent(steps, max_messages, max_tokens, user_turns):
+    branch = Branch()
+    waiting = []
+    for number, step in enumerate(steps):
+        if step == "user":
+            waiting.append(branch.user(words(5)))
+        elif step == "backlog":
+            waiting.append(branch.custom_message(words(5), custom_type="instar.backlog"))
+        elif step == "call":
+            branch.assistant(call(f"c{number}"))
+            branch.result(f"c{number}", words(5))
+        else:
+            branch.assistant(words(5), stop="stop" if step == "answer" else "error")
+            waiting = []
+    limits = HistorySettings(max_messages=max_messages, max_tokens=max_tokens)
+
+    assert set(waiting) <= set(sent(branch, truncate=limits, user_turns=user_turns))
 
 
 @pytest.mark.parametrize(

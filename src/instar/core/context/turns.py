@@ -1,0 +1,85 @@
+"""Where a turn starts, in what a model sees (COMPACT-10, HIST-5 to HIST-7, QUEUE-3, QUEUE-7).
+
+People, shell runs, summaries of branches and messages that the gateway or a plug-in put in may start a turn. What
+comes while a turn runs is put into it and starts none, and nothing in a transcript marks it. It is read off what
+stands before: a turn goes on until an answer calls no tool, or fails.
+
+    u0 a1 · u2 a3[call] r4 u5 a6 · u7 u8 a9[call] r10 u11 …
+                           └ put into the turn of u2       └ put into the turn of u7, as u8 is
+
+Lines that no model wrote end a turn only where no tool was called before them: `chat.inject` may come at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from instar.core.context.tokens import estimate_message
+from instar.core.model.entry import (
+    AnyEntry,
+    AnyMessage,
+    AssistantMessage,
+    BranchSummaryEntry,
+    CustomMessageEntry,
+    MessageEntry,
+    OtherMessage,
+    ToolCall,
+    UserMessage,
+)
+from instar.core.transcript.injected import is_model_answer
+
+__all__ = ["find_newest_turn", "find_start", "may_start_turn", "starts_turn"]
+
+_STARTING_ROLES: Final = frozenset({"bashExecution", "branchSummary", "custom"})
+"""Roles by which entries of other kinds reach the model (`instar.core.context.view`), and shell runs."""
+
+_FAILED: Final = frozenset({"aborted", "error"})
+
+
+def starts_turn(entry: AnyEntry) -> bool:
+    """Whether a turn may start with an entry (COMPACT-10)."""
+    if isinstance(entry, MessageEntry):
+        return may_start_turn(entry.message)
+    return isinstance(entry, CustomMessageEntry | BranchSummaryEntry)
+
+
+def may_start_turn(message: AnyMessage) -> bool:
+    """Whether a turn may start with a message; all but answers, tool results and the summary of a compaction."""
+    return isinstance(message, UserMessage) or (isinstance(message, OtherMessage) and message.role in _STARTING_ROLES)
+
+
+def find_newest_turn(messages: Iterable[AnyMessage]) -> int | None:
+    """The place at which the newest turn starts; None where no message may start one.
+
+    From there on stands all that still waits for an answer, however it came into the turn.
+    """
+    newest: int | None = None
+    is_open = is_calling = False
+    for index, message in enumerate(messages):
+        if may_start_turn(message):
+            if not is_open or newest is None:
+                newest = index
+            is_open = True
+        elif isinstance(message, AssistantMessage):
+            calls = any(isinstance(block, ToolCall) for block in message.content)
+            is_open = message.stop_reason not in _FAILED and (calls or (is_calling and not is_model_answer(message)))
+            is_calling = is_open
+    return newest
+
+
+def find_start(messages: Sequence[AnyMessage], newest: int, *, fits: Callable[[int, int], bool]) -> int:
+    """The first place at which a turn may start and from which on everything fits; never after `newest`.
+
+    `newest` is where the newest turn starts, and everything from there on counts as fitting. `fits` is asked with a
+    number of messages and the estimate of their tokens, both from a place on to the end.
+    """
+    start = newest
+    tokens = sum(estimate_message(message) for message in messages[newest:])
+    for index in range(newest - 1, -1, -1):
+        tokens += estimate_message(messages[index])
+        if not fits(len(messages) - index, tokens):
+            break
+        if may_start_turn(messages[index]):
+            start = index
+    return start
