@@ -101,6 +101,18 @@ async def test_a_client_is_told_by_an_event_and_only_once():
         assert [(note.turn_id, note.text) for note in notes] == [("run-1", STANDS_IN)]
 
 
+@story
+async def test_a_chat_is_told_although_a_client_was_told_before():
+    async with build_fallback_world([True]) as world:
+        listener = Listener(world)
+        await ask(world, "one", run_id="run-1")
+        await world.settle()
+        assert sent_texts(world) == []
+        await say(world, "two", "three")
+        assert sent_texts(world) == [f"{STANDS_IN}\n\nspare says hello.", "spare says hello."]
+        assert [event.text for event in listener.events if isinstance(event, RunNote)] == [STANDS_IN]
+
+
 # --- an answer without a word -----------------------------------------------------------------------------------------
 
 

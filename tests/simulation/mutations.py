@@ -194,7 +194,7 @@ MUTATIONS = (
     Mutation(
         "stand-in: another model answers in silence",
         "core/turn/standin.py",
-        '    return f"({told})" if told and session.extra.get(STAND_IN_FIELD) != told else None\n',
+        "    return _build_line(notes, known=session.extra.get(STAND_IN_FIELD))\n",
         "    return None\n",
     ),
     Mutation(

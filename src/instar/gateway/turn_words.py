@@ -18,7 +18,7 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import AssistantMessage
 from instar.core.model.session import Session
 from instar.core.turn.reply import Reply, plan_reply, read_owed_notice
-from instar.core.turn.standin import build_stand_in_line, describe_stand_in, with_stand_in
+from instar.core.turn.standin import build_stand_in_event, build_stand_in_line, describe_stand_in, with_stand_in
 from instar.gateway.context_text import with_report
 from instar.gateway.room import LazyPrompt
 from instar.gateway.turn_news import TurnNews
@@ -52,7 +52,7 @@ class TurnWords:
         decision = describe_stand_in(answer.message, asked=model.ref, notes=answer.notes)
         if decision is not None:
             self._decided.append(decision)
-        for line in self._lines():
+        for line in self._with_truncated(build_stand_in_event(self.session(), self._notes)):
             if line not in self._noted:
                 self._noted.append(line)
                 self.news.note(line)
@@ -75,8 +75,9 @@ class TurnWords:
         `answer` is the model's message that they are from, None for words of the gateway's own.
         """
         session, items = self.session(), self.items()
+        lines = self._with_truncated(build_stand_in_line(session, self._notes))
         settings = self.services.reply_settings(
-            read_owed_notice(session), session.key, items[0].submission.inbound.channel, lines=self._lines()
+            read_owed_notice(session), session.key, items[0].submission.inbound.channel, lines=lines
         )
         if answer is not None:
             settings = replace(settings, thoughts=self._thoughts(answer), footer=self._footer(answer))
@@ -101,15 +102,15 @@ class TurnWords:
         return self.items()[-1].submission.options.verbose or self.session().overrides.verbose_level
 
     def remember(self, change: SessionChange, *, was_told: bool) -> SessionChange:
-        """The change of an answer, with what its person knows now of the model that gave it, and what that was told."""
-        # Whoever wrote through a client was told by the event.
+        """The change of an answer, with what people know now of the model that gave it, and what that was told."""
+        # Whoever wrote through a client was told by the event; the chats of the session were not.
         by_client = all(item.submission.session_key is not None for item in self.items())
-        told = with_stand_in(change, self._notes, was_told=was_told or by_client)
+        told = with_stand_in(change, self._notes, was_told=was_told, by_event=by_client)
         return with_report(self.services, told)
 
-    def _lines(self) -> list[str]:
+    def _with_truncated(self, stand_in: str | None) -> list[str]:
+        """The line about a model that stands in and the one about a prompt that was cut, as far as they are due."""
         planned = self.prompt.planned if self.prompt is not None else None
-        stand_in = build_stand_in_line(self.session(), self._notes)
         truncated = _TRUNCATED if planned is not None and planned.truncated else None
         return [line for line in (stand_in, truncated) if line]
 

@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT_HOUR",
     "NOTICE_FIELD",
     "PROVIDER_SESSION_FIELDS",
+    "STAND_IN_EVENT_FIELD",
     "STAND_IN_FIELD",
     "ResetMode",
     "ResetPolicy",
@@ -58,7 +59,12 @@ COMPACTION_FIELD: Final = "compactionFailed"
 """The field that says how many summaries in a row could not be made, and when the last (COMPACT-18)."""
 
 STAND_IN_FIELD: Final = "modelStandIn"
-"""The field that holds what its person was told of the model that answers instead of the session's own (CFG-13)."""
+"""The field that holds what people were told in its chats of the model that answers instead of the session's own
+(CFG-13).
+"""
+
+STAND_IN_EVENT_FIELD: Final = "modelStandInEvent"
+"""The field that holds what clients were told of it by an event, where its chats were not told the same (CFG-13)."""
 
 _LIFE_FIELDS: Final = PROVIDER_SESSION_FIELDS | {
     "sessionFile",
@@ -67,6 +73,7 @@ _LIFE_FIELDS: Final = PROVIDER_SESSION_FIELDS | {
     NOTICE_FIELD,
     COMPACTION_FIELD,
     STAND_IN_FIELD,
+    STAND_IN_EVENT_FIELD,
 }
 """Fields of a session row that belong to one life of it and must not be carried into the next (RESET-22, ENTRY-7)."""
 

@@ -209,10 +209,7 @@ class Shadow:
         last = items[-1] if items else None
         person = (last.submission.principal or last.acceptance.owner or "") if last is not None else ""
         watchers.purse.watch(name, key, change, self.sessions.get(key), person=person)
-        turns = {delivery.turn_id for delivery in change.deliveries} | {move.turn_id for move in change.inbox}
-        asked = [row.item for row in self.rows.values() if row.turn_id is not None and row.turn_id in turns]
-        by_client = bool(asked) and all(item.submission.session_key is not None for item in asked)
-        watchers.stand_ins.watch(key, change, by_client=by_client)
+        watchers.stand_ins.watch(name, key, change)
         for delivery in change.deliveries:
             watchers.strangers.owed(delivery)
 
