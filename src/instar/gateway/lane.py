@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import structlog
@@ -32,6 +32,7 @@ from instar.core.model.ids import InboundId, SessionKey, TurnId
 from instar.core.queue.lane import (
     IDLE_LANE,
     Dropped,
+    DropReason,
     LaneRun,
     LaneState,
     apply_ended,
@@ -71,7 +72,8 @@ from instar.gateway.lane_mail import (
 )
 from instar.gateway.lane_mailbox import Mailbox
 from instar.gateway.lane_ports import LaneHost, LaneWork
-from instar.gateway.waiting import end_tasks, wait_first
+from instar.gateway.lane_runs import Running
+from instar.gateway.waiting import end_tasks
 from instar.gateway.warm import WarmContext
 
 __all__ = ["Lane", "LaneBook"]
@@ -108,27 +110,6 @@ class LaneBook(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Running:
-    """Work under way. `stopped` is done once it was told to end, so that it need not wait for a place first; `begun`
-    once its begin is written, or it has ended. It begins after all of `earlier`: a session must not start over under
-    the feet of a run that came later and was faster (QUEUE-9).
-    """
-
-    work: LaneWork
-    stopped: asyncio.Future[None]
-    begun: asyncio.Future[None]
-    earlier: tuple[asyncio.Future[None], ...]
-    task: asyncio.Task[None] | None = None
-
-
-async def _take_place(slots: asyncio.Semaphore, running: _Running) -> None:
-    """Take one of the places that all share, once what came earlier in the session has begun."""
-    if running.earlier:
-        await asyncio.wait(running.earlier)
-    await slots.acquire()
-
-
 class Lane:
     """The lane of one session key. `start` once; everything else is mail."""
 
@@ -141,7 +122,7 @@ class Lane:
         self._has_closed_calls = False
         self._state: LaneState = IDLE_LANE
         self._items: dict[InboundId, InboxItem] = {}
-        self._running: dict[TurnId, _Running] = {}
+        self._running: dict[TurnId, Running] = {}
         self._is_draining = False
         self._task: asyncio.Task[None] | None = None
 
@@ -257,8 +238,8 @@ class Lane:
     def confirm_begun(self, turn_id: TurnId) -> None:
         """The begin of a turn is written: those that wait for it may begin beside it."""
         running = self._running.get(turn_id)
-        if running is not None and not running.begun.done():
-            running.begun.set_result(None)
+        if running is not None:
+            running.confirm_begun()
 
     def confirm_steered(self, turn_id: TurnId) -> None:
         """What the turn took is committed: what became of these messages since may follow."""
@@ -379,7 +360,7 @@ class Lane:
                 self._state = replace(self._state, waiting=left)
                 continue
             self._state = apply_next(self._state, decided, LaneRun(turn_id=work.turn_id, fanout=decided.fanout))
-            self._launch(work, resume=False)
+            self._launch(work, resume=False, told_of=decided.dropped_ids)
 
     # --- turns --------------------------------------------------------------------------------------------------------
 
@@ -394,23 +375,25 @@ class Lane:
             self._give_up(items)
             return None
 
-    def _launch(self, work: LaneWork, *, resume: bool) -> None:
-        loop = asyncio.get_running_loop()
-        earlier = tuple(one.begun for one in self._running.values() if not one.begun.done())
-        running = _Running(work, loop.create_future(), loop.create_future(), earlier)
-        self._running[work.turn_id] = running
+    def _launch(self, work: LaneWork, *, resume: bool, told_of: tuple[InboundId, ...] = ()) -> None:
+        earlier = tuple(one for one in self._running.values() if not one.begun.done())
+        running = self._running[work.turn_id] = Running(work, earlier, told_of)
         if resume:
-            self.confirm_begun(work.turn_id)
+            running.confirm_begun()
         running.task = self._group.create_task(self._run(running, resume=resume), name=f"turn:{work.turn_id}")
 
-    async def _run(self, running: _Running, *, resume: bool) -> None:
+    async def _run(self, running: Running, *, resume: bool) -> None:
         """Run a turn to its end, in one of the places that all share (QUEUE-2)."""
         work, slots = running.work, self._host.slots(self.key)
         has_place = False
         try:
-            if not running.stopped.done():
-                has_place = await wait_first(asyncio.ensure_future(_take_place(slots, running)), running.stopped)
-            await work.run(resume=resume)
+            has_place = await running.take_place(slots)
+            if has_place or await running.may_begin():
+                await work.run(resume=resume)
+            else:
+                # An abort that names one run is all that can stop it and leave an earlier one waiting.
+                self._give_up(work.items, reason="aborted")
+                self._owed.owe_forgotten(running.told_of, ())
         except FenceLost as error:
             log.critical("lane_lost", session_key=self.key, turn_id=work.turn_id, error=str(error))
         except Exception:
@@ -420,15 +403,13 @@ class Lane:
         finally:
             if has_place:
                 slots.release()
-            self.confirm_begun(work.turn_id)
+            running.confirm_begun()
             self._mail.put(Ended(work.turn_id))
 
     def _stop_turn(self, turn_id: TurnId, cause: str) -> None:
         running = self._running.get(turn_id)
         if running is not None:
-            running.work.stop(cause)
-            if not running.stopped.done():
-                running.stopped.set_result(None)
+            running.stop(cause)
 
     async def _empty(self, cause: AbortCause, run_id: TurnId | None) -> tuple[TurnId, ...]:
         """Drop what waits, end what runs, and wait until it has ended."""
@@ -490,6 +471,6 @@ class Lane:
         """Messages that end here, each with its reason."""
         self._owed.owe_ends([self._items.pop(one.id) for one in dropped], dropped)
 
-    def _give_up(self, items: Sequence[InboxItem]) -> None:
-        """End messages that a defect of ours keeps from being answered."""
-        self._owed.owe_ends(items, [Dropped(id=item.inbound_id, reason="internal") for item in items])
+    def _give_up(self, items: Sequence[InboxItem], *, reason: DropReason = "internal") -> None:
+        """End messages that left the queue and will not be answered; `internal` is a defect of ours."""
+        self._owed.owe_ends(items, [Dropped(id=item.inbound_id, reason=reason) for item in items])
