@@ -11,10 +11,13 @@ from instar.core.model.event import TokenRevoked
 from instar.core.policy.scopes import OWNER_SCOPES
 from instar.core.policy.tokens import TokenWish
 from instar.errors import InvalidRequest, NotFound
+from instar.gateway.lane_mailbox import IDLE_S
+from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply, echo_script
 from tests.builders.people import open_people
-from tests.builders.stories import Gate, Listener, then
+from tests.builders.stories import DIRECT, Gate, Listener, build_config, then
+from tests.builders.stories import story as story_of
 from tests.flow.test_erase_a_person import BOB, CONFIG, GROUP, OWN, TRACES, lines, post, talk
 
 OWNER = Caller(scopes=OWNER_SCOPES)
@@ -139,3 +142,26 @@ def test_everybody_is_listed_once_with_all_ids_and_what_they_wrote(tmp_path):
             assert len(await world.gateway.gateway.people.list(limit=1)) == 1
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("turns", range(10))
+def test_an_erasure_that_comes_just_as_an_idle_lane_goes_does_not_wait_for_it(turns):
+    @story_of
+    async def play():
+        async with GatewayInMemory(build_config()) as world:
+            await world.channel("telegram").post("hello", sender="ann")
+            await world.settle()
+            world.clock.advance(IDLE_S + 1)
+            # The lane wakes, and goes a few turns of the loop later; one of these tries meets it in between.
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+            async def hold():
+                async with world.gateway.people._hold(DIRECT):
+                    assert not world.gateway.lanes.get(DIRECT).is_idle
+
+            done, waiting = await asyncio.wait({asyncio.create_task(hold())}, timeout=1)
+            assert not waiting
+            await done.pop()
+
+    play()

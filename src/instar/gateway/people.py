@@ -80,8 +80,12 @@ class People:
             begun.set()
             await ended.wait()
 
+        async def stop() -> None:
+            # Found and asked in one go: an idle lane may be gone a turn of the loop later, and would never answer.
+            await self._lanes.get(key).perform(wait, cause="delete")
+
         async with self._services.doors.shut(key):
-            stopped = asyncio.ensure_future(self._lanes.get(key).perform(wait, cause="delete"))
+            stopped = asyncio.ensure_future(stop())
             waiting = asyncio.ensure_future(begun.wait())
             try:
                 await asyncio.wait((stopped, waiting), return_when=asyncio.FIRST_COMPLETED)
