@@ -219,6 +219,21 @@ def test_a_full_queue_drops_the_oldest_and_tells_its_sender_once(drop):
 
 
 @story
+async def test_in_a_group_the_agent_is_told_whose_message_fell_out():
+    gate = Gate()
+    async with build_world(gate, mode="followup", cap=1, drop="summarize") as world:
+        for sender, text in (("ann", "first"), ("bob", "second"), ("ann", "third")):
+            await world.channel("telegram").post(
+                f"@bot {text}", sender=sender, name=sender.title(), chat_type="group", chat_id="club", mentioned=True
+            )
+            await gate.reached.wait()
+        gate.open()
+        await world.settle()
+        told = str(world.runner.requests[1].messages[-1].content)
+        assert told.startswith("1 earlier message was left out, because too many were waiting:\n- Bob: @bot second\n")
+
+
+@story
 async def test_a_full_queue_may_refuse_the_newest_instead():
     gate = Gate()
     async with build_world(gate, mode="followup", cap=1, drop="new") as world:

@@ -16,6 +16,7 @@ from instar.core.delivery.route import resolve_route
 from instar.core.model.change import InboxItem, SessionChange
 from instar.core.model.ids import InboundId, SessionId, SessionKey, TurnId
 from instar.core.model.session import Overrides
+from instar.core.queue.debounce import name_line
 from instar.core.queue.lane import Dropped, LaneMessage
 from instar.core.queue.mode import Next
 from instar.core.queue.pools import Pool, pool_size, resolve_pool
@@ -116,6 +117,7 @@ class Lanes:
         """The message as the queue sees it; the session's own queue settings are read only when they matter."""
         config = self._parts.config()
         inbound = item.submission.inbound
+        sender = inbound.sender
         commands = self._open()[1]
         inline = commands.read_inline(item)
         session = await self._parts.store.load_session(item.acceptance.session_key) if busy else None
@@ -134,7 +136,7 @@ class Lanes:
             arrived_at=item.received_at,
             settings=settings,
             route=resolve_route(item),
-            line=inbound.text,
+            line=name_line(inbound.text, None if inbound.chat.type == "direct" else sender.name or sender.id),
             turn_id=item.turn_id,
             is_command=commands.recognises(item),
             is_reset=is_reset,

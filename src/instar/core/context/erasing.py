@@ -292,12 +292,30 @@ def _clean_envelope(raw: Mapping[str, object], traces: Traces) -> dict[str, obje
 
 def _said(line: str, traces: Traces) -> bool:
     """Whether a line of context is theirs: a name of theirs and a message in short, or a message that fell out."""
+    words = line.removeprefix("- ")
     for name in traces.names:
-        if line.startswith(f"{name}: "):
-            return any(spoken.name == name and _is_short(line[len(name) + 2 :], spoken.text) for spoken in _all(traces))
-    return line.startswith("- ") and any(
-        spoken.text is not None and _is_short(line[2:], spoken.text) for spoken in _all(traces)
-    )
+        if words.startswith(f"{name}: "):
+            return any(
+                spoken.name == name and _is_short(words[len(name) + 2 :], spoken.text) for spoken in _all(traces)
+            )
+    return words != line and any(_fell_out(words, spoken) for spoken in _unplaced(traces))
+
+
+def _fell_out(words: str, spoken: Spoken) -> bool:
+    """Whether words without a name of theirs are a message that fell to a full queue.
+
+    Where nobody knows any more what they wrote, a line that says of nobody that it is theirs counts as theirs.
+    """
+    if spoken.text is None:
+        return not spoken.in_group or ": " not in words
+    return _is_short(words, spoken.text)
+
+
+def _unplaced(traces: Traces) -> Iterator[Spoken]:
+    """Their messages; a forgotten one only where no line gave its words back."""
+    for each in traces.spoken.values():
+        known = [spoken for spoken in each if spoken.text is not None]
+        yield from known or each
 
 
 def _is_short(line: str, text: str | None) -> bool:

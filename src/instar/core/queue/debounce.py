@@ -12,7 +12,7 @@ from typing import Final
 from instar.core.model.ids import Instant
 from instar.core.model.message import Target
 
-__all__ = ["LINE_MAX_CHARS", "are_one_route", "quiet_until", "summarise_line"]
+__all__ = ["LINE_MAX_CHARS", "are_one_route", "name_line", "quiet_until", "summarise_line"]
 
 LINE_MAX_CHARS: Final = 160
 """The longest line that stands for a dropped message (QUEUE-13)."""
@@ -36,6 +36,11 @@ def are_one_route(routes: Sequence[Target | None]) -> bool:
     replies to does not matter.
     """
     return len({_place(route) for route in routes}) <= 1
+
+
+def name_line(text: str, sender: str | None) -> str:
+    """What is kept of a message that may fall out: its words, after who wrote them where that could be anybody."""
+    return text if sender is None else f"{' '.join(sender.split())}: {text}"
 
 
 def summarise_line(text: str) -> str:

@@ -186,11 +186,37 @@ def test_a_line_of_context_is_theirs_in_short_too():
     envelope = read_envelope(cleaned.message)
     assert envelope is not None
     assert envelope.context.split("\n") == [WORDS_ERASED, WORDS_ERASED, WORDS_ERASED, "- ", "-other"]
-    forgotten = replace(TRACES, spoken={AT: (Spoken(name="Ann", text=None),)})
-    ((cleaned, _),) = erase(user("hi", sender="Bob", context="Ann: whatever\n- some"), traces=forgotten)
+
+
+FELL = "Ann: whatever\n- some\n- Bob: some\n- Ann: some\nsome"
+
+
+def fallen(*spoken: Spoken) -> list[str]:
+    """What becomes of what fell to a full queue."""
+    ((cleaned, _),) = erase(user("hi", sender="Bob", context=FELL), traces=replace(TRACES, spoken={AT: spoken}))
     envelope = read_envelope(cleaned.message)
     assert envelope is not None
-    assert envelope.context == f"{WORDS_ERASED}\n- some"
+    return envelope.context.split("\n")
+
+
+def test_of_forgotten_words_a_line_that_fell_out_is_theirs_unless_it_names_another():
+    told = fallen(Spoken(name="Ann", text=None, in_group=True))
+    assert told == [WORDS_ERASED, WORDS_ERASED, "- Bob: some", WORDS_ERASED, "some"]
+
+
+def test_in_a_direct_chat_no_line_that_fell_out_says_whose_it_is():
+    told = fallen(Spoken(name="Ann", text=None))
+    assert told == [WORDS_ERASED, WORDS_ERASED, WORDS_ERASED, WORDS_ERASED, "some"]
+
+
+def test_words_that_a_line_gave_back_did_not_fall_out():
+    told = fallen(Spoken(name="Ann", text=None), Spoken(name="Ann", text="other"))
+    assert told == [WORDS_ERASED, "- some", "- Bob: some", WORDS_ERASED, "some"]
+
+
+def test_a_line_of_their_name_that_they_did_not_write_stays():
+    told = fallen(Spoken(name="Ann", text="other"))
+    assert told == [f"{BLANK}: whatever", "- some", "- Bob: some", f"- {BLANK}: some", "some"]
 
 
 def test_an_odd_envelope_is_cleaned_as_far_as_it_has_text():

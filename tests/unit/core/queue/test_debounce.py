@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from instar.core.model.ids import AccountId, ChannelName, Instant
 from instar.core.model.message import Target
-from instar.core.queue.debounce import are_one_route, quiet_until, summarise_line
+from instar.core.queue.debounce import are_one_route, name_line, quiet_until, summarise_line
 
 
 def target(channel="telegram", account="default", to="1", thread=None, reply_to=None):
@@ -62,3 +62,8 @@ def test_a_line_has_at_most_160_characters(text):
 def test_a_long_text_is_cut_with_an_ellipsis():
     assert summarise_line("x" * 161) == "x" * 159 + "…"
     assert summarise_line("x" * 160) == "x" * 160
+
+
+def test_where_several_write_a_line_says_who_did():
+    assert name_line("hi  there", "Ann \n B") == "Ann B: hi  there"
+    assert name_line("hi", None) == "hi"
