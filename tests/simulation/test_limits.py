@@ -1,4 +1,4 @@
-"""What a request has to hold: not what a limit leaves out of its own turn, nor what a ghost cannot know."""
+"""What a request has to hold: all of its own turn whatever a limit leaves out, but not what a ghost cannot know."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from instar.testing.simulate import Setting, Story, play_story
 from instar.testing.simulate.story import Call, Crash, Ticks, Wait, Write
 
 
-def test_what_was_steered_into_a_turn_may_push_its_first_message_out_of_a_limit():
+def test_what_was_steered_into_a_turn_does_not_push_its_first_message_out_of_a_limit():
     steps = (
         Write(number=1, place=1),
         Wait(seconds=0),
@@ -26,7 +26,7 @@ def test_what_was_steered_into_a_turn_may_push_its_first_message_out_of_a_limit(
     assert played.messages == 8
 
 
-def test_what_waits_for_a_turn_of_its_own_too_may_push_the_first_message_out_of_a_limit():
+def test_what_waits_for_a_turn_of_its_own_too_does_not_push_the_first_message_out_of_a_limit():
     steps = (
         Write(number=6, place=0),
         Ticks(count=5),
@@ -52,6 +52,19 @@ def test_a_ghost_knows_nothing_of_what_the_next_life_put_into_its_turn():
     played = play_story(Story(seed=10703, setting=Setting(queue_mode="steer", stand_ins=2), steps=steps))
     assert not played.broken
     assert (played.messages, played.crashes) == (2, 1)
+
+
+@pytest.mark.parametrize("mode", ["steer", "steer-backlog", "collect"])
+def test_a_history_that_is_cut_off_holds_all_of_the_turn_that_runs(mode):
+    steps = (
+        *(Write(number=number, place=0) for number in (1, 2)),
+        Wait(seconds=1),
+        Write(number=3, place=0, wish="tools=slow rounds=2"),
+        *(step for number in (4, 5, 6) for step in (Wait(seconds=1), Write(number=number, place=0, wish="tools=slow"))),
+    )
+    played = play_story(Story(seed=1, setting=Setting(queue_mode=mode, max_messages=1, truncates=True), steps=steps))
+    assert not played.broken
+    assert played.messages == 6
 
 
 @pytest.mark.parametrize("mode", ["steer", "steer-backlog"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -69,8 +69,8 @@ class Observer(Protocol):
         """Whether a session may hold words of this place."""
         ...
 
-    def waits_for(self, turn_id: TurnId, *, start: int) -> str | None:
-        """The mark of the newest message that a turn answers, as the life of this start knows; None if it has none."""
+    def waits_for(self, turn_id: TurnId, *, start: int) -> frozenset[str]:
+        """The marks of the messages that a turn answers, as the life of this start knows."""
         ...
 
     def may_run_together(self, key: SessionKey) -> bool:
@@ -90,6 +90,7 @@ class Record:
     overflows: Counter[str] = field(default_factory=Counter)
     ran: Counter[str] = field(default_factory=Counter)
     turn_of: dict[str, TurnId] = field(default_factory=dict)
+    given: defaultdict[TurnId, set[str]] = field(default_factory=lambda: defaultdict(set))
     cost_usd: float | None = None
     whys: set[str] = field(default_factory=set)
 
@@ -185,6 +186,8 @@ class ModelTwin:
         if fault is not None and self._fails(wish, request.model):
             raise self._fail(fault, request.model)
         yield TextDelta(text=text[half:])
+        if not calls:
+            record.given[request.turn_id].update(wish.quoted)
         for call in calls:
             yield ToolCallSeen(call=call)
         heard = sum(len(message_text(one)) for one in messages)
@@ -293,9 +296,8 @@ def _check_request(messages: Sequence[AnyMessage], request: ModelRequest, record
         findings.report("TRANS-21", f"{where} does not begin with a user message")
     _check_pairs(messages, findings, where)
     text = _check_secrets(messages, request, record)
-    newest = observer.waits_for(request.turn_id, start=start)
-    if newest is not None and newest not in text:
-        findings.report("LOSS-9", f"{where} does not hold {newest}, which it is to answer")
+    for mark in sorted(observer.waits_for(request.turn_id, start=start) - record.given[request.turn_id]):
+        findings.require(mark in text, "LOSS-9", f"{where} does not hold {mark}, which it is to answer")
 
 
 def _check_secrets(messages: Sequence[AnyMessage], request: ModelRequest, record: Record) -> str:

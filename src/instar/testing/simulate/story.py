@@ -98,6 +98,7 @@ class Setting:
     window_tokens: int = 200_000
     maintained: bool = False
     max_messages: int = 0
+    truncates: bool = False
     mirrored: bool = False
     flushed: bool = False
     zone: str = "UTC"
@@ -123,6 +124,7 @@ class Setting:
             session["maintenance"] = {"mode": "enforce", "pruneAfter": "2d", "maxEntries": 2}
         if self.max_messages:
             session["maxMessages"] = self.max_messages
+            session["compaction"] = "truncate" if self.truncates else "summarize"
         small = self.window_tokens < 20_000
         compaction: dict[str, object] = (
             {"reserveTokens": 600, "reserveTokensFloor": 0, "keepRecentTokens": 500} if small else {}

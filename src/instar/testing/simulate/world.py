@@ -13,7 +13,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from instar.config.config import Config, parse_config
-from instar.core.model.change import InboxItem
 from instar.core.model.ids import ChannelName, SessionKey, TurnId
 from instar.errors import StoreError
 from instar.stores.sqlite import MemoryEngine
@@ -164,19 +163,18 @@ class World:
         """Whether somebody who was erased had a part in a turn."""
         return self.forgetting is not None and turn_id in self.forgetting.turns
 
-    def waits_for(self, turn_id: TurnId, *, start: int) -> str | None:
-        """The mark of the newest message that a turn answers; those before it may be beyond a limit (HIST-5).
+    def waits_for(self, turn_id: TurnId, *, start: int) -> frozenset[str]:
+        """The marks of the messages that a turn answers; none of them is beyond a limit (HIST-5).
 
-        One that was put into the turn and also waits for its own, or fell to a full queue since, is as new as one that
-        only merged into it (QUEUE-7). A ghost of an earlier start knows nothing of what was taken after a later one.
+        One that was put into the turn and also waits for its own, or fell to a full queue since, belongs to it as one
+        that only merged into it does (QUEUE-7). A ghost of an earlier start knows nothing of what was taken after a
+        later one.
         """
         if self.story.has_fanout:
-            return None  # what others say meanwhile may push it out of a limit
+            return frozenset()  # what others say meanwhile may push it out of a limit
         rows = [row for row in self.shadow.rows.values() if turn_id in row.taken and row.taken[turn_id] <= start]
-        newest = max((row.item for row in rows if _is_awaited(row)), key=_place, default=None)
-        if newest is None:
-            return None
-        return self.book.sent[int(newest.submission.inbound.message_id[1:])].mark or None
+        ids = [row.item.submission.inbound.message_id for row in rows if _is_awaited(row)]
+        return frozenset(mark for one in ids if (mark := self.book.sent[int(one[1:])].mark))
 
     def may_run_together(self, key: SessionKey) -> bool:  # noqa: ARG002 - a mode may come from anywhere in the story
         """Whether turns of a session may run side by side."""
@@ -214,10 +212,6 @@ class World:
             running.result()
         except StoreError:
             await self.clock.sleep(RESTART_S)
-
-
-def _place(item: InboxItem) -> int:
-    return item.seq
 
 
 def _is_awaited(row: Row) -> bool:
