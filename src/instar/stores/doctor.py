@@ -9,59 +9,35 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import apsw
-import msgspec
 
 from instar.config.config import Config
 from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.errors import InstarError, StoreUnreadable
-from instar.stores.known import Known
+from instar.stores.doctor_finding import DoctorFinding, Severity, build_note, name_some
+from instar.stores.doctor_mirror import check_lost_words, check_mirror
+from instar.stores.doctor_rows import check_rows
 from instar.stores.migrate import load_steps, plan_steps
-from instar.stores.mirror_files import Comparison
-from instar.stores.mirror_places import MirrorPlaces
-from instar.stores.mirror_rows import Listed, list_mirrored, load_slice
-from instar.stores.mirror_strays import STRAYS_FIX, is_archived, pick_strays, walk_transcript_files
-from instar.stores.rows import parse_session
 from instar.stores.sealing.check import SealProblem, check_cells, take_seals
-from instar.stores.sqlite.connection import SqliteTransaction, read_schema, translate_error
+from instar.stores.sqlite.connection import read_schema, translate_error
 from instar.stores.sqlite.log_damage import ASIDE, find_log_damage
 from instar.stores.sqlite.snapshot import check_integrity, open_still
-from instar.stores.transaction import load_queries
-from instar.stores.transcripts import find_transcript
 
 __all__ = ["DoctorFinding", "Severity", "examine", "is_held"]
 
-Severity = Literal["critical", "warning", "note"]
-"""`critical`: words are in danger or out of reach. `warning`: something to settle. `note`: worth knowing."""
-
 _LOW_BYTES: Final = 256 * 1024 * 1024
 """Less free space than this is told: a compaction or a backup needs some."""
-
-_SHOWN: Final = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoctorFinding:
-    """One thing found: what, why, and the safe step to take. `count` is how many of it there are."""
-
-    code: str
-    severity: Severity
-    what: str
-    why: str = ""
-    fix: str = ""
-    count: int = 1
 
 
 def examine(config: Config) -> list[DoctorFinding]:
     """Everything found in the state directory of a configuration, the database first. Blocking."""
     path = config.store.path
     if path is None:
-        return [_note("no-sqlite", "Sessions are kept in PostgreSQL", fix="Use the tools of that database.")]
+        return [build_note("no-sqlite", "Sessions are kept in PostgreSQL", fix="Use the tools of that database.")]
     is_running = is_held(path.with_name(f"{path.name}.lock"))
     found = [*_check_database(path, config, is_running=is_running)] if path.is_file() else [*_no_database(path, config)]
     found += _check_lock(path, is_running=is_running)
@@ -110,10 +86,10 @@ def _check_database(path: Path, config: Config, *, is_running: bool) -> Iterator
             if problems := check_integrity(connection):
                 yield _damaged(config, path, problems[0], count=len(problems))
             if steps and not state.schema_version:
-                yield from _check_lost_words(config)
+                yield from check_lost_words(config)
             if steps:
                 what = f"The database has schema {state.schema_version}; {len(steps)} steps are due"
-                yield _note("schema-behind", what, fix="The next start tries them on a copy and then runs them.")
+                yield build_note("schema-behind", what, fix="The next start tries them on a copy and then runs them.")
             else:
                 yield from _check_words(connection, config, is_running=is_running)
         finally:
@@ -132,8 +108,8 @@ def _check_words(connection: apsw.Connection, config: Config, *, is_running: boo
     if problem is not None:
         yield _of_seals(problem)
     if problem is None or not problem.is_closed:
-        yield from _check_rows(connection, is_running=is_running)
-        yield from _check_mirror(connection, config, is_running=is_running)
+        yield from check_rows(connection, is_running=is_running)
+        yield from check_mirror(connection, config, is_running=is_running)
     if seals is not None:
         yield from map(_of_seals, check_cells(connection, seals))
 
@@ -150,7 +126,7 @@ def _of_seals(problem: SealProblem) -> DoctorFinding:
 
 
 def _no_database(path: Path, config: Config) -> Iterator[DoctorFinding]:
-    yield from _check_lost_words(config)
+    yield from check_lost_words(config)
     backup = _newest_backup(config)
     fix = f"Restore {backup} into an empty directory." if backup else "The first start of the gateway makes it."
     yield DoctorFinding(
@@ -181,224 +157,6 @@ def _newest_backup(config: Config) -> Path | None:
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
-# --- rows -------------------------------------------------------------------------------------------------------------
-
-_QUESTIONS: Final[tuple[tuple[str, Severity, str, str, str], ...]] = (
-    (
-        "session-without-transcript",
-        "warning",
-        (
-            "SELECT key FROM sessions AS s WHERE NOT EXISTS"
-            " (SELECT 1 FROM transcripts AS t WHERE t.key = s.key AND t.closed_at IS NULL)"
-        ),
-        "have no current transcript",
-        "Write to one of them, or run `instar sessions cleanup --fix-missing`; `/resume` brings an older life back.",
-    ),
-    (
-        "session-and-transcript-differ",
-        "critical",
-        (
-            "SELECT s.key FROM sessions AS s JOIN transcripts AS t ON t.key = s.key AND t.closed_at IS NULL"
-            " WHERE t.session_id <> s.session_id"
-        ),
-        "are not of the same id as their current transcripts",
-        "Make a backup, then `/reset` each of them: the words stay in its history.",
-    ),
-    (
-        "transcript-without-session",
-        "note",
-        (
-            "SELECT DISTINCT key FROM transcripts WHERE key NOT IN (SELECT key FROM sessions)"
-            " AND close_reason IS NOT 'staged'"
-        ),
-        "have transcripts and no session",
-        "They were deleted with their transcripts kept; a message under the key, or nothing, is all they need.",
-    ),
-    (
-        "import-cut-off",
-        "note",
-        "SELECT session_id FROM transcripts WHERE close_reason = 'staged' AND session_id NOT LIKE 'removed:%'",
-        "transcripts are not imported as a whole",
-        "Nobody sees a part of one. Where no import runs, the next start takes it away: then import the file again.",
-    ),
-    (
-        "deletion-cut-off",
-        "note",
-        "SELECT session_id FROM transcripts WHERE close_reason = 'staged' AND session_id LIKE 'removed:%'",
-        "transcripts of deleted sessions still have lines",
-        "Nobody sees them. Where no deletion is under way, the next start takes them away.",
-    ),
-    (
-        "lines-without-transcript",
-        "critical",
-        "SELECT DISTINCT transcript FROM entries WHERE transcript NOT IN (SELECT id FROM transcripts)",
-        "transcripts are gone while their lines are there",
-        "Make a backup and report it: a transaction was not whole.",
-    ),
-    (
-        "delivery-unknown",
-        "warning",
-        "SELECT delivery_id FROM outbox WHERE state = 'unknown' AND ended_at IS NULL",
-        "replies may or may not have been sent",
-        "See them with `instar outbox list`; settle each with `instar outbox send ID` or `instar outbox drop ID`.",
-    ),
-    (
-        "delivery-failed",
-        "note",
-        "SELECT delivery_id FROM outbox WHERE state = 'failed'",
-        "replies could not be sent",
-        "See them with `instar outbox list --state failed`; `instar outbox send ID` tries one again.",
-    ),
-)
-"""Code, severity, a query for what is wrong, its words, the step to take."""
-
-
-def _check_rows(connection: apsw.Connection, *, is_running: bool) -> Iterator[DoctorFinding]:
-    """Rows that contradict each other, rows that cannot be read, and what waits for a person."""
-    for code, severity, query, words, fix in _QUESTIONS:
-        names = [str(row[0]) for row in connection.execute(query)]
-        if names:
-            subject = "" if words.startswith(("replies", "transcripts")) else "sessions "
-            yield DoctorFinding(
-                code=code,
-                severity=severity,
-                what=f"{len(names)} {subject}{words}",
-                why=_some(names),
-                fix=fix,
-                count=len(names),
-            )
-    yield from _check_texts(connection)
-    if not is_running:
-        waiting = connection.execute("SELECT COUNT(*) FROM inbox WHERE ended_at IS NULL").get
-        if waiting:
-            yield _note("messages-waiting", f"{waiting} messages wait", fix="The next start takes them up.")
-
-
-def _check_texts(connection: apsw.Connection) -> Iterator[DoctorFinding]:
-    """Stored texts that are not what was written there."""
-    rows = []
-    for key, fields in connection.execute("SELECT key, fields FROM sessions"):
-        try:
-            parse_session(fields)
-        except StoreUnreadable:
-            rows.append(str(key))
-    if rows:
-        yield _unreadable("session-unreadable", f"{len(rows)} session rows cannot be read", rows)
-    lines = []
-    query = "SELECT t.session_id, e.seq, e.line FROM entries AS e JOIN transcripts AS t ON t.id = e.transcript"
-    for session_id, seq, line in connection.execute(query):
-        try:
-            msgspec.json.decode(line, type=dict)
-        except msgspec.DecodeError:
-            lines.append(f"{session_id} line {seq}")
-    if lines:
-        yield _unreadable("line-unreadable", f"{len(lines)} lines of transcripts cannot be read", lines)
-
-
-def _unreadable(code: str, what: str, names: list[str]) -> DoctorFinding:
-    return DoctorFinding(
-        code=code,
-        severity="critical",
-        what=what,
-        why=_some(names),
-        fix="Everything else keeps working. Compare with the newest backup and with the mirror's files, which hold "
-        "the same lines.",
-        count=len(names),
-    )
-
-
-# --- the mirror -------------------------------------------------------------------------------------------------------
-
-
-def _check_mirror(connection: apsw.Connection, config: Config, *, is_running: bool) -> Iterator[DoctorFinding]:
-    """Files that do not hold what the rows say; contents are compared, not sizes (STORE-4)."""
-    if config.store.mirror == "off":
-        return
-    places = MirrorPlaces.of(config)
-    tx = SqliteTransaction(connection, load_queries("sqlite"), Known(0))
-    found: dict[_Level, list[str]] = {"level": [], "behind": [], "missing": [], "differs": []}
-    after = 0
-    while listed := list_mirrored(tx, after=after):
-        after = listed[-1].place
-        for one in listed:
-            place = places.transcript(one.key, one.session_id, closed_at=one.closed_at)
-            path = one.mark.path if one.mark is not None else place
-            level = _compare(tx, one, path, is_running=is_running)
-            is_let_go = level == "missing" and one.closed_at is not None and config.maintenance.lets_archives_go
-            found["level" if is_let_go else level].append(str(path))
-    yield from _tell_mirror(found, is_running=is_running)
-    yield from _tell_strays(path for files in walk_transcript_files(places) for path in pick_strays(tx, files).files)
-
-
-def _check_lost_words(config: Config) -> Iterator[DoctorFinding]:
-    """What the mirror holds where there is no database, or one without a single row: all that is left of the words."""
-    yield from _tell_strays(path for files in walk_transcript_files(MirrorPlaces.of(config)) for _, path in files)
-
-
-def _tell_strays(paths: Iterable[Path]) -> Iterator[DoctorFinding]:
-    strays = [str(stray) for stray in sorted(paths) if not is_archived(stray)]
-    if strays:
-        yield DoctorFinding(
-            code="mirror-strays",
-            severity="critical",
-            what=f"{len(strays)} transcripts lie in files, and the database does not know them",
-            why=_some(strays),
-            fix=STRAYS_FIX,
-            count=len(strays),
-        )
-
-
-_Level = Literal["level", "behind", "missing", "differs"]
-"""How a file of the mirror stands: as its rows, a beginning of them, not there, something else."""
-
-
-def _tell_mirror(found: dict[_Level, list[str]], *, is_running: bool) -> Iterator[DoctorFinding]:
-    late = "The gateway writes them in a moment" if is_running else "The next start writes what they lack"
-    lagging: tuple[tuple[_Level, str], ...] = (("missing", "are missing"), ("behind", "lack their last lines"))
-    for level, words in lagging:
-        names = found[level]
-        if names and not (is_running and level == "behind"):
-            yield DoctorFinding(
-                code=f"mirror-{level}",
-                severity="note",
-                what=f"{len(names)} files of the mirror {words}",
-                why=_some(names),
-                fix=f"{late}; nothing is lost, since the database holds every word.",
-                count=len(names),
-            )
-    if found["differs"]:
-        yield DoctorFinding(
-            code="mirror-differs",
-            severity="warning",
-            what=f"{len(found['differs'])} files of the mirror do not hold what the database says",
-            why=_some(found["differs"]),
-            fix="If you changed them by hand, copy your changes away. The next start keeps such a file as "
-            "`<name>.conflict.<time>` and writes it anew.",
-            count=len(found["differs"]),
-        )
-
-
-def _compare(tx: SqliteTransaction, one: Listed, path: Path, *, is_running: bool) -> _Level:
-    """How a file stands to its transcript; beside a running gateway it may hold lines that came after our snapshot."""
-    transcript = find_transcript(tx, one.session_id)
-    if transcript is None:
-        return "level"
-    if not path.is_file():
-        return "missing"
-    comparison = Comparison(path)
-    try:
-        seq, size = -1, 0
-        while lines := load_slice(tx, transcript, seq=seq, size=size):
-            texts = [text for _, text in lines]
-            taken = comparison.take(texts)
-            if taken is None or taken < len(texts):
-                return "differs" if taken is None else "behind"
-            seq, size = lines[-1][0], size + sum(len(text.encode()) + 1 for text in texts)
-        return "differs" if comparison.has_more() and not is_running else "level"
-    finally:
-        comparison.close()
-
-
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -408,7 +166,7 @@ def _check_lock(path: Path, *, is_running: bool) -> Iterator[DoctorFinding]:
         return
     pid = lock.read_text(errors="replace").strip()
     if pid:
-        yield _note(
+        yield build_note(
             "lock-stale",
             f"{lock.name} names process {pid}, which does not hold it",
             why="a gateway died without letting go",
@@ -454,7 +212,7 @@ def _check_folder(config: Config) -> Iterator[DoctorFinding]:
             code="conflict-kept",
             severity="note",
             what=f"{len(conflicts)} files that another hand had changed were kept beside the mirror",
-            why=_some(conflicts),
+            why=name_some(conflicts),
             fix="Look what is in them, then delete them.",
             count=len(conflicts),
         )
@@ -464,7 +222,7 @@ def _check_folder(config: Config) -> Iterator[DoctorFinding]:
             code="archive-empty",
             severity="warning",
             what=f"{len(empty)} archives are empty",
-            why=_some(empty),
+            why=name_some(empty),
             fix="Take them from a backup, or delete them.",
             count=len(empty),
         )
@@ -478,17 +236,8 @@ def _check_logs(path: Path) -> Iterator[DoctorFinding]:
             code="log-kept",
             severity="warning",
             what=f"{len(kept)} damaged logs of the database were set aside",
-            why=_some(kept),
+            why=name_some(kept),
             fix="The last words before each may be missing; files of the mirror named `.conflict.` may hold them. "
             "Compare them, then delete the logs.",
             count=len(kept),
         )
-
-
-def _note(code: str, what: str, *, why: str = "", fix: str = "") -> DoctorFinding:
-    return DoctorFinding(code=code, severity="note", what=what, why=why, fix=fix)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

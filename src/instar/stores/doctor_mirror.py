@@ -1,0 +1,111 @@
+"""Whether the mirror's files hold what the rows say, and what lies there that no row knows (STORE-4). Only read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import apsw
+
+from instar.config.config import Config
+from instar.stores.doctor_finding import DoctorFinding, name_some
+from instar.stores.known import Known
+from instar.stores.mirror_files import Comparison
+from instar.stores.mirror_places import MirrorPlaces
+from instar.stores.mirror_rows import Listed, list_mirrored, load_slice
+from instar.stores.mirror_strays import STRAYS_FIX, is_archived, pick_strays, walk_transcript_files
+from instar.stores.sqlite.connection import SqliteTransaction
+from instar.stores.transaction import load_queries
+from instar.stores.transcripts import find_transcript
+
+__all__ = ["check_lost_words", "check_mirror"]
+
+
+def check_mirror(connection: apsw.Connection, config: Config, *, is_running: bool) -> Iterator[DoctorFinding]:
+    """Files that do not hold what the rows say; contents are compared, not sizes (STORE-4)."""
+    if config.store.mirror == "off":
+        return
+    places = MirrorPlaces.of(config)
+    tx = SqliteTransaction(connection, load_queries("sqlite"), Known(0))
+    found: dict[_Level, list[str]] = {"level": [], "behind": [], "missing": [], "differs": []}
+    after = 0
+    while listed := list_mirrored(tx, after=after):
+        after = listed[-1].place
+        for one in listed:
+            place = places.transcript(one.key, one.session_id, closed_at=one.closed_at)
+            path = one.mark.path if one.mark is not None else place
+            level = _compare(tx, one, path, is_running=is_running)
+            is_let_go = level == "missing" and one.closed_at is not None and config.maintenance.lets_archives_go
+            found["level" if is_let_go else level].append(str(path))
+    yield from _tell_mirror(found, is_running=is_running)
+    yield from _tell_strays(path for files in walk_transcript_files(places) for path in pick_strays(tx, files).files)
+
+
+def check_lost_words(config: Config) -> Iterator[DoctorFinding]:
+    """What the mirror holds where there is no database, or one without a single row: all that is left of the words."""
+    yield from _tell_strays(path for files in walk_transcript_files(MirrorPlaces.of(config)) for _, path in files)
+
+
+def _tell_strays(paths: Iterable[Path]) -> Iterator[DoctorFinding]:
+    strays = [str(stray) for stray in sorted(paths) if not is_archived(stray)]
+    if strays:
+        yield DoctorFinding(
+            code="mirror-strays",
+            severity="critical",
+            what=f"{len(strays)} transcripts lie in files, and the database does not know them",
+            why=name_some(strays),
+            fix=STRAYS_FIX,
+            count=len(strays),
+        )
+
+
+_Level = Literal["level", "behind", "missing", "differs"]
+"""How a file of the mirror stands: as its rows, a beginning of them, not there, something else."""
+
+
+def _tell_mirror(found: dict[_Level, list[str]], *, is_running: bool) -> Iterator[DoctorFinding]:
+    late = "The gateway writes them in a moment" if is_running else "The next start writes what they lack"
+    lagging: tuple[tuple[_Level, str], ...] = (("missing", "are missing"), ("behind", "lack their last lines"))
+    for level, words in lagging:
+        names = found[level]
+        if names and not (is_running and level == "behind"):
+            yield DoctorFinding(
+                code=f"mirror-{level}",
+                severity="note",
+                what=f"{len(names)} files of the mirror {words}",
+                why=name_some(names),
+                fix=f"{late}; nothing is lost, since the database holds every word.",
+                count=len(names),
+            )
+    if found["differs"]:
+        yield DoctorFinding(
+            code="mirror-differs",
+            severity="warning",
+            what=f"{len(found['differs'])} files of the mirror do not hold what the database says",
+            why=name_some(found["differs"]),
+            fix="If you changed them by hand, copy your changes away. The next start keeps such a file as "
+            "`<name>.conflict.<time>` and writes it anew.",
+            count=len(found["differs"]),
+        )
+
+
+def _compare(tx: SqliteTransaction, one: Listed, path: Path, *, is_running: bool) -> _Level:
+    """How a file stands to its transcript; beside a running gateway it may hold lines that came after our snapshot."""
+    transcript = find_transcript(tx, one.session_id)
+    if transcript is None:
+        return "level"
+    if not path.is_file():
+        return "missing"
+    comparison = Comparison(path)
+    try:
+        seq, size = -1, 0
+        while lines := load_slice(tx, transcript, seq=seq, size=size):
+            texts = [text for _, text in lines]
+            taken = comparison.take(texts)
+            if taken is None or taken < len(texts):
+                return "differs" if taken is None else "behind"
+            seq, size = lines[-1][0], size + sum(len(text.encode()) + 1 for text in texts)
+        return "differs" if comparison.has_more() and not is_running else "level"
+    finally:
+        comparison.close()
