@@ -14,7 +14,14 @@ _CODES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": 
 
 
 def prepare_streams() -> None:
-    """Let no character that a terminal or pipe cannot show end a command: it is shown as a question mark."""
+    """Let no character that a terminal or pipe cannot show end a command: it is shown as a question mark.
+
+    A stream that was closed before the start (``>&-``, some service managers) becomes the null device, which also keeps
+    its number from being given to a file that is opened later.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123  lasts as the process does
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

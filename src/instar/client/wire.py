@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from instar import __version__
 from instar.client.discovery import GatewayAddress, is_alive
-from instar.errors import Forbidden, GatewayUnreachable, InstarError, Unavailable
+from instar.errors import Forbidden, GatewayUnreachable, InstarError, InvalidRequest, Unavailable
 
 __all__ = ["PROTOCOL", "Payload", "build_connect", "build_request", "parse_frame", "parse_refusal", "unreachable"]
 
@@ -34,9 +34,18 @@ def build_connect(address: GatewayAddress, *, client_id: str, mode: str, caps: t
 
 
 def build_request(request_id: str, method: str, params: Mapping[str, object] | None) -> str:
-    """A request frame as text (GW-2)."""
+    """A request frame as text (GW-2). Raises `InvalidRequest` for what no gateway could read."""
     frame = {"type": "req", "id": request_id, "method": method, "params": dict(params or {})}
-    return json.dumps(frame, separators=(",", ":"))
+    try:
+        text = json.dumps(frame, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError:
+        why, fix = "a text in it is not Unicode", "Give words, names and files in UTF-8."
+        raise InvalidRequest("The request cannot be sent", why=why, fix=fix) from None
+    except ValueError:
+        why, fix = "a number in it is too large for JSON", "Write a smaller one."
+        raise InvalidRequest("The request cannot be sent", why=why, fix=fix) from None
+    return text
 
 
 def parse_frame(text: str | bytes) -> Payload:

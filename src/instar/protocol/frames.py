@@ -6,6 +6,7 @@ stack and numbers beyond a double are refused like any other malformed text.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -78,7 +79,7 @@ def parse_request(text: str | bytes) -> Request:
     except msgspec.ValidationError as error:
         raise BadFrame(f"invalid request frame: {_plain(error)}", request_id=_read_id(text)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadFrame(f"invalid request frame: malformed JSON: {error}") from None
+        raise BadFrame(f"invalid request frame: malformed JSON: {error}", request_id=_read_id(text)) from None
     except RecursionError:
         raise BadFrame("invalid request frame: nested too deeply") from None
     if not request.id or not request.method:
@@ -95,10 +96,14 @@ def _plain(error: msgspec.ValidationError) -> str:
 
 
 def _read_id(text: str | bytes) -> str:
-    """The id of a frame that is JSON but no request."""
+    """The id of a frame that is no request, so that whoever sent it is answered and need not wait in vain.
+
+    The reader is the forgiving one of the standard library: JavaScript writes half an emoji as a lone surrogate and
+    reads 1e400 as infinity, neither of which the strict one takes.
+    """
     try:
-        frame = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
         return "invalid"
     value = frame.get("id") if isinstance(frame, dict) else None
     return value if isinstance(value, str) and value else "invalid"

@@ -48,6 +48,17 @@ def test_what_cannot_be_encoded_is_shown_as_a_question_mark(monkeypatch):
     assert raw.getvalue() == b"na?ve ? ??\n"
 
 
+def test_a_stream_that_was_closed_before_the_start_goes_nowhere(monkeypatch):
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    prepare_streams()
+    say("nobody hears")
+    warn("nobody hears")
+    assert sys.stdin.read() == ""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()
+
+
 def test_json_is_whole_in_every_encoding(monkeypatch):
     raw = make_stdout(monkeypatch, "ascii")
     print_json({"text": "日本"})

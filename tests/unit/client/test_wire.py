@@ -27,6 +27,18 @@ def test_a_request_is_one_json_object():
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "why"), [("\udcff", "not Unicode"), (float("inf"), "too large"), (float("nan"), "too large")]
+)
+def test_what_no_gateway_could_read_is_not_sent(value, why):
+    with pytest.raises(InvalidRequest, match=why):
+        build_request("7", "chat.send", {"message": [value]})
+
+
+def test_words_of_every_script_are_sent_as_they_are():
+    assert json.loads(build_request("7", "chat.send", {"message": "日本 🙂"}))["params"]["message"] == "日本 🙂"
+
+
 @pytest.mark.parametrize("text", ["", "no json", "[1]", '"x"', "[" * 100_000])
 def test_what_is_no_frame_comes_from_no_gateway(text):
     with pytest.raises(Unavailable, match="no gateway"):
