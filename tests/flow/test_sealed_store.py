@@ -24,7 +24,8 @@ from instar.stores.sealing.master import create_key_file, read_key_file
 from instar.stores.sealing.open import load_seals
 from instar.stores.sealing.ring import RING_NAME
 from instar.stores.sqlite import SqliteStore
-from instar.stores.transfer import export_store, import_store
+from instar.stores.transfer import export_store
+from instar.stores.transfer_import import import_store
 from instar.stores.turn_over import look_at, open_store, rewrap_ring, seal_store
 from tests.builders.store import KEY, NOW, SessionTalk, accept, build_message, build_submission
 from tests.builders.stories import story

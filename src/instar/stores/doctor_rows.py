@@ -53,6 +53,13 @@ _QUESTIONS: Final[tuple[tuple[str, Severity, str, str, str], ...]] = (
         "Nobody sees a part of one. Where no import runs, the next start takes it away: then import the file again.",
     ),
     (
+        "import-unfinished",
+        "warning",
+        "SELECT name FROM meta WHERE name = 'import_under_way'",
+        "import of an export has not come to its end",
+        "Run `instar import export` with the same folder again before a gateway starts: it goes on where it was.",
+    ),
+    (
         "deletion-cut-off",
         "note",
         "SELECT session_id FROM transcripts WHERE close_reason = 'staged' AND session_id LIKE 'removed:%'",
@@ -89,7 +96,7 @@ def check_rows(connection: apsw.Connection, *, is_running: bool) -> Iterator[Doc
     for code, severity, query, words, fix in _QUESTIONS:
         names = [str(row[0]) for row in connection.execute(query)]
         if names:
-            subject = "" if words.startswith(("replies", "transcripts")) else "sessions "
+            subject = "" if words.startswith(("import", "replies", "transcripts")) else "sessions "
             yield DoctorFinding(
                 code=code,
                 severity=severity,

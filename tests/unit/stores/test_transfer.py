@@ -20,7 +20,8 @@ from instar.errors import InvalidRequest, StoreUnreadable
 from instar.stores import transfer
 from instar.stores.importer import import_transcript_file
 from instar.stores.sqlite import open_memory_store
-from instar.stores.transfer import export_store, import_store
+from instar.stores.transfer import export_store
+from instar.stores.transfer_import import import_store
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.simulate import play as play_module
 from instar.testing.simulate.draw import draw_story
@@ -189,10 +190,10 @@ def test_every_table_and_column_is_carried_or_explained(tmp_path: Path):
     asyncio.run(story())
     made_of_transcripts = {"sessions", "session_counts", "transcripts", "entries"}
     tables = dump_tables(tmp_path / "instar.db")
-    assert set(tables) - made_of_transcripts == set(transfer._TABLES)
+    assert set(tables) - made_of_transcripts == set(transfer.TABLES)
     assert not set(tables) & NOT_CARRIED.keys()
     connection = apsw.Connection(str(tmp_path / "instar.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    for table, carried in transfer._TABLES.items():
+    for table, carried in transfer.TABLES.items():
         columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} - {"id", "seq"}
         renamed = {"watched" if (table, name) == ("state_watches", "target") else name for name in columns}
         assert renamed == set(carried), table

@@ -40,7 +40,7 @@ async def _run(directory: Path, config: Config) -> TransferReport:
     from instar.errors import NotFound
     from instar.stores.sealing.open import load_seals
     from instar.stores.sqlite import SqliteStore
-    from instar.stores.transfer import import_store
+    from instar.stores.transfer_import import import_store
 
     if config.store.path is None:
         raise NotFound("Sessions are kept in PostgreSQL", why="this build imports into SQLite only")
