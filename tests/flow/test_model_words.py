@@ -11,6 +11,7 @@ from instar.core.explain.story import tell
 from instar.core.lifecycle.reset import COMPACTION_FIELD
 from instar.core.model.change import TurnOptions
 from instar.core.model.event import RunEnded, RunNote, RunPhase
+from instar.core.transcript.text import message_text
 from instar.ports.tool import ToolOutput, ToolSpec
 from instar.runners.fallback import FallbackRunner
 from instar.testing.clock import ManualClock
@@ -18,7 +19,7 @@ from instar.testing.gateway import GatewayInMemory
 from instar.testing.log import build_memory_log
 from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
 from instar.testing.script import Fault, Reply, call
-from tests.builders.requests import find_fault, is_summary
+from tests.builders.requests import estimate_request, find_fault, is_summary
 from tests.builders.stories import (
     DIRECT,
     Listener,
@@ -111,6 +112,76 @@ async def test_a_chat_is_told_although_a_client_was_told_before():
         await say(world, "two", "three")
         assert sent_texts(world) == [f"{STANDS_IN}\n\nspare says hello.", "spare says hello."]
         assert [event.text for event in listener.events if isinstance(event, RunNote)] == [STANDS_IN]
+
+
+# --- a stand-in with a smaller window ---------------------------------------------------------------------------------
+
+SHORT = replace(SPARE, context_window=8_192)
+LONG = "heron " * 150
+TRUNCATED = "(The conversation is longer than the model can see; this answer knows only its newest part. /compact)"
+
+
+def build_short_world(is_ill, *, takes=None):
+    """The spare model sees 8 k tokens, the other one 200 k. `takes` is how much the spare one really takes."""
+
+    def script(asked):
+        if asked.model == "scripted" and is_ill[0]:
+            return Reply(fault=Fault(kind="quota", text="Try later"))
+        size = (sum(len(one.text) for one in asked.spoken) + len(asked.system)) // 4
+        if asked.model == "spare" and takes is not None and size > takes:
+            return Reply(fault=Fault(kind="overflow"))
+        return Reply(text="## Goal\nHerons." if is_summary(asked.system) else f"{asked.model} says hello.")
+
+    clock = ManualClock()
+    inner = ScriptedRunner(script, clock=clock)
+    runner = FallbackRunner(inner, clock=clock, log=build_memory_log()[0])
+    return GatewayInMemory(build_config(), runner=runner, clock=clock, fallbacks=(SHORT,)), inner
+
+
+@story
+async def test_a_stand_in_with_a_smaller_window_is_sent_what_fits_and_people_are_told():
+    is_ill = [False]
+    world, inner = build_short_world(is_ill)
+    async with world:
+        await say(world, *[LONG] * 60)
+        assert estimate_request(inner.requests[-1]) > 10_000
+        is_ill[0] = True
+        await say(world, "and now?", "and then?")
+        failed, first, second = inner.requests[60:]
+        assert [request.model.id for request in (failed, first, second)] == ["scripted", "spare", "spare"]
+        assert estimate_request(failed) > 10_000
+        for request, words in ((first, "and now?"), (second, "and then?")):
+            assert 4_000 < estimate_request(request) < 8_192
+            assert find_fault(request.messages) is None
+            assert message_text(request.messages[-1]) == words
+        assert sent_texts(world)[60:] == [
+            f"{STANDS_IN}\n{TRUNCATED}\n\nspare says hello.",
+            f"{TRUNCATED}\n\nspare says hello.",
+        ]
+        told = [row.decision for row in await read_decisions(world, kind="limit")]
+        cut = [one for one in told if one.outcome == "truncated"]
+        assert [one.rule for one in cut] == ["HIST-7", "HIST-7"]
+        assert all(one.inputs["tokens"] < 8_192 for one in cut)
+        is_ill[0] = False
+        await world.run_for(61)
+        await say(world, "back?")
+        assert sent_texts(world)[-1] == "scripted says hello."
+        assert estimate_request(inner.requests[-1]) > 10_000
+
+
+@story
+async def test_a_stand_in_that_takes_less_than_it_says_gets_a_summary_for_its_own_window():
+    is_ill = [False]
+    world, inner = build_short_world(is_ill, takes=4_000)
+    async with world:
+        await say(world, *[LONG] * 60)
+        is_ill[0] = True
+        await say(world, "and now?")
+        assert sent_texts(world)[-1] == f"{STANDS_IN}\n\nspare says hello."
+        (row,) = [one for one in await read_decisions(world, kind="compact") if one.decision.outcome == "compacted"]
+        assert row.decision.inputs["reason"] == "overflow"
+        assert {request.model.id for request in inner.requests if is_summary(request.system)} == {"spare"}
+        assert estimate_request(inner.requests[-1]) <= 4_000
 
 
 # --- an answer without a word -----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from instar.core.routing.key import parse_key
 from instar.core.turn.steps import ModelCall
 from instar.errors import InvariantBroken, ModelOverflow, ModelUnavailable
 from instar.gateway.outside import Outside
-from instar.gateway.room import Room, with_way_out
+from instar.gateway.room import LazyPrompt, Room, with_way_out
 from instar.gateway.tool_policy import choose_tools
 from instar.gateway.turn_news import TurnNews
 from instar.gateway.turn_services import TurnServices
@@ -73,12 +73,17 @@ class Asking:
             try:
                 return await self._ask(model)
             except ModelOverflow as error:
-                if not await self.room.after_overflow(self.session(), model):
+                if not await self.room.after_overflow(self.session(), self._refusing(error, model)):
                     raise with_way_out(error) from error
         try:
             return await self._ask(model)
         except ModelOverflow as error:
             raise with_way_out(error) from error
+
+    def _refusing(self, error: ModelOverflow, model: ModelSpec) -> ModelSpec:
+        """The model that refused a prompt, whose window counts then: the one asked for, or one that stood in."""
+        asked = (model, *self.services.fallbacks_of(model, self.agent_id))
+        return next((one for one in asked if (one.provider, one.id) == (error.provider, error.model)), model)
 
     async def _ask(self, model: ModelSpec) -> Finished:
         services = self.services
@@ -87,19 +92,18 @@ class Asking:
         await services.insist(lambda: self.warm.load(session.session_id))
         options = self.item.submission.options
         system = await services.parts.texts.load(self.agent_id, session)
-        peer_id = parse_key(self.key).peer_id or ""
-        prompt = self.words.prompt = self.room.prompt(session, model, system=system, peer_id=peer_id)
         asked_s = TURN_TIMEOUT_S if options.timeout_ms is None else options.timeout_ms / 1000
         request = ModelRequest(
             session_key=self.key,
             turn_id=self.turn_id,
             model=model,
             system=system,
-            messages=prompt,
+            messages=self._plan(model, system),
             tools=tuple(tool.spec for tool in self.tools().values()),
             thinking=options.thinking or session.overrides.thinking_level,
             timeout_s=min(TURN_TIMEOUT_S, asked_s),
             fallbacks=services.fallbacks_of(model, self.agent_id),
+            messages_for=lambda stand_in: self._plan(stand_in, system),
         )
         self.news.phase("starting_model")
         self.partial = ""
@@ -113,6 +117,12 @@ class Asking:
                 provider=model.provider,
                 model=model.id,
             ) from None
+
+    def _plan(self, model: ModelSpec, system: str) -> LazyPrompt:
+        """What a model gets to see, in its own window; what is told of the answer is told of the newest plan."""
+        peer_id = parse_key(self.key).peer_id or ""
+        prompt = self.words.prompt = self.room.prompt(self.session(), model, system=system, peer_id=peer_id)
+        return prompt
 
     async def _stream(self, request: ModelRequest) -> Finished:
         runner = self.services.parts.runner

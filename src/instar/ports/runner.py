@@ -6,8 +6,8 @@ A runner knows providers and nothing of sessions: no store, no lane, no tools be
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from instar.core.context.heartbeat import AuthKind
@@ -57,8 +57,9 @@ class ModelRequest:
     """Everything one request needs. `messages` are in order, valid for a provider (calls and results paired).
 
     `session_key` and `turn_id` are for logs and cache keys. `timeout_s` bounds the whole request, repetitions
-    included. `fallbacks` are models to ask in turn when `model` cannot answer. `cache` is how long a provider should
-    keep the prompt (``5m``, ``1h``), ``off`` for not at all, None for what suits the provider.
+    included. `fallbacks` are models to ask in turn when `model` cannot answer, with what `messages_for` gives for each,
+    since its window may be smaller (HIST-7); None where the same messages serve all. `cache` is how long a provider
+    should keep the prompt (``5m``, ``1h``), ``off`` for not at all, None for what suits the provider.
     """
 
     session_key: SessionKey
@@ -71,6 +72,13 @@ class ModelRequest:
     cache: str | None = None
     timeout_s: float = 600.0
     fallbacks: tuple[ModelSpec, ...] = ()
+    messages_for: Callable[[ModelSpec], Sequence[AnyMessage]] | None = None
+
+    def made_for(self, model: ModelSpec, *, timeout_s: float) -> ModelRequest:
+        """The same request for one model alone: itself, or one that stands in."""
+        fit = self.messages_for if model != self.model else None
+        messages = self.messages if fit is None else fit(model)
+        return replace(self, model=model, messages=messages, fallbacks=(), messages_for=None, timeout_s=timeout_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

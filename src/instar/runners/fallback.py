@@ -82,7 +82,7 @@ class FallbackRunner:
     async def _ask(self, state: _Attempts) -> AsyncGenerator[RunnerEvent, None]:
         state.attempt += 1
         left_s = state.request.timeout_s - (self._clock.monotonic() - state.started_s)
-        asked = replace(state.request, model=state.model, fallbacks=(), timeout_s=max(left_s, 0.001))
+        asked = state.request.made_for(state.model, timeout_s=max(left_s, 0.001))
         async with contextlib.aclosing(self._inner.run(asked)) as events:
             async for event in events:
                 yield event

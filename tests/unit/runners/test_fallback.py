@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from instar.core.model.entry import TextBlock, UserMessage
+from instar.core.model.entry import AnyMessage, TextBlock, UserMessage
 from instar.core.model.ids import SessionKey, TurnId
 from instar.core.policy.retry import RetrySettings
 from instar.errors import ModelAuthFailed, ModelOverflow, ModelRateLimited, ModelUnavailable
@@ -22,6 +23,9 @@ FIRST = ModelSpec(provider="a", id="first", api="scripted")
 SECOND = ModelSpec(provider="b", id="second", api="scripted")
 
 
+MessagesFor = Callable[[ModelSpec], Sequence[AnyMessage]]
+
+
 class Stage:
     def __init__(self, script: Script, *, settings: RetrySettings | None = None) -> None:
         self.clock = ManualClock(auto_advance_s=0)
@@ -29,7 +33,9 @@ class Stage:
         log, self.sink = build_memory_log(clock=self.clock)
         self.runner = FallbackRunner(self.inner, clock=self.clock, log=log, settings=settings)
 
-    def ask(self, *fallbacks: ModelSpec, timeout_s: float = 600) -> list[RunnerEvent]:
+    def ask(
+        self, *fallbacks: ModelSpec, timeout_s: float = 600, messages_for: MessagesFor | None = None
+    ) -> list[RunnerEvent]:
         request = ModelRequest(
             session_key=SessionKey("k"),
             turn_id=TurnId("t"),
@@ -38,6 +44,7 @@ class Stage:
             messages=[UserMessage(content="hi", timestamp=None)],
             fallbacks=fallbacks,
             timeout_s=timeout_s,
+            messages_for=messages_for,
         )
 
         async def scenario() -> list[RunnerEvent]:
@@ -198,3 +205,18 @@ def test_stopping_while_it_waits_stops_at_once() -> None:
 
     asyncio.run(scenario())
     assert len(inner.requests) == 1
+
+
+def test_a_stand_in_is_sent_what_was_made_for_it_and_the_first_model_what_was_made_for_that() -> None:
+    def shorten(model: ModelSpec) -> list[AnyMessage]:
+        return [UserMessage(content=f"short for {model.id}", timestamp=None)]
+
+    stage = Stage(by_model(first=fails("auth"), second=Reply(text="Hello.")))
+    stage.ask(SECOND, messages_for=shorten)
+    stage.ask(SECOND, messages_for=shorten)
+
+    words = [
+        [one.content for one in request.messages if isinstance(one, UserMessage)] for request in stage.inner.requests
+    ]
+    assert words == [["hi"], ["short for second"], ["short for second"]]
+    assert all(request.messages_for is None for request in stage.inner.requests)
