@@ -227,6 +227,26 @@ def test_a_backup_from_before_comes_back_without_them_by_the_ring_of_today(tmp_p
     look()
 
 
+@story
+async def test_copies_that_tell_of_them_by_an_id_alone_are_named(tmp_path, sealed):
+    state = tmp_path / "state"
+    async with open_people(state, sealed) as world:
+        # In the file an id stands right before the next column, and before the length of the row behind it.
+        for sender in ("another-person-88", "cat-93"):
+            where = {"chat_type": "group", "chat_id": "room-1"}
+            await world.gateway.channel("chat").post("I was here", sender=sender, name="Cat", **where)
+            await world.gateway.settle()
+        source = BackupSource(database=state / "instar.db")
+        create_backup(source, state / "backups" / "old.tar.zst", now=Instant(NOW - 1), version="1")
+        copy_database(state / "instar.db", state / "kept.db")
+        cat = resolve_person_named("chat:cat-93", world.config.routing.keys.links)
+        receipt = await world.eraser.erase_all(cat, now=NOW, who="operator", drop_backups=False)
+        assert receipt.backups == ("old.tar.zst",)
+        assert [one.place for one in receipt.left] == ["kept.db"]
+        receipt = await world.eraser.erase_all(cat, now=NOW, who="operator", drop_backups=True)
+        assert receipt.dropped_backups == ("old.tar.zst",)
+
+
 def test_a_backup_is_not_put_back_when_its_ring_is_nowhere_and_somebody_was_erased_since(tmp_path, sealed):
     state = tmp_path / "state"
 

@@ -6,20 +6,29 @@ Files are read raw: the database with its free pages and its log, archives and b
 since SQLite cuts a long text over pages that need not follow each other. What the owner wrote into the configuration
 is named apart, with the command that takes it out.
 
+A backup, and any other copy of a database, is searched in both ways too: in a file the text of a column stands right
+beside that of the next, so that a word is none as a whole there.
+
 Limits: of what is packed, only zstd is opened, and of an archive inside a backup only the database tells.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
+import tarfile
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
+from urllib.parse import quote
 
 import apsw
 
+from instar.config.sections.store import DATABASE_NAME
 from instar.core.model.people import Left
 from instar.core.policy.needles import BLANK, build_pattern
 from instar.stores.erasing.files import Places, visit_files
@@ -37,6 +46,12 @@ _OVERLAP: Final = 4 * 1024
 
 _ZSTD: Final = (0xFD2FB528).to_bytes(4, "little")
 """How a file begins that is packed with zstd, whatever it is called (RFC 8878, section 3.1.1)."""
+
+_SQLITE: Final = b"SQLite format 3\0"
+"""How a database file begins."""
+
+_PACKED_DATABASE: Final = f"state/{DATABASE_NAME}"
+"""The database in a backup."""
 
 _SKIPPED: Final = re.compile(r"\.(?:reserve|lock)$")
 
@@ -75,6 +90,10 @@ def search_everything(places: Places, needles: Iterable[str]) -> Scan:
         if _SKIPPED.search(path.name) or path.is_relative_to(places.backups):
             return
         count, is_unreadable = _count(path, needle)
+        if not count and path != places.database and _is_copy(path):
+            # Another program's database may have tables that nobody else can read; its bytes were looked at.
+            with contextlib.suppress(apsw.Error):
+                count = sum(_search_copy(path, pattern).values())
         found.files += 1
         named = len(needle.findall(path.name.encode()))
         if not count + named:
@@ -90,7 +109,7 @@ def search_everything(places: Places, needles: Iterable[str]) -> Scan:
             found.fixes[blank] = build_fix(path, places, is_named=blank != place, is_unreadable=is_unreadable)
 
     visit_files(places, visit)
-    found.hits.update(_search_rows(places, pattern))
+    found.hits.update(_search_store(places, pattern))
     found.hits += Counter()
     return found
 
@@ -102,7 +121,7 @@ def scan_backups(places: Places, needles: Iterable[str]) -> tuple[Path, ...]:
         return ()
     needle = re.compile(pattern.encode())
     files = (path for path in sorted(places.backups.iterdir()) if path.is_file() and not path.is_symlink())
-    return tuple(path for path in files if _count(path, needle)[0])
+    return tuple(path for path in files if _count(path, needle)[0] or _is_in_backup(path, pattern, places))
 
 
 def _name(path: Path, places: Places) -> str:
@@ -162,21 +181,66 @@ def _unpack(file: IO[bytes]) -> Iterator[bytes]:
         raise ZstdError("it ends too early")
 
 
-def _search_rows(places: Places, pattern: str) -> Counter[str]:
-    """How often the words stand in the rows of each table, sealed ones opened."""
-    needle = re.compile(pattern)
-    found: Counter[str] = Counter()
+def _is_in_backup(path: Path, pattern: str, places: Places) -> bool:
+    """Whether the words stand in a row of the database that is packed in a file; what is no backup has none, and one
+    that cannot be read may have any.
+    """
+    from zstandard import ZstdDecompressor, ZstdError
+
+    # In the folder that is searched itself: what a crash leaves of this is found by the next search.
+    with path.open("rb") as raw, tempfile.TemporaryDirectory(prefix=".instar-scan-", dir=places.state_dir) as folder:
+        copy = Path(folder) / DATABASE_NAME
+        try:
+            with ZstdDecompressor().stream_reader(raw) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+                for member in tar:
+                    file = tar.extractfile(member) if member.name == _PACKED_DATABASE and member.isreg() else None
+                    if file is not None:
+                        with copy.open("xb") as out:
+                            shutil.copyfileobj(file, out)
+                        return bool(_search_copy(copy, pattern))
+        except (tarfile.TarError, ZstdError):
+            return False
+        except apsw.Error:
+            return True
+    return False
+
+
+def _is_copy(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+def _search_copy(path: Path, pattern: str) -> Counter[str]:
+    """How often the words stand in the rows of a database that nobody writes. Raises apsw.Error."""
+    # As it is: not even a file beside it is made.
+    address = f"file:{quote(str(path.absolute()))}?immutable=1"
+    connection = apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    try:
+        return _search_rows(connection, pattern)
+    finally:
+        connection.close()
+
+
+def _search_store(places: Places, pattern: str) -> Counter[str]:
+    """How often the words stand in the rows of each table of the store, sealed ones opened."""
     connection = open_reader(str(places.database))
     try:
         if places.seals is not None:
             places.seals.install(connection)
-        for table, columns in _texts(connection):
-            for row in connection.execute(f"SELECT {columns} FROM {table}"):  # noqa: S608 - names of our own schema
-                for text in row:
-                    if isinstance(text, str) and needle.search(text):
-                        found[f"rows of {table}"] += 1
+        return _search_rows(connection, pattern)
     finally:
         connection.close()
+
+
+def _search_rows(connection: apsw.Connection, pattern: str) -> Counter[str]:
+    """How often the words stand in the rows of each table."""
+    needle = re.compile(pattern)
+    found: Counter[str] = Counter()
+    for table, columns in _texts(connection):
+        for row in connection.execute(f"SELECT {columns} FROM {table}"):  # noqa: S608 - names of our own schema
+            for text in row:
+                if isinstance(text, str) and needle.search(text):
+                    found[f"rows of {table}"] += 1
     return found
 
 
