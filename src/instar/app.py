@@ -27,16 +27,19 @@ from instar.config.finding import Finding
 from instar.config.load import Loaded, load_config
 from instar.config.paths import find_foreign_states
 from instar.config.sections.gateway import parse_bind
-from instar.core.model.ids import AgentId
+from instar.core.model.ids import AgentId, ChannelName
 from instar.core.policy.redaction import Redactor, build_redactor
 from instar.core.routing.key import main_session_key
 from instar.errors import ConfigError, InstarError, StoreError
 from instar.gateway.gateway import Gateway
 from instar.gateway.parts import GatewayParts
 from instar.gateway.settings import group_intro
+from instar.ports.channel import Channel
 from instar.ports.clock import Clock
 from instar.ports.http_channel import HttpChannel
+from instar.ports.ids import IdSource
 from instar.ports.log import Log
+from instar.ports.runner import Runner
 from instar.runners.book import ConfiguredModels
 from instar.runners.factory import build_runner
 from instar.stores.archive import TranscriptArchiver
@@ -145,10 +148,59 @@ async def open_app(options: GatewayOptions, *, env: Mapping[str, str], home: Pat
         yield await _open(config, loaded, source, stack=stack, options=options)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What every part stands on: the configuration at the start and of the moment, time, ids, the log.
+
+    `is_meant` says that the owner means what the configuration is warned of (WHY-5).
+    """
+
+    config: Config
+    loaded: Loaded
+    live: LiveConfig
+    secret: str
+    clock: Clock
+    ids: IdSource
+    redactor: Redactor
+    log: Log
+    log_file: Path
+    is_meant: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """What is kept: the open store, the keys it is sealed with (None: none), the mirror, and what takes people out."""
+
+    store: SqliteStore
+    seals: Seals | None
+    mirror: Flushable
+    eraser: StoreEraser
+
+
 async def _open(
     config: Config, loaded: Loaded, source: ConfigSource, *, stack: AsyncExitStack, options: GatewayOptions
 ) -> RunningApp:
     """Build from the bottom up; what is built is closed by `stack`, in reverse."""
+    ground = _open_ground(config, loaded, source, stack=stack, options=options)
+    kept = await _open_store(ground, stack=stack)
+    built = build_runner(config.models, clock=ground.clock, log=ground.log)
+    channels = build_channels(config)
+    status = SessionStatusTool()
+    gateway = Gateway(_build_parts(ground, kept, runner=built.runner, channels=channels, status=status))
+    status.connect(gateway.status_facts, gateway.sessions.changes)
+    await stack.enter_async_context(gateway)
+    server = _build_server(ground, gateway, channels=channels, env=source.env)
+    await stack.enter_async_context(server)
+    _publish_address(config, server, ground.secret, stack=stack)
+    ground.log.info(GATEWAY_READY, version=__version__, url=server.url)
+    await _begin_jobs(stack, kept.store, ground.live, built.warm_up, clock=ground.clock, log=ground.log)
+    return RunningApp(config=config, gateway=gateway, server=server, token=ground.secret)
+
+
+def _open_ground(
+    config: Config, loaded: Loaded, source: ConfigSource, *, stack: AsyncExitStack, options: GatewayOptions
+) -> _Ground:
+    """The state directory and the log in it; what was noticed about the configuration is told there."""
     is_new = not config.state_dir.exists()
     make_private_folder(config.state_dir)
     clock, ids = SystemClock(), SystemIds()
@@ -159,63 +211,80 @@ async def _open(
     stack.callback(handle.close)
     is_meant = options.allow_unsafe or config.gateway.allow_unsafe
     _tell_start(handle.log, loaded, is_new=is_new, is_meant=is_meant, home=source.home)
-    live = LiveConfig(config, loaded, source, clock=clock, log=handle.log, redactor=redactor)
-
-    seals = load_seals(config)
-    store = SqliteStore(_store_path(config), redactor=redactor, seals=seals)
-    await store.open()
-    stack.callback(handle.log.info, GATEWAY_STOPPED)
-    stack.push_async_callback(store.close)
-    _tell_findings(handle.log, await live.ask_store(store.owners.load), is_meant=is_meant)
-    mirror = await stack.enter_async_context(open_mirror(store, config, clock=clock))
-    eraser = await _take_up_erasures(store, live, loaded, mirror, seals=seals, redactor=redactor, log=handle.log)
-    models = ConfiguredModels(live)
-    built = build_runner(config.models, clock=clock, log=handle.log)
-    channels = build_channels(config)
-    status, (texts, exports, notes) = SessionStatusTool(), _open_workspaces(live, clock, seals)
-    parts = GatewayParts(
-        version=__version__,
-        config=live,
-        store=store,
+    return _Ground(
+        config=config,
+        loaded=loaded,
+        live=LiveConfig(config, loaded, source, clock=clock, log=handle.log, redactor=redactor),
+        secret=secret,
         clock=clock,
         ids=ids,
-        runner=built.runner,
-        models=models,
+        redactor=redactor,
+        log=handle.log,
+        log_file=log_file,
+        is_meant=is_meant,
+    )
+
+
+async def _open_store(ground: _Ground, *, stack: AsyncExitStack) -> _Kept:
+    """The store and the mirror, open; erasures that a crash cut are finished."""
+    seals = load_seals(ground.config)
+    store = SqliteStore(_store_path(ground.config), redactor=ground.redactor, seals=seals)
+    await store.open()
+    stack.callback(ground.log.info, GATEWAY_STOPPED)
+    stack.push_async_callback(store.close)
+    _tell_findings(ground.log, await ground.live.ask_store(store.owners.load), is_meant=ground.is_meant)
+    mirror = await stack.enter_async_context(open_mirror(store, ground.config, clock=ground.clock))
+    eraser = await _take_up_erasures(ground, store, mirror, seals=seals)
+    return _Kept(store=store, seals=seals, mirror=mirror, eraser=eraser)
+
+
+def _build_parts(
+    ground: _Ground, kept: _Kept, *, runner: Runner, channels: Mapping[ChannelName, Channel], status: SessionStatusTool
+) -> GatewayParts:
+    """Everything that the gateway needs from outside."""
+    config, path, store = ground.config, ground.loaded.path, kept.store
+    texts, exports, notes = _open_workspaces(ground.live, ground.clock, kept.seals)
+    return GatewayParts(
+        version=__version__,
+        config=ground.live,
+        store=store,
+        clock=ground.clock,
+        ids=ground.ids,
+        runner=runner,
+        models=ConfiguredModels(ground.live),
         texts=texts,
         exports=exports,
-        archiver=TranscriptArchiver(store, config, clock=clock),
+        archiver=TranscriptArchiver(store, config, clock=ground.clock),
         tools={status.spec.name: status},
         note_tool=notes,
         channels=channels,
         state_dir=str(config.state_dir),
-        config_path=str(loaded.path.absolute() if loaded.path else ""),
+        config_path=str(path.absolute() if path else ""),
         store_path=str(_store_path(config)),
-        redactor=redactor,
+        redactor=ground.redactor,
         disk=SessionFiles(store, config),
         intake=TranscriptIntake(store),
-        keeper=StoreKeeper(config, loaded.path, version=__version__, seals=seals),
-        eraser=eraser,
-        flush_mirror=mirror.flush,
+        keeper=StoreKeeper(config, path, version=__version__, seals=kept.seals),
+        eraser=kept.eraser,
+        flush_mirror=kept.mirror.flush,
     )
-    gateway = Gateway(parts)
-    status.connect(gateway.status_facts, gateway.sessions.changes)
-    await stack.enter_async_context(gateway)
-    server = ApiServer(
-        _api_settings(config, secret),
+
+
+def _build_server(
+    ground: _Ground, gateway: Gateway, *, channels: Mapping[ChannelName, Channel], env: Mapping[str, str]
+) -> ApiServer:
+    """The port: WebSocket, HTTP, the page, and the channels that take HTTP."""
+    return ApiServer(
+        _api_settings(ground.config, ground.secret),
         gateway,
-        clock=clock,
-        ids=ids,
-        config=live,
-        logs=FileLog(log_file),
-        redactor=redactor,
-        auditor=StoreAuditor(live, loaded.path, env=source.env, secret=secret),
+        clock=ground.clock,
+        ids=ground.ids,
+        config=ground.live,
+        logs=FileLog(ground.log_file),
+        redactor=ground.redactor,
+        auditor=StoreAuditor(ground.live, ground.loaded.path, env=env, secret=ground.secret),
         mounts={name: channel.http_app for name, channel in channels.items() if isinstance(channel, HttpChannel)},
     )
-    await stack.enter_async_context(server)
-    _publish_address(config, server, secret, stack=stack)
-    handle.log.info(GATEWAY_READY, version=__version__, url=server.url)
-    await _begin_jobs(stack, store, live, built.warm_up, clock=clock, log=handle.log)
-    return RunningApp(config=config, gateway=gateway, server=server, token=secret)
 
 
 async def _begin_jobs(
@@ -268,29 +337,22 @@ def _seal_notes(live: Callable[[], Config], seals: Seals | None) -> SealNote | N
 
 
 async def _take_up_erasures(
-    store: SqliteStore,
-    live: LiveConfig,
-    loaded: Loaded,
-    mirror: Flushable,
-    *,
-    seals: Seals | None,
-    redactor: Redactor,
-    log: Log,
+    ground: _Ground, store: SqliteStore, mirror: Flushable, *, seals: Seals | None
 ) -> StoreEraser:
     """What takes a person out of everything; whatever a crash cut of that is finished before anybody is let in."""
     eraser = StoreEraser(
         store,
-        build_places(live(), loaded.path, seals=seals),
-        links=lambda: live().routing.keys.links,
-        ids=SystemIds(),
+        build_places(ground.live(), ground.loaded.path, seals=seals),
+        links=lambda: ground.live().routing.keys.links,
+        ids=ground.ids,
         flush_mirror=mirror.flush,
-        clean=redactor.value,
+        clean=ground.redactor.value,
     )
     try:
         await eraser.resume()
     except (StoreError, OSError) as error:
         # Everybody else is served meanwhile; the next start tries again.
-        log.error("erasure_not_finished", error=str(error))
+        ground.log.error("erasure_not_finished", error=str(error))
     return eraser
 
 
