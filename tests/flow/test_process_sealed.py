@@ -73,6 +73,9 @@ def test_a_gateway_killed_in_the_middle_goes_on_and_no_file_of_it_holds_a_word(t
         assert receipt["residue"] == 0
         status = json.loads(run_instar("encryption", "status", "--json", state_dir=gateway.state_dir, env=env).stdout)
         assert status["destroyed"] >= 1
+        told = run_instar("encryption", "status", state_dir=gateway.state_dir, env=env).stdout
+        assert "The words of the database: encrypted\n" in told
+        assert f"and {status['destroyed']} destroyed" in told
 
 
 def test_a_gateway_without_its_key_does_not_start_and_says_how_to_mend_it(tmp_path):

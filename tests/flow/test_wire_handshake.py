@@ -1,6 +1,7 @@
 """How a client is let in, and how it is not (GW-4…9, GW-11)."""
 
 import asyncio
+import errno
 import json
 import socket as sockets
 
@@ -272,6 +273,23 @@ def test_a_port_that_is_taken_is_named():
                 async with build_server(port=port, auth=AuthSettings(token=TOKEN)):
                     pass
 
+    run_story(story)
+
+
+@pytest.mark.parametrize(
+    ("reason", "way_out"),
+    [(errno.EACCES, "Ports below 1024 belong to the system"), (errno.EADDRNOTAVAIL, "Name another address")],
+)
+def test_a_place_where_nobody_may_listen_has_its_own_way_out(monkeypatch, reason, way_out):
+    def refuse(*_, **__):
+        raise OSError(reason, "refused")
+
+    async def story():
+        with pytest.raises(ConfigError, match=way_out):
+            async with build_server(port=80, auth=AuthSettings(token=TOKEN)):
+                pass
+
+    monkeypatch.setattr(sockets, "create_server", refuse)
     run_story(story)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -178,6 +179,13 @@ def build_app(door: SocketDoor, mounts: Mapping[str, AsgiApp], *, signins: SignI
     )
 
 
+_WAYS_OUT: Final[Mapping[int, str]] = {
+    errno.EADDRINUSE: "Stop the program that uses this port, or choose another with --port or gateway.port.",
+    errno.EACCES: "Ports below 1024 belong to the system; choose another with --port or gateway.port.",
+}
+"""What to do when the system does not let a gateway listen, by its reason."""
+
+
 def _bind(settings: ApiSettings) -> socket.socket:
     """A listening socket, or a `ConfigError` that says who to ask."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -188,7 +196,7 @@ def _bind(settings: ApiSettings) -> socket.socket:
             f"Cannot listen on {settings.host}:{settings.port}",
             # Not `strerror`: Python adds the address to it, as a tuple.
             why=str(error) if error.errno is None else os.strerror(error.errno).lower(),
-            fix="Stop the program that uses this port, or choose another with --port or gateway.port.",
+            fix=_WAYS_OUT.get(error.errno or 0, "Name another address with --bind or gateway.bind."),
             path="gateway.port",
         ) from error
 

@@ -50,6 +50,20 @@ COMMANDS: Final[Mapping[str, str]] = {
 FAILURE: Final = 1
 USAGE: Final = 2
 
+_WAYS_OUT: Final[Mapping[int, str]] = {
+    errno.EACCES: "Look who may read and write there, or name another place.",
+    errno.EPERM: "Look who may read and write there, or name another place.",
+    errno.EROFS: "That disk can only be read; name another place.",
+    errno.ENOENT: "Check the path.",
+    errno.ENOTDIR: "Check the path.",
+    errno.EEXIST: "Name another place.",
+    errno.EISDIR: "Name a file, not a folder.",
+    errno.ENOSPC: "Make room on that disk.",
+    errno.EDQUOT: "Make room on that disk.",
+    errno.EMFILE: "Let the process open more files (`ulimit -n`).",
+}
+"""What to do when the system refuses something, by its reason."""
+
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", "-V", message="instar %(version)s")
@@ -87,7 +101,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno == errno.EPIPE:
             return _leave_quietly()
-        return _tell(f"{error.filename or 'A file'}: {error.strerror or error}", code="os", as_json="--json" in given)
+        return _tell(_explain(error), code="os", as_json="--json" in given)
     return outcome if isinstance(outcome, int) and not isinstance(outcome, bool) else 0
 
 
@@ -95,10 +109,17 @@ def _tell_click(error: click.ClickException, *, as_json: bool) -> int:
     """A command line that cannot be read is a usage error; a value that makes no sense is a failure."""
     is_value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
     is_usage = isinstance(error, click.UsageError) and not is_value
-    if as_json and not is_usage:
-        return _tell(error.format_message(), code="invalid_request", as_json=True)
-    error.show()
+    if as_json:
+        _tell(error.format_message(), code="usage" if is_usage else "invalid_request", as_json=True)
+    else:
+        error.show()
     return USAGE if is_usage else FAILURE
+
+
+def _explain(error: OSError) -> str:
+    """What the system refused, why, and what to do about it."""
+    place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "What was to be read or written"
+    return f"{place}: {error.strerror or error}. {_WAYS_OUT.get(error.errno or 0, '')}".rstrip()
 
 
 def _tell(text: str, *, code: str, as_json: bool) -> int:

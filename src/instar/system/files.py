@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -58,8 +59,11 @@ def replace_file(path: Path, chunks: Iterable[bytes]) -> os.stat_result:
             os.fsync(file.fileno())
             facts = os.fstat(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = str(path)  # the name that whoever reads the error knows
+        with contextlib.suppress(OSError):  # the folder refuses this too, or is no folder: the first error tells it
+            temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
     return facts

@@ -111,6 +111,13 @@ def test_what_could_not_be_used_is_refused_and_the_file_stays(file, capsys):
     assert file.read_text() == "{session: {dmScope: 'main'}}"
 
 
+def test_a_negative_number_is_a_value_and_no_option(file, capsys):
+    assert run(["config", "set", "channels.telegram.dmHistoryLimit", "-1"]) == 0
+    assert "is set in" in capsys.readouterr().out
+    assert "-1" in file.read_text()
+    assert run(["config", "set", "session.idleMinutes", "5", "--jsno"]) == 2
+
+
 def test_what_is_never_meant_is_refused_unless_it_is(file, capsys):
     file.write_text("{channels: {telegram: {dmPolicy: 'allowlist', allowFrom: ['1']}}, session: {dmScope: 'main'}}")
     assert run(["config", "set", "channels.telegram.dmPolicy", "open"]) == 1

@@ -31,7 +31,6 @@ def test_the_version_and_the_help_are_told(capsys):
         ["sessions", "list", "--store", "x", "--agent", "y"],
         ["sessions", "list", "--store", "x", "--all-agents"],
         ["chat", "--session", "a", "--agent", "b"],
-        ["chat", "--json"],
     ],
     ids=" ".join,
 )
@@ -69,6 +68,25 @@ def test_with_json_an_error_is_the_one_document(capsys):
     assert captured.err == ""
     assert run(["sessions", "list", "--timeout", "-1", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+@pytest.mark.parametrize("args", [["nope"], ["chat"], ["explain"], ["sessions", "show"]], ids=" ".join)
+def test_with_json_a_line_that_cannot_be_read_is_the_one_document_too(args, capsys):
+    assert run([*args, "--json"]) == 2
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert (document["ok"], document["code"], captured.err) == (False, "usage", "")
+    assert document["error"]
+
+
+def test_what_the_system_refuses_is_told_with_the_place_and_a_way_out(tmp_path, capsys):
+    place = tmp_path / "file"
+    place.touch()
+    assert run(["backup", "verify", str(tmp_path / "nope")]) == 1
+    assert capsys.readouterr().err == f"instar: {tmp_path / 'nope'}: No such file or directory. Check the path.\n"
+    assert run(["encryption", "create-key", str(place / "key"), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["code"], document["error"]) == ("os", f"{place}: File exists. Name another place.")
 
 
 @pytest.mark.parametrize(

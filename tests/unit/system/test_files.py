@@ -47,6 +47,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_write_that_fails_names_the_file_that_was_meant(tmp_path):
+    place = tmp_path / "missing" / "file"
+    with pytest.raises(FileNotFoundError) as caught:
+        replace_file(place, [b"new"])
+    assert caught.value.filename == str(place)
+
+
 @pytest.mark.parametrize("name", ["a", "Ann's export (1)", "ä" * 100, "b.tar.zst"])
 def test_a_plain_name_names_one_file(name):
     assert is_plain_name(name)

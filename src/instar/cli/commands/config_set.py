@@ -15,7 +15,8 @@ from instar.config.edit import write_setting
 __all__ = ["command", "parse_value"]
 
 
-@click.command("set")
+# A negative number looks like an option; options that nobody knows are taken for the value.
+@click.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("path")
 @click.argument("value")
 @click.option("--allow-unsafe", is_flag=True, help="Also what is never meant together with another setting.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from instar.stores.turn_over import Turned
 
 __all__ = ["command"]
+
+_STATES: Final = {
+    "on": "encrypted",
+    "off": "as they are",
+    "sealing": "encrypted in part; `instar encryption on` goes on",
+    "opening": "encrypted in part; `instar encryption off` goes on",
+}
+"""What a store is, in words."""
 
 
 @click.group("encryption")
@@ -129,8 +137,12 @@ def status(*, as_json: bool, config: Path | None) -> None:
     if as_json:
         print_json({"ok": True, **found})
         return
-    for name, value in found.items():
-        say(f"{name:10}  {value}")
+    key = found["key"] or "none is named in session.encryption"
+    say(f"The words of the database: {_STATES.get(str(found['state']), found['state'])}")
+    say(f"In the configuration:      {'on' if found['enabled'] else 'off'} (session.encryption.enabled)")
+    say(f"Master key:                {key}")
+    say(f"Key ring:                  {found['ring']}")
+    say(f"Keys in it:                {found['keys']}, and {found['destroyed']} destroyed")
 
 
 def _load(config: Path | None) -> Config:

@@ -19,6 +19,9 @@ __all__ = ["build_document", "build_row", "command", "parse_limit", "parse_minut
 PAGE: Final = 1000
 """Rows asked for at once where all are wanted: large pages are slow to begin, small ones slow to end."""
 
+_DIGITS: Final = 9
+"""Of a number that is typed: more than any list has rows, and than anybody has lived minutes."""
+
 HEADS: Final = ("Kind", "Key", "Age", "Model", "Tokens (ctx %)", "Flags")
 
 ROW_FIELDS: Final = (
@@ -84,18 +87,26 @@ def parse_minutes(text: str | None) -> int | None:
     """The minutes of ``--active``; None if it is not given. Raises `InvalidRequest` for no positive integer."""
     if text is None:
         return None
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise InvalidRequest(f"--active must be a positive whole number of minutes, not {text!r}", field="active")
-    return int(text)
+    minutes = _parse_whole(text)
+    if minutes is None:
+        raise InvalidRequest(f"--active must be a positive whole number of minutes, not {text[:40]!r}", field="active")
+    return minutes
 
 
 def parse_limit(text: str) -> int | None:
     """The number of ``--limit``; None for all. Raises `InvalidRequest` for anything else."""
     if text.strip().lower() == "all":
         return None
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise InvalidRequest(f'--limit must be a positive whole number or "all", not {text!r}', field="limit")
-    return int(text)
+    most = _parse_whole(text)
+    if most is None:
+        raise InvalidRequest(f'--limit must be a positive whole number or "all", not {text[:40]!r}', field="limit")
+    return most
+
+
+def _parse_whole(text: str) -> int | None:
+    """A whole number from 1 on, None for anything else."""
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) <= _DIGITS and int(digits) >= 1 else None
 
 
 def load_rows(source: Source, params: dict[str, object], *, limit: int | None) -> dict[str, Any]:  # Any: JSON
