@@ -125,12 +125,17 @@ def ask(tx: Transaction, *, query: str, params: Params) -> list[Row]:
 
 @dataclass(slots=True)
 class _Senders:
-    """What the first walk notes beside the person's own messages: who else wrote where, and whose sessions are."""
+    """What the first walk notes beside the person's own messages: who else wrote where, and whose sessions are.
+
+    `called` are keys that a client or another source named, to have its message there; whoever came through a channel
+    wrote where they were led, and is one of the `others`.
+    """
 
     owners: dict[SessionKey, str | None] = field(default_factory=dict)
     children: dict[str, set[SessionKey]] = field(default_factory=dict)
     theirs: set[SessionKey] = field(default_factory=set)
     others: set[SessionKey] = field(default_factory=set)
+    called: set[SessionKey] = field(default_factory=set)
     other_names: set[str] = field(default_factory=set)
 
 
@@ -179,7 +184,7 @@ def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -
     if owner is not None:
         seen.owners.setdefault(key, owner)
     if not test.wrote(submission):
-        seen.others.add(key)
+        (seen.others if submission.session_key is None else seen.called).add(key)
         seen.other_names.add(inbound.sender.name or "")
         return
     seen.theirs.add(key)
@@ -217,7 +222,9 @@ def _sort_sessions(test: PersonTest, found: Holdings, seen: _Senders) -> None:
         if test.owns(key, owner):
             found.keys.add(key)
     for key in seen.theirs - found.keys:
-        is_alone = parse_key(key).type == "direct" and key not in seen.others
+        # A session that was deleted has no row to say whose it was; its key does, also where a client wrote there too.
+        is_called = key in seen.called and not test.owns(key, seen.owners.get(key))
+        is_alone = parse_key(key).type == "direct" and key not in seen.others and not is_called
         (found.keys if is_alone else found.shared).add(key)
     waiting = list(found.keys)
     while waiting:
