@@ -1,46 +1,91 @@
-"""The doors of sessions: a session that is being deleted takes no message until it is gone.
+"""The doors of sessions: a session that is being deleted takes no message until it is gone, and a person who is being
+erased is not heard until that is through.
 
 A message is acknowledged once it is committed, and a deletion ends what waits in the session's lane. Between the two
 lies a moment in which a message is committed and its lane has not heard of it. A deletion in that moment would forget
 a message that its sender believes to be safe (LOSS-2). So a deletion shuts the door, lets those in who stand in it, and
 whoever comes later waits outside: they begin the session anew (STORE-11).
+
+An erasure takes out everything of a person, in sessions that nobody knew of when it began, too. So it keeps the person
+out of every session: what came before goes with the rest, and what comes later is stored once the erasure is through,
+as the first words of somebody unknown (LOSS-1, LEAK-11).
+
+Limit: whoever has waited for `DOOR_WAIT_S` is asked to send the message again; nothing of it is stored.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final
 
+from instar.core.model.change import Submission
 from instar.core.model.ids import SessionKey
+from instar.errors import Unavailable
+from instar.gateway.waiting import within
+from instar.ports.clock import Clock
 
-__all__ = ["Doors"]
+__all__ = ["DOOR_WAIT_S", "Doors", "Fence", "Visit"]
+
+DOOR_WAIT_S: Final = 20.0
+"""How long a message waits at a door that is shut; a program that posts one gives up after about half a minute."""
+
+_AGAIN_MS: Final = 5_000
+_LATER_MS: Final = 60_000
+"""When a message is to be sent again: while a door is shut, and while nobody works on what keeps its sender out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Visit:
+    """A message at the door: the session that it goes to, and whose that is to be if it begins there."""
+
+    submission: Submission
+    key: SessionKey
+    owner: str | None = None
+
+
+class Fence:
+    """Keeps the messages of one person out. While it `is_left` alone, whoever comes is told at once and waits not."""
+
+    def __init__(self, is_theirs: Callable[[Visit], bool]) -> None:
+        self.is_theirs = is_theirs
+        self.is_left = False
+        self.changed = asyncio.Event()
+
+    def leave(self) -> None:
+        """What it stands for was cut, and is gone on with some time later."""
+        self.is_left = True
+        self.changed.set()
+
+    def take_up(self) -> None:
+        """What it stands for goes on."""
+        self.is_left = False
+        self.changed = asyncio.Event()
 
 
 class Doors:
     """The doors of all sessions of one gateway. Open ones cost nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._shut: dict[SessionKey, asyncio.Event] = {}
-        self._inside: Counter[SessionKey] = Counter()
-        self._left: dict[SessionKey, asyncio.Event] = {}
+        self._fences: list[Fence] = []
+        self._inside: set[Visit] = set()
+        self._left = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def passing(self, key: SessionKey) -> AsyncIterator[None]:
-        """While a message of the session is committed and handed to its lane."""
-        while (shut := self._shut.get(key)) is not None:
-            await shut.wait()
-        self._inside[key] += 1
+    async def passing(self, visit: Visit) -> AsyncIterator[None]:
+        """While a message is committed and handed to its lane. Raises `Unavailable` when it has to wait too long."""
+        if self._find_shut(visit) is not None:
+            await self._wait_open(visit)
+        self._inside.add(visit)
         try:
             yield
         finally:
-            self._inside[key] -= 1
-            if not self._inside[key]:
-                del self._inside[key]
-                left = self._left.pop(key, None)
-                if left is not None:
-                    left.set()
+            self._inside.remove(visit)
+            self._left.set()
 
     @contextlib.asynccontextmanager
     async def shut(self, key: SessionKey) -> AsyncIterator[None]:
@@ -49,9 +94,65 @@ class Doors:
             await shut.wait()
         opened = self._shut[key] = asyncio.Event()
         try:
-            if self._inside[key]:
-                await self._left.setdefault(key, asyncio.Event()).wait()
+            await self._wait_left(lambda visit: visit.key == key)
             yield
         finally:
             del self._shut[key]
             opened.set()
+
+    async def keep_out(self, is_theirs: Callable[[Visit], bool]) -> Fence:
+        """Let no message of a person in any more, until the fence is lifted; those that stand in a door are in then."""
+        fence = Fence(is_theirs)
+        self._fences.append(fence)
+        try:
+            await self._wait_left(is_theirs)
+        except BaseException:
+            self.lift(fence)
+            raise
+        return fence
+
+    def lift(self, fence: Fence) -> None:
+        """Let them in again."""
+        self._fences.remove(fence)
+        fence.changed.set()
+
+    async def _wait_left(self, is_meant: Callable[[Visit], bool]) -> None:
+        while any(is_meant(visit) for visit in self._inside):
+            self._left.clear()
+            await self._left.wait()
+
+    def _find_shut(self, visit: Visit) -> asyncio.Event | None:
+        """What a message has to wait for; None where it may come in. Raises `Unavailable` where waiting is no use."""
+        for fence in self._fences:
+            if fence.is_theirs(visit):
+                if fence.is_left:
+                    raise _not_yet()
+                return fence.changed
+        return self._shut.get(visit.key)
+
+    async def _wait_open(self, visit: Visit) -> None:
+        deadline = self._clock.monotonic() + DOOR_WAIT_S
+        # Looked at again after each wait: another door may have been shut since.
+        while (opened := self._find_shut(visit)) is not None:
+            try:
+                await within(self._clock, max(0.0, deadline - self._clock.monotonic()), opened.wait())
+            except TimeoutError:
+                raise _not_now() from None
+
+
+def _not_now() -> Unavailable:
+    return Unavailable(
+        "The message was not stored",
+        why="what is kept of its session or of its sender is being deleted at this moment",
+        fix="Send it again in a moment.",
+        retry_after_ms=_AGAIN_MS,
+    )
+
+
+def _not_yet() -> Unavailable:
+    return Unavailable(
+        "The message was not stored",
+        why="its sender is being erased, and that could not be finished yet",
+        fix="Send it again later. The gateway goes on by itself; its log says what keeps it (erasure_not_finished).",
+        retry_after_ms=_LATER_MS,
+    )

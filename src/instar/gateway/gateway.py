@@ -26,6 +26,7 @@ from instar.core.turn.door import decide_acceptance, find_door_peer, resolve_add
 from instar.errors import ChannelError, Unavailable
 from instar.gateway.commands import Commands
 from instar.gateway.devices import DeviceDesk
+from instar.gateway.doors import Visit
 from instar.gateway.events import EventHub
 from instar.gateway.keeping import Keeping
 from instar.gateway.lanes import Lanes
@@ -61,7 +62,7 @@ class Gateway:
         self._parts = parts
         self._group = asyncio.TaskGroup()
         self._is_draining = False
-        self._upkeep_task: asyncio.Task[None] | None = None
+        self._upkeep_tasks: tuple[asyncio.Task[None], ...] = ()
         self._channel_errors: dict[ChannelName, str] = {}
         self._started_at = parts.clock.now()
         self.events = EventHub()
@@ -94,11 +95,15 @@ class Gateway:
         try:
             recovered = await self._parts.store.recover(self._parts.clock.now())
             self._services.fence = recovered.fence
+            await self.people.open()
             self._take_up(recovered)
             await self.outbox.start(recovered.unknown, self._group)
             for channel in self._parts.channels.values():
                 await self._start_channel(channel)
-            self._upkeep_task = self._group.create_task(self.maintenance.run_forever(), name="maintenance")
+            self._upkeep_tasks = (
+                self._group.create_task(self.maintenance.run_forever(), name="maintenance"),
+                self._group.create_task(self.people.run_forever(), name="erasures"),
+            )
         except BaseException as error:
             await self.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -130,8 +135,8 @@ class Gateway:
         await self._parts.runner.close()
 
     def _end_upkeep(self) -> None:
-        if self._upkeep_task is not None:
-            self._upkeep_task.cancel()
+        for task in self._upkeep_tasks:
+            task.cancel()
 
     async def drop(self) -> None:
         """Let everything fall as a crash would: no drain, no goodbye. The rows say what is left to do (LOSS-4)."""
@@ -204,7 +209,7 @@ class Gateway:
         """Commit a message and answer what its sender is told (LOSS-1); the lane takes it from there.
 
         The same (channel, account, message id) gets the first answer again and runs nothing. Raises `Unavailable`
-        while the gateway stops, and any `StoreError` when nothing was stored.
+        while the gateway stops or the sender is being erased, and any `StoreError`, when nothing was stored.
         """
         if self._is_draining:
             raise Unavailable(
@@ -212,7 +217,6 @@ class Gateway:
             )
         parts = self._parts
         config = parts.config()
-        now = parts.clock.now()
         inbound_id = parts.ids.inbound_id()
         address = resolve_address(config.routing, submission, default_agent=config.agents.default_id)
         inbound = submission.inbound
@@ -234,11 +238,12 @@ class Gateway:
             )
             return decided[0]
 
-        async with self._services.doors.passing(address.session_key):
+        visit = Visit(submission=submission, key=address.session_key, owner=address.owner)
+        async with self._services.doors.passing(visit):
             acknowledgement, item = await parts.store.accept(
                 submission,
                 inbound_id=inbound_id,
-                now=now,
+                now=parts.clock.now(),
                 key=address.session_key,
                 decide=decide,
                 pairing=peer,

@@ -146,7 +146,14 @@ class Eraser(Protocol):
     async def erase(
         self, person: Person, *, within: frozenset[SessionKey], now: Instant, who: str, drop_backups: bool
     ) -> ErasureReceipt | None:
-        """Take a person out of everything; None when they take part in sessions that are not `within`."""
+        """Take a person out of everything; None when they take part in sessions that are not `within`.
+
+        What an erasure of theirs that was cut had noted goes with it, and is over with it.
+        """
+        ...
+
+    async def list_cut(self) -> tuple[Person, ...]:
+        """Whoever's erasure was begun and is not through."""
         ...
 
 
@@ -184,6 +191,9 @@ class _NoEraser:
 
     async def erase(self, person: Person, **wish: object) -> ErasureReceipt | None:  # noqa: ARG002 - the same
         raise _lives_in_memory(person)
+
+    async def list_cut(self) -> tuple[Person, ...]:
+        return ()
 
 
 def _lives_in_memory(person: Person) -> NotFound:

@@ -1,26 +1,36 @@
 """What an operator asks about one person: what is held, a copy of it, and that it goes (LEAK-11).
 
 An erasure must not meet a turn that writes: every session that the person takes part in is shut and its lane emptied
-first, and stays so until the receipt. What their lanes kept warm is forgotten then; their tokens end before.
+first, and stays so until the receipt. What their lanes kept warm is forgotten then; their tokens end before. Nor must
+it meet a message: from its begin to its end nothing that the person writes is taken in, wherever they write it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import structlog
 
 from instar.core.model.ids import SessionKey
 from instar.core.model.people import ErasureReceipt, ExportedPerson, Person, PersonRow
 from instar.core.routing.key import parse_key
 from instar.core.routing.person import PersonTest, resolve_person_named
-from instar.errors import InvalidRequest
+from instar.errors import InvalidRequest, StoreError
+from instar.gateway.doors import Fence, Visit
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.tokens import Tokens
 from instar.gateway.turn_services import TurnServices
 
-__all__ = ["People"]
+__all__ = ["GO_ON_S", "People"]
+
+GO_ON_S: Final = 60.0
+"""How long an erasure that was cut rests: what cut it, a full disk mostly, lasts a while."""
+
+log = structlog.get_logger(__name__)
 
 
 class People:
@@ -32,6 +42,8 @@ class People:
         self._lanes = lanes
         self._tokens = tokens
         self._one_at_a_time = asyncio.Lock()
+        self._cut: dict[Person, Fence] = {}
+        self._has_cut = asyncio.Event()
 
     async def list(self, *, limit: int) -> tuple[PersonRow, ...]:
         """Everybody whom the store knows, whoever wrote last first."""
@@ -46,24 +58,100 @@ class People:
         return await self._parts.eraser.plan(self._name(text), now=self._parts.clock.now())
 
     async def erase(self, text: str, *, drop_backups: bool, who: str) -> ErasureReceipt:
-        """Take a person out of everything that is kept. Raises `NotFound`, `Unavailable` when a turn does not end."""
+        """Take a person out of everything that is kept. Raises `NotFound`, `Unavailable` when a turn does not end.
+
+        What they write meanwhile is stored when it is through. One that is cut after it has begun (`StoreError`,
+        OSError) is gone on with by `run_forever`; until then nothing of theirs is taken in.
+        """
         person = self._name(text)
         async with self._one_at_a_time:
+            return await self._erase(person, drop_backups=drop_backups, who=who)
+
+    # --- erasures that were cut ---------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Before any message comes: keep out whoever's erasure the start could not finish."""
+        for person in await self._parts.eraser.list_cut():
+            self._leave(person, await self._services.doors.keep_out(self._test(person)))
+
+    async def run_forever(self) -> None:
+        """Go on now and then with erasures that were cut; never raises."""
+        while True:
+            await self._has_cut.wait()
+            await self._parts.clock.sleep(GO_ON_S)
+            for person in list(self._cut):
+                await self._go_on(person)
+            if not self._cut:
+                self._has_cut.clear()
+
+    async def _go_on(self, person: Person) -> None:
+        """Once more, unless somebody else has finished it: what they have written since then is not to go."""
+        try:
+            async with self._one_at_a_time:
+                if person not in self._cut:
+                    return
+                if _is_among(person, await self._parts.eraser.list_cut()):
+                    await self._erase(person, drop_backups=False, who="gateway")
+                else:
+                    self._services.doors.lift(self._cut.pop(person))
+        except Exception:
+            # A job boundary (style, section 6): whatever it is, everybody else is served meanwhile.
+            log.exception("erasure_not_finished")
+
+    def _leave(self, person: Person, fence: Fence) -> None:
+        fence.leave()
+        self._cut[person] = fence
+        self._has_cut.set()
+
+    async def _is_cut(self, person: Person) -> bool:
+        """Whether an erasure of theirs was begun and is not through; True where nobody can tell."""
+        try:
+            return _is_among(person, await self._parts.eraser.list_cut())
+        except StoreError:
+            return True
+
+    # --- one erasure --------------------------------------------------------------------------------------------------
+
+    async def _erase(self, person: Person, *, drop_backups: bool, who: str) -> ErasureReceipt:
+        held: set[SessionKey] = set()
+        async with self._keep_out(person), AsyncExitStack() as stack:
             await self._end_tokens(person, who=who)
-            held: set[SessionKey] = set()
-            async with AsyncExitStack() as stack:
-                receipt = None
-                while receipt is None:
-                    for key in sorted(await self._parts.eraser.find_keys(person) - held):
-                        await stack.enter_async_context(self._hold(key))
-                        held.add(key)
-                    receipt = await self._parts.eraser.erase(
-                        person, within=frozenset(held), now=self._parts.clock.now(), who=who, drop_backups=drop_backups
-                    )
-                for key in held:
-                    self._lanes.warm(key).forget()
+            receipt = None
+            while receipt is None:
+                for key in sorted(await self._parts.eraser.find_keys(person) - held):
+                    await stack.enter_async_context(self._hold(key))
+                    held.add(key)
+                receipt = await self._parts.eraser.erase(
+                    person, within=frozenset(held), now=self._parts.clock.now(), who=who, drop_backups=drop_backups
+                )
+            for key in held:
+                self._lanes.warm(key).forget()
         await self._tell(held)
         return receipt
+
+    @asynccontextmanager
+    async def _keep_out(self, person: Person) -> AsyncIterator[None]:
+        """While nothing of a person is taken in: until their erasure is through, or has not even begun."""
+        fence = self._cut.pop(person, None)
+        if fence is None:
+            fence = await self._services.doors.keep_out(self._test(person))
+        else:
+            fence.take_up()
+        try:
+            yield
+        except BaseException:
+            # What they wrote after a cut would go too when the erasure goes on.
+            if await self._is_cut(person):
+                self._leave(person, fence)
+                raise
+            self._services.doors.lift(fence)
+            raise
+        self._services.doors.lift(fence)
+
+    def _test(self, person: Person) -> Callable[[Visit], bool]:
+        """Tells the messages that an erasure of the person would take: theirs, and those to sessions of theirs."""
+        test = PersonTest(person=person, links=self._parts.config().routing.keys.links)
+        return lambda visit: test.wrote(visit.submission) or test.owns(visit.key, visit.owner)
 
     def _name(self, text: str) -> Person:
         person = resolve_person_named(text, self._parts.config().routing.keys.links)
@@ -112,3 +200,8 @@ class People:
                 self._services.tell_deleted(key, parse_key(key).agent_id or self._parts.config().agents.default_id)
             else:
                 self._services.tell_session(session, "patch")
+
+
+def _is_among(person: Person, people: Sequence[Person]) -> bool:
+    """Whether somebody is one of these, with all the ids that those had."""
+    return any(one.principals <= person.principals for one in people)

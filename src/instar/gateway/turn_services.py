@@ -66,11 +66,12 @@ class TurnServices:
     fence: int | None = None
     group: asyncio.TaskGroup | None = None
     spending: SpendingBook = field(init=False)
-    doors: Doors = field(default_factory=Doors)
+    doors: Doors = field(init=False)
     _tool_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        """Begin to count what is spent."""
+        """Begin to count what is spent, with all doors open."""
+        self.doors = Doors(self.parts.clock)
         self.spending = SpendingBook(self.parts)
 
     @property

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -124,9 +124,11 @@ class StoreEraser:
         return await list_people(self._engine, self._links(), limit=limit)
 
     async def find_keys(self, person: Person) -> frozenset[SessionKey]:
-        """The sessions in which a person takes part, theirs alone and shared ones."""
+        """The sessions in which a person takes part, theirs alone and shared ones, and the places of theirs."""
         found = await find_holdings(self._engine, person, self._links())
-        return frozenset(found.keys | found.shared)
+        for _, noted in await self._load_cut(person):
+            _add_noted(found, noted)
+        return frozenset(found.keys | found.shared | found.places)
 
     async def export(self, person: Person, *, name: str | None, now: Instant) -> ExportedPerson:
         """Write what is held about a person into ``<state>/exports``. Raises `NotFound`, `InvalidRequest`."""
@@ -186,23 +188,52 @@ class StoreEraser:
         `within` are the sessions that are held still: where there are others by now nothing is done, and None is given.
         Raises `NotFound`; `StoreError`, OSError when it was cut: the next start goes on then.
         """
-        found = await self._require(person, in_backups=drop_backups)
-        if not found.keys | found.shared <= within:
+        found, cut = await self._find_wanted(person, drop_backups=drop_backups)
+        if not found.keys | found.shared | found.places <= within:
             return None
-        return await self._begin(found, now=now, who=who, drop_backups=drop_backups)
+        return await self._begin(found, cut, now=now, who=who, drop_backups=drop_backups)
 
     async def erase_all(self, person: Person, *, now: Instant, who: str, drop_backups: bool) -> ErasureReceipt:
         """As `erase`, for whoever has the store alone: nothing need be held still."""
-        found = await self._require(person, in_backups=drop_backups)
-        return await self._begin(found, now=now, who=who, drop_backups=drop_backups)
+        found, cut = await self._find_wanted(person, drop_backups=drop_backups)
+        return await self._begin(found, cut, now=now, who=who, drop_backups=drop_backups)
 
-    async def _begin(self, found: Holdings, *, now: Instant, who: str, drop_backups: bool) -> ErasureReceipt:
-        """Write down what goes, then let it go."""
+    async def list_cut(self) -> tuple[Person, ...]:
+        """Whoever's erasure was begun and is not through."""
+        return tuple([noted.person for _, noted in await self._load_cut()])
+
+    async def _load_cut(self, person: Person | None = None) -> tuple[tuple[str, _Wanted], ...]:
+        """Erasures that were cut, with what they noted: all, or those that one of the person has to go on with."""
+        rows = await self._engine.read(partial(ask, query="list_open_erasures", params={}))
+        cut = [(erasure_id, _wanted.decode(_unmask(wanted, pad))) for erasure_id, _, wanted, pad in rows]
+        return tuple([one for one in cut if person is None or one[1].person.principals <= person.principals])
+
+    async def _find_wanted(
+        self, person: Person, *, drop_backups: bool
+    ) -> tuple[Holdings, Sequence[tuple[str, _Wanted]]]:
+        """What is to go, and the erasures that were cut before they had come to all of it. Raises `NotFound`."""
+        cut = await self._load_cut(person)
+        found = await self.find(person) if cut else await self._require(person, in_backups=drop_backups)
+        for _, noted in cut:
+            _add_noted(found, noted)
+        return found, cut
+
+    async def _begin(
+        self, found: Holdings, cut: Sequence[tuple[str, _Wanted]], *, now: Instant, who: str, drop_backups: bool
+    ) -> ErasureReceipt:
+        """Write down what goes, with what those that were `cut` had not come to, then let it go."""
+        drop_backups |= any(noted.drop_backups for _, noted in cut)
         erasure = _Erasure(id=self._ids.session_id(), began_at=now, who=who, drop_backups=drop_backups)
         await self._keep_away(found, now)
-        columns: Params = {"id": erasure.id, "at": now, **self._mask(erasure, found, Counter())}
-        await self._engine.write(lambda tx: tx.run("begin_erasure", columns), purpose="freeing")
-        return await self._carry_out(erasure, found, Counter())
+        counts = sum((Counter(noted.counts) for _, noted in cut), Counter[str]())
+        columns: Params = {"id": erasure.id, "at": now, **self._mask(erasure, found, counts)}
+
+        def begin(tx: Transaction) -> None:
+            tx.run("begin_erasure", columns)
+            tx.run_many("drop_erasure", [{"id": erasure_id} for erasure_id, _ in cut])
+
+        await self._engine.write(begin, purpose="freeing")
+        return await self._carry_out(erasure, found, counts)
 
     async def resume(self) -> tuple[ErasureReceipt, ...]:
         """Go on with erasures that were cut, before anything else is done with the store."""
@@ -213,10 +244,7 @@ class StoreEraser:
         known = _wanted.decode(_unmask(wanted, pad))
         log.warning("erasure_resumed", erasure=erasure_id)
         found = await self.find(known.person)
-        for name in ("keys", "shared", "session_ids", "names", "aliases", "needles"):
-            getattr(found, name).update(getattr(known, name))
-        found.shared -= found.keys
-        found.common = known.common
+        _add_noted(found, known)
         erasure = _Erasure(id=erasure_id, began_at=began_at, who="gateway", drop_backups=known.drop_backups)
         return await self._carry_out(erasure, found, Counter(known.counts))
 
@@ -343,6 +371,14 @@ def _pack(found: Holdings, erasure: _Erasure, counts: Counter[str]) -> bytes:
         counts=dict(counts),
     )
     return format_json(wanted).encode()
+
+
+def _add_noted(found: Holdings, noted: _Wanted) -> None:
+    """Add what an erasure noted at its begin: some of it cannot be found any more."""
+    for name in ("keys", "shared", "session_ids", "names", "aliases", "needles"):
+        getattr(found, name).update(getattr(noted, name))
+    found.shared -= found.keys
+    found.common = noted.common
 
 
 def _unmask(text: bytes, pad: bytes) -> bytes:

@@ -296,6 +296,10 @@ UPDATE erasures SET wanted = :wanted, pad = :pad WHERE id = :id;
 -- An erasure that is through: its receipt, and nothing of the person.
 UPDATE erasures SET ended_at = :at, wanted = NULL, pad = NULL, receipt = :receipt WHERE id = :id;
 
+-- name: drop_erasure
+-- An erasure that was cut, and that a later one of the same person goes on with.
+DELETE FROM erasures WHERE id = :id AND ended_at IS NULL;
+
 -- name: list_open_erasures
 -- Erasures that were cut.
 SELECT id, began_at, wanted, pad FROM erasures WHERE ended_at IS NULL ORDER BY began_at;
