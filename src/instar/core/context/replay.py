@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from instar.core.context.turns import split_turns
 from instar.core.model.entry import (
     AnyMessage,
-    AssistantMessage,
     Block,
     ImageBlock,
     TextBlock,
-    ToolCall,
     ToolResultMessage,
     UserMessage,
 )
@@ -44,24 +43,8 @@ def build_replay_view(messages: Sequence[PlacedMessage]) -> tuple[PlacedMessage,
 
 def _border(messages: Sequence[PlacedMessage]) -> int:
     """The place from which messages stay: the start of the oldest kept turn; 0 when there are no more turns."""
-    completed = 0
-    is_open = True
-    for index in range(len(messages) - 1, -1, -1):
-        message = messages[index].message
-        if is_open and isinstance(message, AssistantMessage):
-            # The last answer of a turn; one that calls tools has not ended yet.
-            is_open = False
-            completed += not any(isinstance(block, ToolCall) for block in message.content)
-        elif isinstance(message, UserMessage) and _starts_turn(messages, index):
-            if completed == KEPT_TURNS:
-                return index
-            is_open = True
-    return 0
-
-
-def _starts_turn(messages: Sequence[PlacedMessage], index: int) -> bool:
-    """Several user messages in a row belong to one turn."""
-    return index == 0 or not isinstance(messages[index - 1].message, UserMessage)
+    closed = [turn.start for turn in split_turns(placed.message for placed in messages) if turn.is_closed]
+    return closed[-KEPT_TURNS] if len(closed) >= KEPT_TURNS else 0
 
 
 def _without_media(placed: PlacedMessage) -> PlacedMessage:

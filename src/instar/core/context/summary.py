@@ -77,7 +77,7 @@ What was asked for in this turn.
 ### Needed later"""
 
 _KEEP_EXACT: Final = (
-    "Write ids, hashes, addresses, host names, ports, paths and file names exactly as they stand, never shortened or"
+    "Write ids, hashes, URLs, host names, ports, paths and file names exactly as they stand, never shortened or"
     " described."
 )
 

@@ -1,4 +1,4 @@
-"""Where a turn starts, in what a model sees (COMPACT-10, HIST-5 to HIST-7, QUEUE-3, QUEUE-7).
+"""Where a turn starts, in what a model sees (COMPACT-10, HIST-5 to HIST-7, PRUNE-19).
 
 People, shell runs, summaries of branches and messages that the gateway or a plug-in put in may start a turn. What
 comes while a turn runs is put into it and starts none, and nothing in a transcript marks it. It is read off what
@@ -13,6 +13,7 @@ Lines that no model wrote end a turn only where no tool was called before them: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from instar.core.context.tokens import estimate_message
@@ -29,7 +30,7 @@ from instar.core.model.entry import (
 )
 from instar.core.transcript.injected import is_model_answer
 
-__all__ = ["find_newest_turn", "find_start", "may_start_turn", "starts_turn"]
+__all__ = ["SeenTurn", "find_newest_turn", "find_start", "may_start_turn", "split_turns", "starts_turn"]
 
 _STARTING_ROLES: Final = frozenset({"bashExecution", "branchSummary", "custom"})
 """Roles by which entries of other kinds reach the model (`instar.core.context.view`), and shell runs."""
@@ -49,23 +50,37 @@ def may_start_turn(message: AnyMessage) -> bool:
     return isinstance(message, UserMessage) or (isinstance(message, OtherMessage) and message.role in _STARTING_ROLES)
 
 
-def find_newest_turn(messages: Iterable[AnyMessage]) -> int | None:
-    """The place at which the newest turn starts; None where no message may start one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenTurn:
+    """A turn as a model sees it: the place of its first message, and whether an answer has closed it."""
 
-    From there on stands all that still waits for an answer, however it came into the turn.
-    """
-    newest: int | None = None
+    start: int
+    is_closed: bool
+
+
+def split_turns(messages: Iterable[AnyMessage]) -> tuple[SeenTurn, ...]:
+    """The turns of a conversation in order. What stands before the first message that may start one is in none."""
+    starts: list[int] = []
     is_open = is_calling = False
     for index, message in enumerate(messages):
         if may_start_turn(message):
-            if not is_open or newest is None:
-                newest = index
+            if not is_open or not starts:
+                starts.append(index)
             is_open = True
         elif isinstance(message, AssistantMessage):
             calls = any(isinstance(block, ToolCall) for block in message.content)
             is_open = message.stop_reason not in _FAILED and (calls or (is_calling and not is_model_answer(message)))
             is_calling = is_open
-    return newest
+    return tuple(SeenTurn(start=start, is_closed=start != starts[-1] or not is_open) for start in starts)
+
+
+def find_newest_turn(messages: Iterable[AnyMessage]) -> int | None:
+    """The place at which the newest turn starts; None where no message may start one.
+
+    From there on stands all that still waits for an answer, however it came into the turn.
+    """
+    turns = split_turns(messages)
+    return turns[-1].start if turns else None
 
 
 def find_start(messages: Sequence[AnyMessage], newest: int, *, fits: Callable[[int, int], bool]) -> int:

@@ -63,6 +63,23 @@ def test_several_user_messages_in_a_row_are_one_turn():
     assert has_image(messages[3])
 
 
+def test_what_was_put_into_a_turn_is_old_when_the_turn_is():
+    """A turn that somebody wrote into while it ran is one turn, and keeps all of its images as long as any."""
+    busy = [user([image()]), assistant(call("c1")), result("c1", image()), user([image()]), assistant("seen")]
+
+    assert shown(*busy, *turn(), *turn()) == [*busy, *turn(), *turn()]
+    assert not any(map(has_image, shown(*busy, *turn(), *turn(), *turn())[:5]))
+
+
+def test_turn_that_begins_at_a_prompt_of_the_gateway_is_one_as_well():
+    again = [other("custom", content="Now answer this.", customType="instar.backlog"), assistant("seen")]
+
+    messages = shown(*turn(), *again, *turn(), *turn())
+
+    assert not has_image(messages[0])
+    assert has_image(messages[4])
+
+
 @pytest.mark.parametrize(
     ("words", "left"),
     [

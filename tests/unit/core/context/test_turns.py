@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instar.core.context.turns import find_newest_turn, find_start, may_start_turn, starts_turn
+from instar.core.context.turns import find_newest_turn, find_start, may_start_turn, split_turns, starts_turn
 from instar.core.transcript.injected import build_injected_message
 from tests.builders.transcripts import START, Branch, assistant, call, other, result, user
 
@@ -37,6 +37,14 @@ INJECTED = build_injected_message("from elsewhere", label=None, at=START)
 )
 def test_newest_turn_goes_back_to_what_no_answer_has_closed(messages, start):
     assert find_newest_turn(messages) == start
+
+
+def test_turns_are_told_apart_and_only_the_newest_may_be_open():
+    messages = [assistant("before"), *FIRST, user("two"), *CALL, user("three"), assistant("for both"), user("four")]
+
+    assert [(turn.start, turn.is_closed) for turn in split_turns(messages)] == [(1, True), (3, True), (8, False)]
+    assert [turn.is_closed for turn in split_turns(FIRST)] == [True]
+    assert split_turns([assistant("before")]) == ()
 
 
 def test_line_that_no_model_wrote_closes_only_what_waits_for_no_tool():
