@@ -20,9 +20,10 @@ import instar.tools
 from instar.protocol.methods import METHODS
 from instar.testing.clock import ManualClock
 from instar.testing.leaks.asking import LEFT_OUT, OPEN_TO_PEOPLE
-from instar.testing.leaks.campaign import Progress, load_progress, run_campaign
+from instar.testing.leaks.campaign import Progress, run_campaign
 from instar.testing.leaks.play import Outcome, play
 from instar.testing.leaks.tools import Tools
+from instar.testing.seeds import Limits, load_progress
 from tests.builders.tree import ROOT
 
 SCRIPTS = 60
@@ -158,11 +159,11 @@ def test_every_tool_is_called(played: list[Outcome]) -> None:
 
 def test_a_campaign_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     path, lines = tmp_path / "leaks.json", list[str]()
-    assert run_campaign(Progress(), workers=1, seeds=2, seconds=None, tell=lines.append, path=path)
-    progress = load_progress(path)
+    assert run_campaign(Progress(), Limits(seeds=2), workers=1, tell=lines.append, path=path)
+    progress = load_progress(Progress, path)
     assert (progress.scripts, progress.next_seed, lines) == (2, 3, [])
-    assert run_campaign(progress, workers=1, seeds=1, seconds=None, tell=lines.append, path=path)
-    assert (load_progress(path).scripts, load_progress(path).next_seed) == (3, 4)
+    assert run_campaign(progress, Limits(seeds=1), workers=1, tell=lines.append, path=path)
+    assert (load_progress(Progress, path).scripts, load_progress(Progress, path).next_seed) == (3, 4)
 
 
 @pytest.mark.parametrize("name", PLANTED)

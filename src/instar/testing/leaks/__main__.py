@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from instar.testing.leaks.campaign import FILE_NAME, Progress, load_progress, run_campaign
+from instar.testing.leaks.campaign import FILE_NAME, Progress, run_campaign
 from instar.testing.leaks.play import play
+from instar.testing.seeds import Limits, load_progress
 
 SECONDS_DEFAULT = 60.0
 
@@ -32,12 +33,13 @@ def main(
     if seeds is None and seconds is None:
         seconds = SECONDS_DEFAULT
     path = state / FILE_NAME if state is not None else None
-    progress = load_progress(path) if path is not None else Progress()
+    progress = load_progress(Progress, path)
     if first is not None:
         progress.next_seed = first
     # What leaked before may be mended by now: it is for this run to say what leaks.
     progress.leaked.clear()
-    is_tight = run_campaign(progress, workers=workers, seeds=seeds, seconds=seconds, tell=click.echo, path=path)
+    limits = Limits(seeds=seeds, seconds=seconds)
+    is_tight = run_campaign(progress, limits, workers=workers, tell=click.echo, path=path)
     click.echo(progress.tell())
     sys.exit(0 if is_tight else 1)
 

@@ -16,7 +16,8 @@ decisions of the gateway are never repeated here, or the simulation would share 
 
 from __future__ import annotations
 
-from instar.testing.simulate.campaign import Campaign, Limits, Progress, explain_seed, play_seeds
+from instar.testing.seeds import Limits
+from instar.testing.simulate.campaign import Campaign, Progress, explain_seed, play_seeds
 from instar.testing.simulate.draw import draw_story
 from instar.testing.simulate.findings import Broken, Findings
 from instar.testing.simulate.play import Played, play_story

@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from instar.testing.simulate.campaign import Campaign, Limits, explain_seed, run_campaign
+from instar.testing.seeds import Limits
+from instar.testing.simulate.campaign import Campaign, explain_seed, run_campaign
 from instar.testing.simulate.draw import draw_story
 from instar.testing.simulate.play import play_story
 from instar.testing.simulate.tell import tell_story
