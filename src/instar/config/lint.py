@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 
 from instar.config.config import Config
 from instar.config.finding import Finding, Severity
+from instar.config.lint_models import lint_models
 from instar.config.lint_send import lint_send
+from instar.config.lint_values import lint_values
 from instar.config.read import join_path
 from instar.core.model.ids import ChannelName
 from instar.core.policy.access import AccessSettings
@@ -29,6 +31,8 @@ def lint_config(config: Config) -> Iterator[Finding]:
     yield from _lint_reset(config)
     yield from _lint_names(config)
     yield from lint_send(config)
+    yield from lint_values(config)
+    yield from lint_models(config)
     yield from _lint_encryption(config)
     yield from _lint_store(config)
 

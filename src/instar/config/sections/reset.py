@@ -16,15 +16,16 @@ from instar.core.lifecycle.reset import ResetMode, ResetRule, ResetSettings, Res
 from instar.core.model.ids import ChannelName
 from instar.core.routing.normalize import normalize_channel
 
-__all__ = ["parse_reset"]
+__all__ = ["MODES", "parse_reset", "parse_reset_time"]
 
-_MODES: Final[Mapping[str, ResetMode]] = {
+MODES: Final[Mapping[str, ResetMode]] = {
     "daily": "daily",
     "idle": "idle",
     "none": "none",
     "manual": "none",
     "off": "none",
 }
+"""Every word for a mode, in small letters."""
 
 # Canonical names stand after their alias, so that they win (X-5).
 _TYPES: Final[Mapping[str, ResetType]] = {"dm": "direct", "direct": "direct", "group": "group", "thread": "thread"}
@@ -81,8 +82,8 @@ def _parse_flat(session: Mapping[str, object]) -> ResetRule | None:
 
 def _parse_rule(value: object, path: str) -> ResetRule:
     fields = read_object(value, path)
-    time = _parse_time(fields.get("resetTime"))
-    mode = _MODES.get((read_text(fields.get("mode"), f"{path}.mode") or "").lower())
+    time = parse_reset_time(fields.get("resetTime"))
+    mode = MODES.get((read_text(fields.get("mode"), f"{path}.mode") or "").lower())
     hour = _read_clamped(fields.get("atHour"), f"{path}.atHour", most=23)
     minute = _read_clamped(fields.get("atMinute"), f"{path}.atMinute", most=59)
     if hour is None and time is not None:
@@ -99,7 +100,7 @@ def _parse_rule(value: object, path: str) -> ResetRule:
     )
 
 
-def _parse_time(value: object) -> tuple[int, int] | None:
+def parse_reset_time(value: object) -> tuple[int, int] | None:
     """Hour and minute of ``"4"``, ``"4:30"``, ``"04:30"``; None for anything else (RESET-3, RESET-4)."""
     match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
