@@ -11,13 +11,14 @@ from instar.core.explain.changes import build_changes_fields
 from instar.core.explain.status import build_status_fields, build_status_lines, hide_others_spending
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import InboundId, TurnId
+from instar.core.model.keeping import ImportedTranscript
 from instar.core.model.message import Chat, ChatType, Inbound, Sender
 from instar.core.model.query import DecisionQuery
 from instar.core.model.view import ToldDecision
 from instar.core.routing.normalize import normalize_account_id, normalize_channel
 from instar.errors import InvalidRequest, TranscriptError
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "build_import_result"]
 
 EXPLAIN_DEFAULT_LIMIT: Final = 50
 
@@ -114,6 +115,11 @@ async def import_transcript(call: Call) -> object:
         done = await call.gateway.keeping.import_transcript(data, name=call.params.text("name"), key=key)
     except TranscriptError as error:
         raise InvalidRequest(str(error), field="content") from None
+    return build_import_result(done)
+
+
+def build_import_result(done: ImportedTranscript) -> dict[str, object]:
+    """What became of an imported file, as `sessions.import` and `instar import transcript` tell it."""
     return {
         "ok": True,
         "key": done.key,

@@ -84,6 +84,7 @@ def _pack(file: Path) -> tuple[str, bytes]:
 
 async def _store(flags: GatewayFlags, file: Path, session: str | None) -> Payload:
     """Import into the store itself. Raises `StoreLocked` when a gateway has it after all."""
+    from instar.api.handlers.records import build_import_result
     from instar.config.load import load_config
     from instar.core.routing.key import canonical_key, parse_key
     from instar.stores.intake import TranscriptIntake
@@ -105,15 +106,7 @@ async def _store(flags: GatewayFlags, file: Path, session: str | None) -> Payloa
         done = await TranscriptIntake(store).take_file(file, key=key, agent_id=agent_id, now=read_now())
     finally:
         await store.close()
-    return {
-        "ok": True,
-        "key": done.key,
-        "sessionId": done.session_id,
-        "stored": done.stored,
-        "entries": done.entries,
-        "fromVersion": done.from_version,
-        "findings": list(done.findings),
-    }
+    return build_import_result(done)
 
 
 def _tell(done: Payload, file: Path) -> None:
