@@ -57,7 +57,7 @@ def test_a_search_counts_each_file_once_while_files_get_their_names(places: Plac
         return opened(path, *args, **more)
 
     monkeypatch.setattr(Path, "open", renaming)
-    monkeypatch.setattr("instar.stores.erasing.scan._search_rows", lambda *_: {})
+    monkeypatch.setattr("instar.stores.erasing.scan._search_store", lambda *_: {})
 
     found = search_everything(places, ["zebra-4472"])
 
