@@ -41,9 +41,11 @@ from instar.ports.ids import IdSource
 from instar.ports.log import Log
 from instar.ports.runner import Runner
 from instar.runners.book import ConfiguredModels
+from instar.runners.echo import ECHO_MODEL
 from instar.runners.factory import build_runner
 from instar.stores.archive import TranscriptArchiver
 from instar.stores.audit import StoreAuditor
+from instar.stores.clearing import clear_in_background
 from instar.stores.disk import SessionFiles
 from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.places import build_places
@@ -126,10 +128,20 @@ async def _serve_until_signal(options: GatewayOptions) -> None:
 def build_ready_line(app: RunningApp) -> str:
     """The one line that says that the gateway answers, where, and who thinks."""
     facts = app.gateway.facts()
-    model = facts.model
-    thinking = "no model is set, so answers are echoes" if model is None or model.id == "echo" else model.provider
-    named = thinking if model is None or model.id == "echo" else f"model {model.provider}/{model.id}"
-    return f"Instar {__version__} is ready at {app.page} (state {facts.state_dir}; {named})"
+    model, wanted = facts.model, _wanted_model(app.config)
+    if model is not None and model.id != "echo":
+        thinking = f"model {model.provider}/{model.id}"
+    elif wanted is not None:
+        thinking = f"the model {wanted} cannot be asked, so answers are echoes: see `instar doctor`"
+    else:
+        thinking = "no model is set, so answers are echoes"
+    return f"Instar {__version__} is ready at {app.page} (state {facts.state_dir}; {thinking})"
+
+
+def _wanted_model(config: Config) -> str | None:
+    """The model that the configuration names for the default agent, None where it names none but the echo."""
+    wanted = config.agents.get(config.agents.default_id).model.primary
+    return None if wanted is None or wanted.lower() == ECHO_MODEL.ref else wanted
 
 
 @contextlib.asynccontextmanager
@@ -183,7 +195,7 @@ async def _open(
     """Build from the bottom up; what is built is closed by `stack`, in reverse."""
     ground = _open_ground(config, loaded, source, stack=stack, options=options)
     kept = await _open_store(ground, stack=stack)
-    built = build_runner(config.models, clock=ground.clock, log=ground.log)
+    built = build_runner(config.models, clock=ground.clock, log=ground.log, wanted=_wanted_model(config))
     channels = build_channels(config)
     status = SessionStatusTool()
     gateway = Gateway(_build_parts(ground, kept, runner=built.runner, channels=channels, status=status))
@@ -234,6 +246,7 @@ async def _open_store(ground: _Ground, *, stack: AsyncExitStack) -> _Kept:
     stack.push_async_callback(store.close)
     _tell_findings(ground.log, await ground.live.ask_store(store.owners.load), is_meant=ground.is_meant)
     mirror = await stack.enter_async_context(open_mirror(store, ground.config, clock=ground.clock))
+    await stack.enter_async_context(clear_in_background(store.clearing, clock=ground.clock))
     eraser = await _take_up_erasures(ground, store, mirror, seals=seals)
     return _Kept(store=store, seals=seals, mirror=mirror, eraser=eraser)
 

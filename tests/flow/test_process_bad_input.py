@@ -193,6 +193,17 @@ def test_a_port_in_use_is_told(tmp_path):
     assert f"Cannot listen on 127.0.0.1:{port}: address already in use. Stop the program" in done.stderr
 
 
+def test_a_model_that_nobody_set_up_is_told_by_its_name_everywhere(tmp_path):
+    config = build_process_config(agents={"defaults": {"model": "nope/none"}})
+    with GatewayProcess(tmp_path, config) as gateway:
+        assert "the model nope/none cannot be asked" in gateway.ready_line
+        gateway.post("hello", message_id="1")
+        (reply,) = gateway.take(1)
+        assert reply["text"].startswith("The model nope/none cannot be asked")
+        env = {"INSTAR_CONFIG": str(gateway.config_path)}
+        assert 'no provider "nope"' in run_instar("doctor", state_dir=gateway.state_dir, env=env).stdout
+
+
 def test_a_database_of_a_newer_build_is_refused_and_left_as_it_was(tmp_path):
     database = tmp_path / "state" / "instar.db"
     asyncio.run(make_store(database))

@@ -16,6 +16,9 @@ ECHO_MODEL = ModelSpec(provider="instar", id="echo", api="echo", name="No model 
 """What stands where a model would, when none is set."""
 
 NOTICE = "No model is set, so nobody thought about this; it is only an echo."
+NOTICE_UNKNOWN = (
+    "The model {wanted} cannot be asked, so nobody thought about this; it is only an echo. `instar doctor` tells why."
+)
 HOW_TO = (
     "To get answers, set a key such as ANTHROPIC_API_KEY or OPENAI_API_KEY, or name a provider under "
     "models.providers in the configuration (your own server works too), and start the gateway again."
@@ -23,7 +26,14 @@ HOW_TO = (
 
 
 class EchoRunner:
-    """Keeps `instar.ports.runner.Runner` without asking anybody. The same request gets the same answer."""
+    """Keeps `instar.ports.runner.Runner` without asking anybody. The same request gets the same answer.
+
+    `wanted` is the model that the configuration names and that is not there, None where it names none.
+    """
+
+    def __init__(self, wanted: str | None = None) -> None:
+        is_meant = wanted is None or wanted.lower() == ECHO_MODEL.ref
+        self._notice = NOTICE if is_meant else NOTICE_UNKNOWN.format(wanted=wanted)
 
     @property
     def name(self) -> str:
@@ -32,7 +42,7 @@ class EchoRunner:
 
     async def run(self, request: ModelRequest) -> AsyncGenerator[RunnerEvent, None]:
         """The notice, the way out and the person's last words, in that order, as one delta each."""
-        parts = [NOTICE, f"\n\n{HOW_TO}"]
+        parts = [self._notice, f"\n\n{HOW_TO}"]
         heard = _last_words(request.messages)
         if heard:
             parts.append(f"\n\nYou wrote: {heard}")

@@ -27,13 +27,18 @@ class BuiltRunner:
 
 
 def build_runner(
-    settings: ModelsSettings, *, clock: Clock, log: Log, retry: RetrySettings | None = None
+    settings: ModelsSettings,
+    *,
+    clock: Clock,
+    log: Log,
+    retry: RetrySettings | None = None,
+    wanted: str | None = None,
 ) -> BuiltRunner:
-    """The runner for these providers; the echo alone when there is none."""
+    """The runner for these providers; the echo alone when there is none. `wanted` is the model that is configured."""
     if not settings.providers:
-        return BuiltRunner(runner=EchoRunner(), warm_up=_nothing)
+        return BuiltRunner(runner=EchoRunner(wanted), warm_up=_nothing)
     model = ModelRunner(settings)
-    runner = _EchoOr(FallbackRunner(model, clock=clock, log=log, settings=retry))
+    runner = _EchoOr(FallbackRunner(model, clock=clock, log=log, settings=retry), EchoRunner(wanted))
     return BuiltRunner(runner=runner, warm_up=model.warm_up)
 
 
@@ -43,9 +48,9 @@ class _EchoOr:
     Providers may be set up without a single model: an empty list, on a server of one's own.
     """
 
-    def __init__(self, inner: Runner) -> None:
+    def __init__(self, inner: Runner, echo: EchoRunner) -> None:
         self._inner = inner
-        self._echo = EchoRunner()
+        self._echo = echo
 
     @property
     def name(self) -> str:

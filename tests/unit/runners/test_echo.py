@@ -65,3 +65,16 @@ def test_the_same_request_gets_the_same_answer() -> None:
 def test_what_no_person_wrote_is_not_given_back() -> None:
     greeting = UserMessage(content="Greet them.", timestamp=None, extra={"fromPerson": False})
     assert "Greet them" not in text(run(user("earlier"), greeting))
+
+
+def test_a_model_that_is_named_and_not_there_is_told_by_its_name() -> None:
+    async def scenario(wanted: str | None) -> list[RunnerEvent]:
+        request = ModelRequest(
+            session_key=SessionKey("k"), turn_id=TurnId("t"), model=ECHO_MODEL, system="", messages=()
+        )
+        return [event async for event in EchoRunner(wanted).run(request)]
+
+    told = text(asyncio.run(scenario("nope/none")))
+    assert told.startswith("The model nope/none cannot be asked")
+    assert "instar doctor" in told
+    assert text(asyncio.run(scenario("instar/echo"))).startswith("No model is set")
