@@ -13,10 +13,8 @@ from typing import Final
 from urllib.parse import quote
 
 from instar.core.model.ids import AgentId, SessionId, SessionKey
-from instar.errors import ConfigError
 
 __all__ = [
-    "check_inside",
     "encode_name",
     "expand_home",
     "find_config_file",
@@ -116,15 +114,3 @@ def encode_name(text: str) -> str:
         digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         name = f"{name[:_KEPT_CHARS]}%~{digest}"
     return name or "%"
-
-
-def check_inside(path: Path, folder: Path) -> Path:
-    """`path` in its resolved form. Raises ConfigError if it is not inside `folder` (LEAK-8, STORE-12)."""
-    resolved = path.resolve()
-    if not resolved.is_relative_to(folder.resolve()):
-        raise ConfigError(
-            f"{path} is not inside {folder}",
-            why="a name in it, or a link on the way, leads out",
-            fix="Name a place inside that folder.",
-        )
-    return resolved

@@ -38,7 +38,6 @@ __all__ = [
     "CloseReason",
     "DeliveryState",
     "InboxChange",
-    "InboxEnd",
     "InboxItem",
     "InboxState",
     "Ledger",
@@ -54,11 +53,8 @@ __all__ = [
 CloseReason = Literal["reset", "new", "daily", "idle", "resume", "delete", "cron"]
 """Why a transcript was closed (LOSS-6)."""
 
-InboxEnd = Literal["answered", "merged", "observed", "command", "refused", "expired"]
-"""How an accepted message ended: exactly one of these (LOSS-2)."""
-
 InboxState = Literal["waiting", "running", "answered", "merged", "observed", "command", "refused", "expired"]
-"""Where a message is: `waiting` for its lane, `running` in a turn, or ended."""
+"""Where a message is: `waiting` for its lane, `running` in a turn, or ended in one of the other ways (LOSS-2)."""
 
 AcceptStatus = Literal["accepted", "observed", "refused"]
 """What the sender is told at once (LOSS-1)."""

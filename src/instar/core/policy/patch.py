@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from instar.core.model.decision import Decision, InputValue
 from instar.core.model.fields import SESSION_FIELDS
@@ -21,7 +21,6 @@ from instar.core.model.session import Session
 from instar.core.policy.patch_fields import FIELD_READERS, Fields, PatchFacts
 
 __all__ = [
-    "PATCH_FIELDS",
     "Patch",
     "PatchRefusal",
     "apply_patch",
@@ -88,10 +87,6 @@ def apply_patch(session: Session, patch: Patch, *, now: Instant) -> Session:
 def clamp_thinking(level: str | None, *, supports_xhigh: bool) -> str | None:
     """The level a model can think at: ``xhigh`` drops to ``high`` where it does not know it (PATCH-6)."""
     return "high" if level == "xhigh" and not supports_xhigh else level
-
-
-PATCH_FIELDS: Final = frozenset(FIELD_READERS)
-"""Every field a patch may have, beside its key."""
 
 
 # --- the patch as a whole ---------------------------------------------------------------------------------------------

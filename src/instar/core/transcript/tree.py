@@ -1,4 +1,4 @@
-"""A transcript as a tree: the path from a leaf to the root, branches, labels, forks (TRANS-3, TRANS-11, TRANS-17).
+"""A transcript as a tree: the path from a leaf to the root, branches, forks (TRANS-3, TRANS-11, TRANS-17).
 
 Every entry names its parent; the leaf is where the next entry hangs. The active branch is found by walking parents
 from the leaf:
@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from instar.core.model.entry import (
     AnyEntry,
     AssistantMessage,
-    LabelEntry,
     MessageEntry,
     ModelChangeEntry,
     OtherEntry,
@@ -34,13 +33,10 @@ __all__ = [
     "BranchSettings",
     "branch_path",
     "find_leaf",
-    "find_leaves",
     "find_settings",
-    "group_children",
     "move_leaf",
     "plan_fork",
     "reparent",
-    "resolve_labels",
 ]
 
 
@@ -95,32 +91,6 @@ def branch_path(entries: Iterable[AnyEntry], leaf_id: EntryId | None) -> BranchP
 def find_leaf(entries: Sequence[AnyEntry]) -> EntryId | None:
     """The leaf of a file in which no branch move was made after the last line: that line (TRANS-11)."""
     return entries[-1].id if entries else None
-
-
-def find_leaves(entries: Sequence[AnyEntry]) -> tuple[EntryId, ...]:
-    """The ends of all branches: entries that are nobody's parent, in file order."""
-    parents = {entry.parent_id for entry in entries}
-    return tuple(entry.id for entry in entries if entry.id not in parents)
-
-
-def group_children(entries: Iterable[AnyEntry]) -> dict[EntryId | None, tuple[EntryId, ...]]:
-    """For each parent its children in file order; under None the roots."""
-    children: dict[EntryId | None, list[EntryId]] = {}
-    for entry in entries:
-        children.setdefault(entry.parent_id, []).append(entry.id)
-    return {parent: tuple(ids) for parent, ids in children.items()}
-
-
-def resolve_labels(entries: Iterable[AnyEntry]) -> dict[str, str]:
-    """The label of each labelled entry. A later label replaces an earlier one, and one without text removes it."""
-    labels: dict[str, str] = {}
-    for entry in entries:
-        if isinstance(entry, LabelEntry):
-            if entry.label:
-                labels[entry.target_id] = entry.label
-            else:
-                labels.pop(entry.target_id, None)
-    return labels
 
 
 def move_leaf(entries: Iterable[AnyEntry], to: EntryId | None) -> EntryId | None:

@@ -13,14 +13,13 @@ from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.model.session import Lifecycle, Origin, Overrides, Session
 from instar.core.policy.model_choice import ModelNames
 from instar.core.policy.patch import (
-    PATCH_FIELDS,
     Patch,
     PatchRefusal,
     apply_patch,
     clamp_thinking,
     decide_patch,
 )
-from instar.core.policy.patch_fields import PatchFacts, parse_label
+from instar.core.policy.patch_fields import FIELD_READERS, PatchFacts, parse_label
 
 NOW = Instant(5_000)
 KEY = SessionKey("agent:main:telegram:direct:1")
@@ -261,7 +260,7 @@ def test_the_time_of_change_never_goes_back():
 VALUES = st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["on", "off", "high", "deny", "gpt", "old"])
 
 
-@given(st.dictionaries(st.sampled_from([*PATCH_FIELDS, "colour"]), VALUES, max_size=4))
+@given(st.dictionaries(st.sampled_from([*FIELD_READERS, "colour"]), VALUES, max_size=4))
 def test_a_patch_is_taken_whole_or_refused_and_what_is_taken_is_what_the_entry_shows(patch):
     decided = decide_patch(patch, facts())
     if isinstance(decided, PatchRefusal):

@@ -12,13 +12,10 @@ from instar.core.transcript.tree import (
     BranchSettings,
     branch_path,
     find_leaf,
-    find_leaves,
     find_settings,
-    group_children,
     move_leaf,
     plan_fork,
     reparent,
-    resolve_labels,
 )
 from instar.errors import NotFound
 from tests.builders.transcripts import Branch, assistant
@@ -113,30 +110,6 @@ def test_walk_ends_for_any_parents_and_each_step_is_a_parent(parents, leaf):
 def test_leaf_of_a_file_is_its_last_line():
     assert find_leaf(two_branches().entries) == "e5"
     assert find_leaf([]) is None
-
-
-def test_leaves_are_the_entries_without_children():
-    assert find_leaves(two_branches().entries) == ("e3", "e5")
-
-
-def test_children_are_grouped_under_their_parents_and_roots_under_none():
-    children = group_children(two_branches().entries)
-
-    assert children[None] == ("e0",)
-    assert children["e1"] == ("e2", "e4")
-    assert "e3" not in children
-
-
-def test_last_label_of_an_entry_counts_and_one_without_text_removes_it():
-    tree = Branch()
-    tree.user("a")
-    tree.label("e0", "first")
-    tree.label("e0", "start")
-    tree.label("e1", "gone")
-    tree.label("e1", None)
-    tree.label("e9", None)
-
-    assert resolve_labels(tree.entries) == {"e0": "start"}
 
 
 def test_leaf_moves_to_an_entry_that_exists_or_before_all_of_them():
