@@ -30,6 +30,7 @@ from instar.core.policy.command_rights import CommandDecision, command_name, dec
 from instar.core.policy.commands import parse_command
 from instar.core.policy.model_choice import ModelNames
 from instar.core.policy.model_text import describe_models, describe_unknown_model
+from instar.core.policy.stop_text import tell_stop
 from instar.core.queue.settings import describe_queue, resolve_queue_settings
 from instar.core.transcript.export_place import choose_export_place
 from instar.core.turn.inline import apply_inline, asks_for_status
@@ -49,6 +50,7 @@ from instar.gateway.revival import pin_entry, resume_session
 from instar.gateway.sessions import Sessions
 from instar.gateway.settings import command_context
 from instar.gateway.status_text import load_status_facts
+from instar.gateway.sub_agents import stop_sub_agents
 from instar.gateway.turn_services import TurnServices
 
 __all__ = ["Commands"]
@@ -212,9 +214,12 @@ class Commands:
                 return await self._set(command, patch, item)
 
     async def _stop(self, item: InboxItem) -> str:
-        lane = self._lanes.get(item.acceptance.session_key)
-        stopped = await lane.stop_from_inside("stop")
-        return "Stopped." if stopped else "Nothing was running."
+        key = item.acceptance.session_key
+        try:
+            stopped = await self._lanes.get(key).stop_from_inside("stop")
+        finally:
+            others = await stop_sub_agents(self._parts, self._services, self._lanes, key, rule="CMD-26")
+        return tell_stop(stopped=bool(stopped), sub_agents=others.stopped, busy=others.busy)
 
     async def _compact(
         self, command: kinds.Compact, decision: CommandDecision, item: InboxItem

@@ -40,6 +40,7 @@ from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
 from instar.gateway.search import search_messages
 from instar.gateway.spawning import spawn_creation
+from instar.gateway.sub_agents import stop_sub_agents
 from instar.gateway.turn_services import TurnServices
 
 __all__ = ["Sessions"]
@@ -221,6 +222,7 @@ class Sessions:
         if session is None:
             return DeletedSession(key=key, deleted=False)
         async with self._services.doors.shut(key):
+            await stop_sub_agents(self._parts, self._services, self._lanes, key, rule="RPC-35")
             archived = await self._lanes.get(key).perform(
                 lambda: self._delete_now(key, delete_transcript=delete_transcript, who=who), cause="delete"
             )
