@@ -20,7 +20,12 @@ from instar.core.policy.activation import resolve_activation
 from instar.core.policy.patch import Patch, decide_patch
 from instar.core.policy.patch_fields import PatchFacts
 from instar.core.queue.settings import parse_queue_mode
-from instar.core.routing.normalize import normalize_channel, normalize_chat_type, normalize_peer
+from instar.core.routing.normalize import (
+    normalize_agent_id,
+    normalize_channel,
+    normalize_chat_type,
+    normalize_peer,
+)
 from instar.runners.catalog import build_model_names, list_models, supports_xhigh
 from tests.conformance import ops_pruning, ops_reset_freshness, ops_send_policy, ops_session_keys
 
@@ -28,11 +33,12 @@ from tests.conformance import ops_pruning, ops_reset_freshness, ops_send_policy,
 def pruning(case):
     root = apply_aliases(case.get("config") or {})
     agents = parse_agents(root)
-    settings = parse_pruning(root).get(agents.default_id)
+    agent_id = normalize_agent_id(case["agentId"]) if case.get("agentId") else agents.default_id
+    settings = parse_pruning(root).get(agent_id)
     provider, model = case.get("provider") or "", case.get("model") or ""
     if not provider:
         # Nobody asks for a model here, so the configured one is what will be asked.
-        provider, _, model = (model or agents.get(agents.default_id).model.primary or "").partition("/")
+        provider, _, model = (model or agents.get(agent_id).model.primary or "").partition("/")
     resolved = resolve_mode(settings, provider=provider, model=model)
     return {"settings": ops_pruning.show_settings(resolved)}
 
@@ -53,7 +59,7 @@ def maintenance(case):
 
 
 def queue_mode(case):
-    return {"mode": parse_queue_mode(case["value"])}
+    return {"mode": parse_queue_mode(case.get("value"))}
 
 
 def patch(case):
@@ -79,7 +85,7 @@ def activation(case):
     settings = parse_activation(apply_aliases(case.get("config") or {}), channel=channel)
     mode = resolve_activation(
         settings,
-        chat_type=normalize_chat_type(case["chatType"]) or "direct",
+        chat_type=normalize_chat_type(case.get("chatType")) or "direct",
         group_id=normalize_peer(channel, kind="group", peer_id=str(case.get("groupId") or "")),
         override=(case.get("entry") or {}).get("groupActivation"),
     )

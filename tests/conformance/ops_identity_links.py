@@ -8,6 +8,7 @@ from instar.config.aliases import apply_aliases
 from instar.config.sections.routing import parse_identity_links, parse_routing
 from instar.core.routing.identity import Links, resolve_dock_target, resolve_sharing_person
 from instar.core.routing.normalize import normalize_channel, normalize_peer
+from tests.conformance.ops_session_keys import write_id
 
 
 def ask_groups(case: dict) -> dict[str, object]:
@@ -17,7 +18,7 @@ def ask_groups(case: dict) -> dict[str, object]:
 
 def ask_link(case: dict) -> dict[str, object]:
     channel = normalize_channel(case.get("channel"))
-    peer_id = normalize_peer(channel, kind="direct", peer_id=case.get("peerId") or "")
+    peer_id = normalize_peer(channel, kind="direct", peer_id=write_id(case.get("peerId")))
     person = resolve_sharing_person(links_of(case), channel=channel, peer_id=peer_id)
     return {"canonical": None if person is None else person.name}
 
@@ -27,7 +28,7 @@ def ask_dock(case: dict) -> dict[str, object]:
     target = resolve_dock_target(
         links_of(case),
         source_channel=source,
-        source_peer_id=normalize_peer(source, kind="direct", peer_id=case.get("sourcePeerId") or ""),
+        source_peer_id=normalize_peer(source, kind="direct", peer_id=write_id(case.get("sourcePeerId"))),
         target_channel=normalize_channel(case.get("targetChannel")),
     )
     return {"targetPeerId": target}

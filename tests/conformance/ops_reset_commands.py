@@ -23,7 +23,7 @@ def ask_reset(case: dict) -> dict[str, object]:
             default=case.get("defaultModel"),
         ),
     )
-    command = parse_command(case["text"], context)
+    command = parse_command(case.get("text") or "", context)
     if isinstance(command, Reset):
         is_authorised = bool(case.get("authorized"))
         decision = decide_command(command, is_authorised=is_authorised, is_owner=False, is_group=is_group)

@@ -17,7 +17,7 @@ from instar.core.routing.normalize import normalize_channel
 
 def ask_freshness(case: dict) -> dict[str, object]:
     reset_type, policy = ask_policy(case)
-    entry = case["entry"]
+    entry = case.get("entry") or {}
     found = decide_freshness(
         Lifecycle(
             started_at=read(entry, "sessionStartedAt"),
@@ -27,7 +27,7 @@ def ask_freshness(case: dict) -> dict[str, object]:
         header_at=read(entry, "transcriptHeaderAt"),
         policy=policy,
         now=read(case, "now") or Instant(0),
-        zone=ZoneInfo(case["tz"]),
+        zone=ZoneInfo(case.get("tz") or "UTC"),
     )
     return {
         "resetType": reset_type,
@@ -52,7 +52,7 @@ def ask_policy(case: dict) -> tuple[ResetType, ResetPolicy]:
             is_thread=bool(case.get("isThread")),
         )
     )
-    settings = parse_reset(apply_aliases(case["config"]))
+    settings = parse_reset(apply_aliases(case.get("config") or {}))
     return reset_type, resolve_reset_policy(settings, reset_type, normalize_channel(case.get("channel")) or None)
 
 

@@ -21,16 +21,15 @@ from instar.core.routing.normalize import normalize_account_id, normalize_agent_
 
 def ask_route(case: dict) -> dict[str, object]:
     """The key of a chat; `config_aliases.json` asks it in the same words."""
-    thread_id = case.get("threadId")
     peer = case.get("peer") or {}
     key = derive_session_key(
         keys_of(case.get("config")),
         agent_id=case.get("agentId") or "",
         channel=case.get("channel") or "",
         kind=normalize_chat_type(peer.get("kind")) or "direct",
-        peer_id=str(peer.get("id") or ""),
+        peer_id=write_id(peer.get("id")),
         account_id=case.get("accountId"),
-        thread_id=None if thread_id is None else str(thread_id),
+        thread_id=write_id(case.get("threadId")),
         dm_scope=case.get("dmScope"),
         group_scope=case.get("groupScope"),
     )
@@ -40,7 +39,7 @@ def ask_route(case: dict) -> dict[str, object]:
 def ask_canonical(case: dict) -> dict[str, object]:
     config = case.get("config") or {}
     key = canonical_key(
-        case["key"],
+        write_id(case.get("key")),
         keys_of(config),
         default_agent=case.get("defaultAgentId") or parse_agents(apply_aliases(config)).default_id,
         channel_hint=case.get("channelHint"),
@@ -64,6 +63,11 @@ def ask_tool_kind(case: dict) -> dict[str, object]:
     return {"kind": tool_kind(case["key"], main_key=keys_of(case.get("config")).main_key)}
 
 
+def write_id(value: object) -> str:
+    """An id of a case as text: platforms send numbers too, and an absent one is empty."""
+    return "" if value is None else str(value)
+
+
 def keys_of(config: Mapping[str, object] | None) -> KeySettings:
     """The key settings of a configuration as a case writes it."""
     return parse_routing(apply_aliases(config or {})).keys
@@ -71,7 +75,7 @@ def keys_of(config: Mapping[str, object] | None) -> KeySettings:
 
 OPS: dict[str, Callable[[dict], object]] = {
     "route": ask_route,
-    "short": lambda case: {"key": short_key(case["channel"], case.get("accountId") or "")},
+    "short": lambda case: {"key": short_key(case.get("channel") or "", write_id(case.get("accountId")))},
     "canonical": ask_canonical,
     "parse": ask_parse,
     "parent": lambda case: {"parentKey": parent_key(case["key"])},

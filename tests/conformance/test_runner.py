@@ -51,6 +51,42 @@ def test_an_empty_folder_is_a_failure_and_not_a_pass(tmp_path):
         runner.ask(case)
 
 
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({"expect": {"mode": "steer"}}, "no object under 'input'"),
+        ({"input": {"value": "steer"}}, "no object under 'expect'"),
+        ({"input": {"value": "steer"}, "expect": {}}, "expects nothing"),
+    ],
+)
+def test_a_case_that_asks_nothing_fails_by_name(tmp_path, body, fault):
+    write(tmp_path, "config_aliases.json", json.dumps({"cases": [{"id": "Q-1", "op": "queueMode", **body}]}))
+    (case,) = runner.find_cases(tmp_path)
+    with pytest.raises(pytest.fail.Exception, match=f"Q-1.*{fault}"):
+        runner.ask(case)
+
+
+def test_a_field_that_a_case_does_not_name_is_not_asked():
+    entries = [{"id": "e0", "type": "model_change"}]
+    body = {"op": "cut", "input": {"entries": entries, "keepRecentTokens": 9}, "expect": {"compact": False}}
+    expected, answered = runner.ask(runner.Case(stem="compaction_cut", id="C-1", body=body))
+    assert answered == expected
+
+
+@pytest.mark.parametrize("expected", [{"compact": True}, {"compact": False, "colour": "red"}])
+def test_a_field_that_a_case_names_is_asked(expected):
+    body = {"op": "cut", "input": {"entries": [], "keepRecentTokens": 9}, "expect": expected}
+    named, answered = runner.ask(runner.Case(stem="compaction_cut", id="C-1", body=body))
+    assert answered != named
+
+
+def test_a_folder_of_one_file_is_read_whatever_marks_its_beginning(tmp_path):
+    body = {"id": "Q-1", "op": "queueMode", "input": {"value": "fifo"}, "expect": {"mode": "followup"}}
+    (tmp_path / "config_aliases.json").write_text(json.dumps({"cases": [body]}), encoding="utf-8-sig")
+    expected, answered = runner.ask(*runner.find_cases(tmp_path))
+    assert answered == expected
+
+
 def test_a_wrong_answer_is_shown_line_by_line():
     case = runner.Case(stem="s", id="S-1", body={"note": "why", "input": {"a": 1}, "expect": {"b": 2}})
     text = runner.describe(case, expected={"b": 2}, answered={"b": 3})

@@ -1,8 +1,12 @@
 """Decisions against tables of cases: every rule that has an input and an answer is a line in a JSON file.
 
-`vectors/<stem>.json` holds the cases, `ops_<stem>.py` beside this file says which decision each of its ops asks.
-Another folder of files of the same schema is read when the environment names one in `INSTAR_VECTORS`. A file or an
-op that nobody answers yet is a failing test with its name, never a silent gap.
+`vectors/<stem>.json` holds the cases that were given with the rules, `own/<stem>.json` those of this project, and
+`ops_<stem>.py` beside this file says which decision each of their ops asks. Another folder of files of the same
+schema is read in place of both when the environment names one in `INSTAR_VECTORS`. A file or an op that nobody
+answers yet is a failing test with its name, never a silent gap.
+
+A case asks about the fields that its `expect` names, and at least about one: COMPACT-008 names `compact` alone,
+since where nothing is cut no other field means anything.
 
 An ops module exposes `OPS: dict[str, Callable[[dict], object]]`, from op name ("" where cases have none) to a
 function of the case's `input` that returns what `expect` holds. It may expose `NORMALISE`, a function that is laid
@@ -25,7 +29,8 @@ from types import ModuleType
 import pytest
 
 HERE = Path(__file__).resolve().parent
-VECTORS = Path(os.environ.get("INSTAR_VECTORS") or HERE / "vectors")
+OTHER = os.environ.get("INSTAR_VECTORS")
+FOLDERS = (Path(OTHER),) if OTHER else (HERE / "vectors", HERE / "own")
 
 Json = Mapping[str, object]
 
@@ -41,7 +46,7 @@ class Case:
 
     @property
     def op(self) -> str:
-        return str(self.body.get("op", ""))
+        return str(self.body.get("op") or "")
 
 
 def find_cases(folder: Path) -> Iterator[Case]:
@@ -51,7 +56,7 @@ def find_cases(folder: Path) -> Iterator[Case]:
         yield Case(stem=folder.name, id="no-files", body={}, fault=f"{folder} holds no *.json file")
     for file in files:
         try:
-            cases = [dict(body) for body in json.loads(file.read_text(encoding="utf-8"))["cases"]]
+            cases = [dict(body) for body in json.loads(file.read_text(encoding="utf-8-sig"))["cases"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             fault = f"{file} is no vector file ({type(error).__name__}: {error}); it needs {{about, cases: [...]}}"
             yield Case(stem=file.stem, id="unreadable", body={}, fault=fault)
@@ -77,7 +82,7 @@ def load_ops(stem: str) -> ModuleType | None:
 
 
 def ask(case: Case) -> tuple[object, object]:
-    """What the case expects and what the code answers, both normalised."""
+    """What the case expects and what the code answers to it, both normalised."""
     if case.fault is not None:
         pytest.fail(case.fault, pytrace=False)
     module = load_ops(case.stem)
@@ -87,8 +92,16 @@ def ask(case: Case) -> tuple[object, object]:
     if op is None:
         known = ", ".join(repr(name) for name in sorted(module.OPS))
         pytest.fail(f"{case.stem}.json: op {case.op!r} of {case.id} is not known (known: {known})", pytrace=False)
+    for name in ("input", "expect"):
+        if not isinstance(case.body.get(name), Mapping):
+            pytest.fail(f"{case.stem}.json: {case.id} has no object under {name!r}", pytrace=False)
+    if not case.body["expect"]:
+        pytest.fail(f"{case.stem}.json: {case.id} expects nothing, so any answer would do", pytrace=False)
     normalise: Callable[[object], object] = getattr(module, "NORMALISE", lambda value: value)
-    return normalise(case.body["expect"]), normalise(op(case.body["input"]))
+    expected, answered = normalise(case.body["expect"]), normalise(op(case.body["input"]))
+    if isinstance(expected, Mapping) and isinstance(answered, Mapping):
+        answered = {name: value for name, value in answered.items() if name in expected}
+    return expected, answered
 
 
 def draw(value: object) -> list[str]:
@@ -104,7 +117,9 @@ def describe(case: Case, *, expected: object, answered: object) -> str:
     return f"{title}: {case.body.get('note', '')}\ninput:\n{asked}\nexpected (-) and answered (+):\n{difference}"
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=f"{case.stem}-{case.id}") for case in find_cases(VECTORS)])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=f"{case.stem}-{case.id}") for folder in FOLDERS for case in find_cases(folder)]
+)
 def test_the_decision_is_the_expected_one(case: Case) -> None:
     expected, answered = ask(case)
     if expected != answered:
