@@ -64,6 +64,12 @@ MUTATIONS = (
         "        waiting=(),\n",
     ),
     Mutation(
+        "lane: whoever waits for one that is stopped is told nothing",
+        "gateway/lane.py",
+        "        for mail in self._mail.leave():\n            await refuse(mail)\n",
+        "        self._mail.leave()\n",
+    ),
+    Mutation(
         "turn: an answer does not end what it answers",
         "core/turn/steps.py",
         "        inbox=ended,\n        deliveries=deliveries,\n",

@@ -71,7 +71,7 @@ async def act(world: World, step: Step) -> None:
         case Fetch():
             _fetch(world, step)
         case Answer():
-            world.spawn(attempt(world.post, lambda life: _answer(world, life, step), world.findings))
+            world.spawn(attempt(world.post, lambda life: _answer(world, life, step), world.findings, what=step.verb))
         case Erase(place=place):
             _erase(world, place)
         case _:
@@ -144,7 +144,12 @@ def _fetch(world: World, step: Fetch) -> None:
     name = ChannelName(step.channel)
     if world.platforms[name].capabilities.pulls:
         world.spawn(
-            attempt(world.post, lambda life: life.channels[name].fetch(step.count, lost=step.lost), world.findings)
+            attempt(
+                world.post,
+                lambda life: life.channels[name].fetch(step.count, lost=step.lost),
+                world.findings,
+                what="fetch",
+            )
         )
 
 
@@ -172,7 +177,8 @@ def _operate(world: World, step: Operate) -> None:
     key = world.book.keys.get(owner_of(world.story.setting, world.places[step.place]))
     if key is None:
         return
-    world.spawn(attempt(world.post, lambda life: _operation(world, life, step, key), world.findings))
+    operation = step.operation
+    world.spawn(attempt(world.post, lambda life: _operation(world, life, step, key), world.findings, what=operation))
 
 
 def _operation(world: World, life: Life, step: Operate, key: SessionKey) -> Awaitable[object]:
@@ -222,7 +228,10 @@ def _erase(world: World, at: int) -> None:
     if world.forgetting is not None:
         name = world.forgetting.name(world.places[at])
         work = attempt(
-            world.post, lambda life: life.gateway.people.erase(name, drop_backups=True, who="operator"), world.findings
+            world.post,
+            lambda life: life.gateway.people.erase(name, drop_backups=True, who="operator"),
+            world.findings,
+            what="erase",
         )
         world.spawn(work)
 

@@ -1,4 +1,5 @@
-"""What is drawn beside a story: who has to be let in, what may be spent, who stands in, who asks to be forgotten.
+"""What is drawn beside a story: who has to be let in, what may be spent, who stands in, who asks to be forgotten, and
+who waits for an answer when the gateway is stopped.
 
 Each comes to some of the stories and leaves the others as they are. It is drawn from dice of its own, so that a seed
 goes on to name the story that it named before there was anything to draw beside.
@@ -19,8 +20,13 @@ from instar.testing.simulate.story import (
     Crash,
     Erase,
     Jump,
+    Operate,
+    Operation,
+    Refuse,
+    Restart,
     Step,
     Story,
+    Ticks,
     Wait,
     Write,
     build_places,
@@ -34,7 +40,16 @@ _BESIDE: Final = 0x1E57A03
 _AGAIN: Final = 0x2D1E5A9
 """The same for the dice of deaths that come in a row."""
 
+_ASKED: Final = 0x3A5CED4
+"""The same for the dice of stops that find clients waiting."""
+
+_ASKED_PERCENT: Final = 8
+"""How many of a hundred stories have such a stop."""
+
 _FAULTS: Final = ("auth", "server", "overloaded", "rejected", "cut", "rate_limit", "reset")
+
+_WAITING: Final[tuple[Operation, ...]] = ("abort", "reset", "new", "delete", "compact", "undo", "keep-lines", "resume")
+"""What a client asks for that has to wait for what runs."""
 
 
 def draw_beside(story: Story) -> Story:
@@ -49,7 +64,33 @@ def draw_beside(story: Story) -> Story:
     for percent, draw in kinds:
         if dice.chance(percent):
             story = draw(dice, story)
+    asked = Dice(story.seed ^ _ASKED)
+    if asked.chance(_ASKED_PERCENT):
+        story = _draw_busy_stop(asked, story)
     return _draw_deaths_in_a_row(Dice(story.seed ^ _AGAIN), story)
+
+
+def _draw_busy_stop(dice: Dice, story: Story) -> Story:
+    """The gateway is stopped while clients wait for a session at work, often one that cannot write just now."""
+    steps, places = list(story.steps), len(build_places(story.setting))
+    at = dice.between(len(steps) // 3, len(steps))
+    written = [step.place for step in steps[:at] if isinstance(step, Write)]
+    place = dice.pick(written) if written else dice.below(places)
+    work = Write(
+        number=_last_number(steps) + 1, place=place, wish=dice.pick(("slow=30", "slow=5", "tools=slow slow=5"))
+    )
+    stop: list[Step] = [work, Wait(seconds=dice.pick((0, 1)))]
+    if dice.chance(60):
+        stop.append(Refuse(seconds=dice.pick((5, 30, 30))))
+    for _ in range(dice.between(2, 4)):
+        stop.append(Operate(operation=dice.pick(_WAITING), place=place))
+        if dice.chance(30):
+            stop.append(Ticks(count=dice.pick((1, 3, 8))))
+    if story.setting.erasable and dice.chance(50):
+        stop.append(Erase(place=place))
+    stop += [Wait(seconds=dice.pick((0, 0.2, 1))), Restart()]
+    steps[at:at] = stop
+    return replace(story, steps=tuple(steps))
 
 
 def _draw_deaths_in_a_row(dice: Dice, story: Story) -> Story:

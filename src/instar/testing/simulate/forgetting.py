@@ -241,13 +241,18 @@ class WatchedEraser(StoreEraser):
             flush_mirror=disk.mirror.flush,
         )
         self._forgetting = forgetting
+        self.is_busy = False
 
     async def erase(
         self, person: Person, *, within: frozenset[SessionKey], now: Instant, who: str, drop_backups: bool
     ) -> ErasureReceipt | None:
         """Erase, and look at what is left."""
         self._forgetting.begin(person)
-        receipt = await super().erase(person, within=within, now=now, who=who, drop_backups=drop_backups)
+        self.is_busy = True
+        try:
+            receipt = await super().erase(person, within=within, now=now, who=who, drop_backups=drop_backups)
+        finally:
+            self.is_busy = False
         if receipt is not None:
             self._forgetting.end(receipt)
         return receipt

@@ -27,6 +27,7 @@ from instar.stores.keeper import StoreKeeper
 from instar.stores.store import SessionStore
 from instar.testing.fuse import Fuse, fuse_runner, fuse_store, fuse_tool
 from instar.testing.gateway import OneModel, PlainTexts
+from instar.testing.simulate.asked import Asked
 from instar.testing.simulate.disk import Disk, DiskOfLife
 from instar.testing.simulate.forgetting import Forgetting, WatchedEraser
 from instar.testing.simulate.model import PROVIDER, TOOLS, ModelTwin, Record, ToolTwin
@@ -114,6 +115,7 @@ class Life:
         if around.forgetting is not None and self.disk is not None:
             self._eraser = WatchedEraser(around.forgetting, around.config(), self.disk)
         self.gateway = Gateway(self._build_parts(around))
+        self.asked = Asked()
         self._up = up
         self._has_started = False
         self._stopping = asyncio.Event()
@@ -151,6 +153,11 @@ class Life:
     def is_up(self) -> bool:
         """Whether it takes messages."""
         return self._has_started and not self.is_dead and not self._stopping.is_set()
+
+    @property
+    def is_erasing(self) -> bool:
+        """Whether it takes somebody out of everything that is kept just now."""
+        return self._eraser is not None and self._eraser.is_busy
 
     async def run(self) -> None:
         """Start, say that it is up, wait for the word to stop, stop."""

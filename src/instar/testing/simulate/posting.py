@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from instar.core.model.change import Acknowledgement, Submission
 from instar.errors import InstarError, StoreError, Unavailable
+from instar.testing.simulate.asked import MESSAGE
 from instar.testing.simulate.book import Book, Sent
 from instar.testing.simulate.findings import Findings
 from instar.testing.simulate.lives import Life
@@ -40,7 +41,7 @@ class Post:
             await self._clock.sleep(late_s)
         while True:
             life = await self.wait_up()
-            told = await until_death(life, self._hand_over(sent.submission, life))
+            told = await until_death(life, self._hand_over(sent.submission, life), what=MESSAGE)
             if told is not None:
                 break
             await self._clock.sleep(REPEAT_S)
@@ -81,7 +82,7 @@ class Post:
                 findings.report("LEAK-1", f"{told.session_key} is shared by {other} and {owner}")
 
 
-async def attempt(post: Post, operation: Callable[[Life], Awaitable[object]], findings: Findings) -> None:
+async def attempt(post: Post, operation: Callable[[Life], Awaitable[object]], findings: Findings, *, what: str) -> None:
     """An operation of a client, once; what it is refused with is its own affair, a defect is ours."""
     life = await post.wait_up()
 
@@ -92,13 +93,14 @@ async def attempt(post: Post, operation: Callable[[Life], Awaitable[object]], fi
             if error.code == "invariant":
                 findings.report("invariant", f"an operation met a defect: {error}")
 
-    await until_death(life, run())
+    await until_death(life, run(), what=what)
 
 
-async def until_death(life: Life, work: Coroutine[object, object, T]) -> T | None:
+async def until_death(life: Life, work: Coroutine[object, object, T], *, what: str) -> T | None:
     """The result of `work`; None once the life that does it is dead, and its work stands still."""
     task = asyncio.ensure_future(work)
     death = asyncio.ensure_future(life.fuse.blown.wait())
-    await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
+    with life.asked.noted(what):
+        await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
     death.cancel()
     return task.result() if task.done() else None

@@ -197,6 +197,8 @@ class World:
                 # A process that has ended does nothing more, and its store is closed: what it was asked and had not
                 # done yet (an erasure, a message that waits at a door) must not go on beside the next one (SCALE-5).
                 self.again = 0
+                for what in await life.asked.find_left(erasing=life.is_erasing):
+                    self.findings.report("LOSS-2", f"the gateway has stopped and still owes an answer: {what}")
                 life.die(ghost=False)
                 await self._see_off(running)
                 continue
