@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from structlog.testing import capture_logs
+
 from instar.core.model.change import Ledger, SessionChange
 from instar.core.model.entry import Usage
 from instar.core.model.event import RunEnded
@@ -140,10 +142,17 @@ async def test_a_soft_reset_of_a_session_that_is_due_spends_on_as_it_keeps_the_s
 
 @story
 async def test_one_that_only_warns_stops_nothing():
-    async with world_of({"per": "month", "limitUsd": 1}) as world:
-        for text in ("one", "two", "three"):
-            await say(world, text)
-        assert sent_texts(world) == ["Here."] * 3
+    with capture_logs() as logged:
+        async with world_of({"per": "month", "limitUsd": 1}, reset={"mode": "none"}) as world:
+            for text in ("one", "two", "three"):
+                await say(world, text)
+            world.clock.jump(at("2026-04-01 00:00"))
+            for text in ("four", "five", "six"):
+                await say(world, text)
+            assert sent_texts(world) == ["Here."] * 6
+    # Once for each month, with what was spent when it was noticed.
+    warned = [each for each in logged if each["event"] == "budget_used_up"]
+    assert [(each["per"], each["spent_usd"], each["limit_usd"]) for each in warned] == [("month", 2.0, 1.0)] * 2
 
 
 @story
