@@ -109,7 +109,7 @@ def search_everything(places: Places, needles: Iterable[str]) -> Scan:
             found.fixes[blank] = build_fix(path, places, is_named=blank != place, is_unreadable=is_unreadable)
 
     visit_files(places, visit)
-    found.hits.update(_search_rows(places, pattern))
+    found.hits.update(_search_store(places, pattern))
     found.hits += Counter()
     return found
 
@@ -216,23 +216,23 @@ def _search_copy(path: Path, pattern: str) -> Counter[str]:
     address = f"file:{quote(str(path.absolute()))}?immutable=1"
     connection = apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
-        return _count_rows(connection, pattern)
+        return _search_rows(connection, pattern)
     finally:
         connection.close()
 
 
-def _search_rows(places: Places, pattern: str) -> Counter[str]:
+def _search_store(places: Places, pattern: str) -> Counter[str]:
     """How often the words stand in the rows of each table of the store, sealed ones opened."""
     connection = open_reader(str(places.database))
     try:
         if places.seals is not None:
             places.seals.install(connection)
-        return _count_rows(connection, pattern)
+        return _search_rows(connection, pattern)
     finally:
         connection.close()
 
 
-def _count_rows(connection: apsw.Connection, pattern: str) -> Counter[str]:
+def _search_rows(connection: apsw.Connection, pattern: str) -> Counter[str]:
     """How often the words stand in the rows of each table."""
     needle = re.compile(pattern)
     found: Counter[str] = Counter()
