@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from instar.config.paths import resolve_store_path
 from instar.core.context.erasing import ANSWER_ERASED, WORDS_ERASED
 from instar.core.model.ids import SessionKey
 from instar.core.model.view import NewSession
+from instar.core.routing.person import resolve_person_named
 from instar.testing.script import echo_script
 from tests.builders.people import open_people
-from tests.flow.test_erase_a_person import CONFIG, GROUP, OWN, erase, lines, post, talk
+from tests.flow.test_erase_a_person import CONFIG, GROUP, NOW, OWN, erase, lines, post, talk
 
 
 def test_in_a_main_session_that_people_share_the_others_words_stay(tmp_path):
@@ -32,6 +35,31 @@ def test_in_a_main_session_that_people_share_the_others_words_stay(tmp_path):
             assert session is not None
             assert session.delivery.to is None
             assert session.origin.from_id is None
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_who_wrote_in_the_same_moment_as_what_they_wrote_in_a_deleted_session_keeps_their_words(tmp_path, is_archived):
+    config = {**CONFIG, "session": {**CONFIG["session"], "dmScope": "main"}}
+    main, thread = SessionKey("agent:main:main"), SessionKey("agent:main:main:thread:7")
+
+    async def story() -> None:
+        async with open_people(tmp_path, config) as world:
+            await post(world, "alice", "my code is zebra-4471")
+            await post(world, "bob", "my code is panda-9001")
+            chat = world.gateway.channel("chat")
+            await chat.post("and zebra-4475", sender="alice-771", name="Alice Moor", thread_id="7")
+            await world.gateway.settle()
+            await world.gateway.gateway.sessions.delete(thread, delete_transcript=is_archived, who="operator")
+            alice = resolve_person_named("alice", world.config.routing.keys.links)
+            await world.eraser.export(alice, name="copy", now=NOW)
+            told = [path.read_text("utf-8") for path in (tmp_path / "exports").rglob("*") if path.is_file()]
+            assert any("zebra-4471" in text for text in told)
+            assert not any("panda-9001" in text for text in told)
+            receipt = await erase(world)
+            assert receipt.left == ()
+            assert [WORDS_ERASED in line for line in await lines(world, main)] == [True, False, False, False]
 
     asyncio.run(story())
 

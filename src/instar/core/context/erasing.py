@@ -16,7 +16,7 @@ Lines keep their ids, places and times, so the tree and everything that points i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -36,7 +36,7 @@ from instar.core.model.entry import (
     ToolResultMessage,
     UserMessage,
 )
-from instar.core.model.ids import EntryId, Instant
+from instar.core.model.ids import EntryId, Instant, SessionKey
 from instar.core.policy.needles import BLANK, NO_WORDS, Cleaner
 from instar.core.transcript.codec import format_entry, parse_entry
 from instar.core.transcript.text import content_text
@@ -83,12 +83,13 @@ _STRUCTURE: Final = frozenset(
 class Spoken:
     """One message of the person: under which name they wrote it, and what; `text` None where that is forgotten.
 
-    With `in_group` a line of it says who wrote it.
+    With `in_group` a line of it says who wrote it. `key` is the session that it came to, None for any.
     """
 
     name: str
     text: str | None
     in_group: bool = False
+    key: SessionKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,22 @@ class Traces:
     spoken: Mapping[Instant, tuple[Spoken, ...]] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     cleaner: Cleaner = NO_WORDS
+
+    def within(self, keys: Collection[SessionKey]) -> Traces:
+        """The same for transcripts whose lines came to these sessions alone.
+
+        What is forgotten is recognised by its moment, and others speak elsewhere at the same moment.
+        """
+        elsewhere = {
+            spoken
+            for each in self.spoken.values()
+            for spoken in each
+            if spoken.text is None and spoken.key is not None and spoken.key not in keys
+        }
+        if not elsewhere:
+            return self
+        left = {at: tuple(one for one in each if one not in elsewhere) for at, each in self.spoken.items()}
+        return replace(self, spoken=left)
 
 
 @dataclass(slots=True)

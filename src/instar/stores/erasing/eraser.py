@@ -295,8 +295,9 @@ class StoreEraser:
             counts += await self._engine.write(partial(erase_session, key=key), purpose="freeing")
         traces, params = found.traces(), found.params()
         shared = msgspec.json.encode(sorted(found.shared)).decode()
-        for session_id, _ in await self._engine.read(lambda tx: tx.all("list_session_transcripts", {"keys": shared})):
-            rewrite = partial(rewrite_transcript, session_id=SessionId(session_id), traces=traces)
+        for session_id, key in await self._engine.read(lambda tx: tx.all("list_session_transcripts", {"keys": shared})):
+            own = found.narrow(traces, SessionKey(key))
+            rewrite = partial(rewrite_transcript, session_id=SessionId(session_id), traces=own)
             counts += await self._engine.write(rewrite, purpose="freeing")
         clean = partial(clean_shared, params=params, shared=found.shared, test=test, traces=traces)
         counts += await self._engine.write(clean, purpose="freeing")

@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,7 @@ from instar.config.paths import resolve_store_path
 from instar.core.context.erasing import Spoken, Traces, clean_value, erase_entries, recall_words
 from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.core.model.entry import AnyEntry
-from instar.core.model.ids import Instant
+from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.session import Session
 from instar.core.policy.needles import build_pattern
 from instar.core.routing.person import PersonTest
@@ -187,12 +187,20 @@ def recall_in_archives(places: Places, found: Holdings) -> list[tuple[Instant, S
     for path, label in _list_archives(places):
         if found.is_apart(label.key):
             continue
-        for line in _read_packed(path, places.seals) or ():
+        lines = _read_packed(path, places.seals) or []
+        own = _narrow(traces, found, lines, label.key)
+        for line in lines:
             if '"role":"user"' in line:
                 with contextlib.suppress(msgspec.DecodeError):
-                    one = recall_words(parse_entry(msgspec.json.decode(line, type=dict[str, object])), traces)
+                    one = recall_words(parse_entry(msgspec.json.decode(line, type=dict[str, object])), own)
                     recalled += [one] if one is not None else []
     return recalled
+
+
+def _narrow(traces: Traces, found: Holdings, lines: Sequence[str], key: SessionKey | None) -> Traces:
+    """Traces as they hold in the file of a session's transcript; one that was forked has lines from elsewhere."""
+    is_fork = bool(lines) and '"parentSession"' in lines[0]
+    return traces if is_fork else found.narrow(traces, key)
 
 
 def _list_archives(places: Places) -> Iterator[tuple[Path, Session]]:
@@ -241,7 +249,7 @@ def _erase_transcript(path: Path, found: Holdings, test: PersonTest, traces: Tra
     if read is None:
         return ""
     lines = list(read)
-    changed = _rewrite_lines(lines, traces)
+    changed = _rewrite_lines(lines, _narrow(traces, found, lines, label.key if label is not None else key))
     if changed == lines:
         return ""
     if is_packed:

@@ -59,8 +59,9 @@ class Holdings:
     `places` are keys of theirs without a session, under which a code was told them, or they were let in.
 
     `aliases` are the ids under which they wrote, as rows spell them; `needles` the words, names and ids to look for;
-    `common` how many of their words others wrote as well; `transcripts` the keys of all that are stored. `spoken` is
-    what they wrote, by the time that a transcript has for it.
+    `common` how many of their words others wrote as well; `transcripts` the keys of all that are stored; `origins` the
+    sessions from which a session has copies, None where one of them is gone. `spoken` is what they wrote, by the time
+    that a transcript has for it.
     """
 
     person: Person
@@ -69,6 +70,7 @@ class Holdings:
     places: set[SessionKey] = field(default_factory=set)
     session_ids: set[str] = field(default_factory=set)
     transcripts: dict[str, SessionKey] = field(default_factory=dict)
+    origins: dict[SessionKey, frozenset[SessionKey] | None] = field(default_factory=dict)
     inbounds: set[str] = field(default_factory=set)
     turns: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
@@ -85,9 +87,15 @@ class Holdings:
         """Whether a session is known, and one in which they never spoke."""
         return key is not None and key not in self.keys and key not in self.shared
 
-    def traces(self) -> Traces:
-        """By what their share of a transcript is recognised."""
-        return Traces(spoken=self.spoken, names=frozenset(self.names), cleaner=self.cleaner())
+    def traces(self, key: SessionKey | None = None) -> Traces:
+        """By what their share of a transcript of a session is recognised; without one, of any."""
+        traces = Traces(spoken=self.spoken, names=frozenset(self.names), cleaner=self.cleaner())
+        return self.narrow(traces, key)
+
+    def narrow(self, traces: Traces, key: SessionKey | None) -> Traces:
+        """Traces as they hold in one session."""
+        origins = self.origins.get(key, frozenset()) if key is not None else None
+        return traces if key is None or origins is None else traces.within({key, *origins})
 
     def cleaner(self) -> Cleaner:
         """What finds them in a text."""
@@ -196,7 +204,7 @@ def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -
     if test.is_id(inbound.channel, inbound.sender.id):
         found.aliases.add(f"{inbound.channel}:{inbound.sender.id}".lower())
     at = received_at if inbound.at is None else inbound.at
-    spoken = Spoken(name=name, text=inbound.text or None, in_group=inbound.chat.type != "direct")
+    spoken = Spoken(name=name, text=inbound.text or None, in_group=inbound.chat.type != "direct", key=key)
     found.spoken[at] = (*found.spoken.get(at, ()), spoken)
     found.last_at = max(found.last_at or received_at, received_at)
 
@@ -239,8 +247,12 @@ def _follow_forks(
 ) -> None:
     """Transcripts that begin as copies of those they spoke in: what is copied is theirs, what came after is not."""
     taken = {session_id for session_id, key in transcripts if key in found.keys | found.shared}
+    keys = dict(transcripts)
     # A fork is written after its parent, so one walk in order finds forks of forks too.
     for parent, session_id, key in forks:
+        before, known = found.origins.get(key, frozenset()), keys.get(parent)
+        others = found.origins.get(known, frozenset()) if known is not None else None
+        found.origins[key] = None if before is None or others is None else before | others | {keys[parent]}
         if parent in taken:
             taken.add(session_id)
             found.shared.update({key} - found.keys)
@@ -263,11 +275,14 @@ async def _recall(engine: Engine, found: Holdings, keys: Mapping[int, SessionKey
     if all(spoken.text is not None for each in found.spoken.values() for spoken in each):
         return
     traces = Traces(spoken=found.spoken, names=frozenset(found.names))
+    by_key: dict[SessionKey | None, Traces] = {}
     recalled: list[tuple[Instant, Spoken]] = []
     async for transcript, line in _walk_words(engine):
-        if not found.is_apart(keys.get(transcript)):
+        key = keys.get(transcript)
+        if not found.is_apart(key):
+            by_key[key] = by_key.get(key) or found.narrow(traces, key)
             with contextlib.suppress(StoreUnreadable):
-                one = recall_words(read_entry((0, line, 0)).entry, traces)
+                one = recall_words(read_entry((0, line, 0)).entry, by_key[key])
                 recalled += [one] if one is not None else []
     recalled += await asyncio.to_thread(recall, found)
     for at, spoken in recalled:

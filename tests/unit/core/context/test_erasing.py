@@ -32,7 +32,7 @@ from instar.core.model.entry import (
     ToolResultMessage,
     UserMessage,
 )
-from instar.core.model.ids import EntryId, Instant
+from instar.core.model.ids import EntryId, Instant, SessionKey
 from instar.core.policy.needles import BLANK, build_cleaner
 
 AT = Instant(1_000)
@@ -117,6 +117,15 @@ def test_what_a_client_put_into_a_group_at_that_moment_is_not_theirs():
     traces = replace(TRACES, spoken={AT: (Spoken(name="Ann", text=None, in_group=True),)})
     assert erase(user("from a client", sender=None), traces=traces)[0][1] is None
     assert erase(user("whatever it was"), traces=traces)[0][1] == "words"
+
+
+def test_what_is_forgotten_is_known_in_the_session_that_it_came_to_and_in_no_other():
+    here, there = SessionKey("agent:main:main"), SessionKey("agent:work:main")
+    said, forgotten = Spoken(name="Ann", text="zebra-1", key=here), Spoken(name="Ann", text=None, key=there)
+    anywhere = Spoken(name="Ann", text=None)
+    traces = Traces(spoken={AT: (said, forgotten, anywhere)})
+    assert traces.within([there]) is traces
+    assert traces.within([here]).spoken == {AT: (said, anywhere)}
 
 
 def test_words_that_no_message_holds_any_more_are_recalled_from_their_line():
