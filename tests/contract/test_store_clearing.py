@@ -12,8 +12,10 @@ from instar.core.model.ids import SessionId
 from instar.core.model.query import SearchQuery, SessionQuery
 from instar.core.turn.imported import build_imported_session
 from instar.errors import NotFound, StoreError
+from instar.stores.clearing import clear_in_background
 from instar.stores.store import SessionStore
 from instar.stores.transcripts import WHOLE_ENTRIES
+from instar.testing.clock import ManualClock
 from tests.builders.store import KEY, NOW, SID, build_decision, build_message
 
 LINES = WHOLE_ENTRIES * 6
@@ -129,6 +131,62 @@ def test_who_dies_while_the_lines_go_leaves_nothing_to_see_and_the_next_start_ta
     run(open_store, rise)
 
 
+def test_a_deletion_comes_to_its_end_while_the_index_is_made(open_store):
+    async def story(store):
+        await fill(store)
+
+        class Followed(WatchedEngine):
+            writes = 0
+
+            async def write(self, unit, *, purpose="owed"):
+                self.writes += 1
+                assert self.writes < LINES / 10, "whoever makes the index puts back what is taken out"
+                value = await super().write(unit, purpose=purpose)
+                await store.search_index.catch_up(steps=1)
+                return value
+
+        await store.search_index.catch_up(steps=3)
+        assert await delete(Followed(store.engine))
+        assert await count_lines(store.engine) == 0
+
+    run(open_store, story)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_search_finds_nothing_of_it_while_its_words_are_still_in_the_index(open_store, keep):
+    async def story(store):
+        await fill(store)
+        while not await store.search_index.catch_up():
+            pass
+        async with clear_in_background(store.clearing, clock=ManualClock()):
+            assert await store.delete_session(KEY, now=NOW, decisions=[], keep_transcripts=keep)
+            assert await count_lines(store.engine) == LINES, "the rest waits for the clock"
+            other = Header(id=SessionId("99999999-2222-4222-8222-222222222222"), timestamp=NOW)
+            again = build_imported_session(other, [], key=KEY, agent_id="main")
+            await store.import_transcript(again, other, [], now=NOW, decision=build_decision())
+            assert (await store.search(SearchQuery(text="word7"))).hits == ()
+        await store.recover(NOW)
+        assert await count_lines(store.engine) == (LINES if keep else 0)
+        if not store.search_index.is_off:
+            assert await store.engine.read(lambda tx: tx.one("count_indexed", {})) == (0,)
+
+    run(open_store, story)
+
+
+def test_a_gateway_answers_a_deletion_at_once_and_takes_the_lines_in_the_background(open_store):
+    async def story(store):
+        await fill(store)
+        clock = ManualClock(auto_advance_s=0)
+        async with clear_in_background(store.clearing, clock=clock):
+            assert await store.delete_session(KEY, now=NOW, decisions=[])
+            await assert_gone(store)
+            async with asyncio.timeout(10):
+                while await count_lines(store.engine):
+                    await clock.sleep(1)
+
+    run(open_store, story)
+
+
 def test_the_key_and_the_transcript_can_be_used_again_while_the_lines_go(open_store):
     async def story(store):
         session, entries = await fill(store)
@@ -149,7 +207,7 @@ def test_a_deletion_of_which_lines_cannot_be_taken_now_is_done_all_the_same(open
         await fill(store)
         with capture_logs() as logs:
             assert await delete(WatchedEngine(store.engine, at=1, error=StoreError))
-        assert [line["session_key"] for line in logs if line["event"] == "deleted_lines_left"] == [KEY]
+        assert [line["event"] for line in logs] == ["lines_not_cleared"]
         await assert_gone(store)
         await store.recover(NOW)
         assert await count_lines(store.engine) == 0

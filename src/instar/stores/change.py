@@ -169,19 +169,14 @@ def delete_session(
     """Remove a session; what still waited for it ends (LOSS-2). None when there is none.
 
     The inbox keeps its rows: what a sender was told stays told (LOSS-1). The ledger keeps its lines (LOSS-11). What is
-    too large for one transaction is hidden: those ids are the caller's to clear away (`clearing`).
+    too much for one transaction is hidden from everybody: the ids of those transcripts, for `clearing`.
     """
     session = load_session(tx, key)
     if session is None:
         return None
     transcripts = [read_transcript(row) for row in tx.all("load_transcripts", {"key": key})]
-    hidden: list[SessionId] = []
-    if not keep_transcripts:
-        hidden = _remove_transcripts(tx, transcripts, now=now)
-    for transcript in transcripts if keep_transcripts else ():
-        keep_out(tx, transcript.id)
-        if transcript.head.closed_at is None:
-            close_transcript(tx, transcript, reason="delete", now=now)
+    remove = _keep_transcripts if keep_transcripts else _remove_transcripts
+    hidden = remove(tx, transcripts, now=now)
     remove_session(tx, session)
     forget_held(tx, key)
     expire_inbox(tx, key, reason="session_deleted", now=now)
@@ -189,6 +184,15 @@ def delete_session(
     record_decisions(tx, [Noted(decision=decision) for decision in decisions], key=key, now=now)
     tx.attempt("states", lambda: forget_states(tx, key, now=now))
     return hidden
+
+
+def _keep_transcripts(tx: Transaction, transcripts: Sequence[TranscriptRow], *, now: Instant) -> list[SessionId]:
+    """Close the transcripts, so that no search finds them; their ids, since words of them are in the index."""
+    for transcript in transcripts:
+        keep_out(tx, transcript.id)
+        if transcript.head.closed_at is None:
+            close_transcript(tx, transcript, reason="delete", now=now)
+    return [transcript.head.session_id for transcript in transcripts]
 
 
 def _remove_transcripts(tx: Transaction, transcripts: Sequence[TranscriptRow], *, now: Instant) -> list[SessionId]:

@@ -64,7 +64,7 @@ _QUESTIONS: Final[tuple[tuple[str, Severity, str, str, str], ...]] = (
         "note",
         "SELECT session_id FROM transcripts WHERE close_reason = 'staged' AND session_id LIKE 'removed:%'",
         "transcripts of deleted sessions still have lines",
-        "Nobody sees them. Where no deletion is under way, the next start takes them away.",
+        "Nobody sees them. A gateway that runs takes them away piece by piece; else the next start goes on with it.",
     ),
     (
         "lines-without-transcript",

@@ -35,12 +35,14 @@ __all__ = [
     "follow_transcript",
     "is_index_current",
     "keep_out",
+    "list_kept_out",
     "list_unindexed",
     "merge_index",
     "reindex_line",
     "renew_index",
     "search_messages",
     "take_in_again",
+    "unindex_kept_out",
     "unindex_slice",
     "unindex_transcript",
 ]
@@ -162,22 +164,37 @@ def unindex_transcript(tx: Transaction, transcript_id: int) -> None:
 
 
 def unindex_slice(tx: Transaction, key: SessionKey) -> bool:
-    """Take some of a session's messages out of the index, if it has more than one go should take; False if not.
+    """Take some messages of a session that is to go out of the index, if it has more than one go should take.
 
-    What is left when this is interrupted is found at the next start and put back.
+    False if it has not. Nobody puts them back meanwhile: what else follows the transcript would never come to an end.
     """
     row = tx.one("find_indexed_transcript", {"key": key, "count": UNINDEX_ROWS})
     if row is None:
         return False
-    tx.run("delete_search_mark", {"transcript": row[0]})
-    _unindex(tx, tx.all("load_indexed_rows", {"transcript": row[0], "limit": UNINDEX_ROWS}))
-    return True
+    keep_out(tx, row[0])
+    return unindex_kept_out(tx, row[0])
 
 
 def keep_out(tx: Transaction, transcript_id: int) -> None:
-    """Take a transcript out of the index that outlives its session, until it is current again (SEARCH-4)."""
-    unindex_transcript(tx, transcript_id)
+    """Let no search find a transcript that outlives its session, until it is current again (SEARCH-4).
+
+    Its words are still in the index: `unindex_kept_out` takes them away.
+    """
     tx.run("save_search_mark", {"transcript": transcript_id, "seq": _KEPT_OUT, "leaf_seq": 0})
+
+
+def unindex_kept_out(tx: Transaction, transcript_id: int) -> bool:
+    """Take some words of a transcript that is kept out away; False when there are none, or it is not kept out."""
+    if _load_mark(tx, transcript_id).seq != _KEPT_OUT:
+        return False
+    rows = tx.all("load_indexed_rows", {"transcript": transcript_id, "limit": UNINDEX_ROWS})
+    _unindex(tx, rows)
+    return bool(rows)
+
+
+def list_kept_out(tx: Transaction) -> list[SessionId]:
+    """Transcripts that are kept out and still have words in the index."""
+    return [SessionId(row[0]) for row in tx.all("list_kept_out", {"kept_out": _KEPT_OUT})]
 
 
 def take_in_again(tx: Transaction, transcript_id: int) -> None:
@@ -252,6 +269,7 @@ def search_messages(tx: Transaction, query: SearchQuery) -> tuple[SearchHit, ...
             "agent_id": query.agent_id,
             "owners": None if query.owner_in is None else format_json(query.owner_in),
             "keys": None if query.key_in is None else format_json(query.key_in),
+            "kept_out": _KEPT_OUT,
             "limit": query.limit,
         },
     )

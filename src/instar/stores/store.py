@@ -41,7 +41,7 @@ from instar.core.model.session import Session
 from instar.errors import StoreError
 from instar.stores import change, decisions, inbox, outbox, recover, runs, search, sessions, transcripts, usage
 from instar.stores import pairing as pairing_rows
-from instar.stores.clearing import clear_away, drop_leftovers
+from instar.stores.clearing import Clearing
 from instar.stores.devices import DeviceRows
 from instar.stores.erased import find_erased_at
 from instar.stores.owners import OwnerRows
@@ -63,6 +63,7 @@ class SessionStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.search_index = SearchIndex(engine)
+        self.clearing = Clearing(engine)
         self.tokens = TokenRows(engine)
         self.devices = DeviceRows(engine)
         self.states = StateRows(engine)
@@ -91,8 +92,8 @@ class SessionStore:
     async def recover(self, now: Instant) -> Recovered:
         """Take over after a start."""
         recovered = await self._engine.write(lambda tx: recover.recover(tx, now=now))
-        if left := await drop_leftovers(self._engine):
-            log.info("leftovers_dropped", transcripts=left)
+        if left := await self.clearing.recover():
+            log.info("leftovers_found", transcripts=left)
         return recovered
 
     # --- transactions -------------------------------------------------------------------------------------------------
@@ -133,18 +134,13 @@ class SessionStore:
         self, key: SessionKey, *, now: Instant, decisions: Sequence[Decision], keep_transcripts: bool = False
     ) -> bool:
         """Remove a session and its transcripts: at once for everybody; many lines are cleared away piece by piece."""
-        await self.search_index.forget(key)
         hidden = await self._engine.write(
             lambda tx: change.delete_session(tx, key, now=now, decisions=decisions, keep_transcripts=keep_transcripts),
             purpose="freeing",
         )
         if hidden is None:
             return False
-        try:
-            await clear_away(self._engine, hidden)
-        except StoreError as error:
-            # The session is deleted all the same; the next start takes the rest of its lines away.
-            log.warning("deleted_lines_left", session_key=key, error=str(error))
+        await self.clearing.clear(hidden)
         return True
 
     async def import_transcript(

@@ -28,7 +28,6 @@ from instar.core.model.session import Session
 from instar.core.transcript.codec import parse_entry, parse_header
 from instar.errors import InvalidRequest, InvariantBroken, StoreUnreadable
 from instar.stores.change import FENCE
-from instar.stores.clearing import drop_leftovers
 from instar.stores.known import TranscriptRow
 from instar.stores.rows import parse_session, write_header
 from instar.stores.search import keep_out, take_in_again
@@ -59,7 +58,7 @@ async def import_store(folder: Path, store: SessionStore) -> TransferReport:
     manifest = await asyncio.to_thread(_check_folder, folder)
     export = await asyncio.to_thread(lambda: sha256((folder / "manifest.json").read_bytes()).hexdigest())
     progress = await store.engine.write(partial(_begin, export=export), purpose="new")
-    await drop_leftovers(store.engine)
+    await store.clearing.recover()
     for name in sorted(name for name in manifest["files"] if name.endswith("/session.json")):
         path = folder / name
         await _bring_session(store.engine, path.parent, await asyncio.to_thread(_decode, path))

@@ -69,6 +69,11 @@ SELECT r.id, e.line FROM search_rows AS r
 JOIN entries AS e ON e.transcript = r.transcript AND e.seq = r.seq
 WHERE r.transcript = :transcript LIMIT :limit;
 
+-- name: list_kept_out
+-- Transcripts that are kept out of the index and have messages in it.
+SELECT t.session_id FROM search_marks AS m JOIN transcripts AS t ON t.id = m.transcript
+WHERE m.seq = :kept_out AND EXISTS (SELECT 1 FROM search_rows AS r WHERE r.transcript = m.transcript);
+
 -- name: find_indexed_transcript
 -- A transcript of a key that has more than so many messages in the index.
 SELECT t.id FROM transcripts AS t

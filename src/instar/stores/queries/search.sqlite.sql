@@ -15,7 +15,8 @@ INSERT INTO search (search) VALUES ('delete-all');
 INSERT INTO search (search) VALUES ('optimize');
 
 -- name: search_messages
--- The newest messages in which all words occur, of sessions that may be seen; the joins stop when the page is full.
+-- The newest messages in which all words occur, of sessions that may be seen and transcripts that are not kept out; the
+-- joins stop when the page is full.
 SELECT t.key, t.session_id, r.seq, e.line
 FROM search AS f
 CROSS JOIN search_rows AS r ON r.id = f.rowid
@@ -23,6 +24,7 @@ CROSS JOIN transcripts AS t ON t.id = r.transcript
 CROSS JOIN sessions AS s ON s.key = t.key
 CROSS JOIN entries AS e ON e.transcript = r.transcript AND e.seq = r.seq
 WHERE f.words MATCH :query
+    AND NOT EXISTS (SELECT 1 FROM search_marks AS m WHERE m.transcript = r.transcript AND m.seq = :kept_out)
     AND (:agent_id IS NULL OR s.agent_id = :agent_id)
     AND (:owners IS NULL OR s.owner IN (SELECT value FROM json_each(:owners)) OR s.key IN (
         SELECT session_key FROM members WHERE person IN (SELECT value FROM json_each(:owners))
