@@ -50,9 +50,6 @@ __all__ = ["Budget", "compact_session"]
 SUMMARY_TIMEOUT_S = 300.0
 """The longest one request for a summary may take."""
 
-DEFAULT_WINDOW_TOKENS = 200_000
-"""The window of a model that nobody knows the size of (PRUNE-6)."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -135,7 +132,7 @@ async def compact_session(
     `on_begin` is awaited once it is certain that a model will be asked.
     """
     settings = services.compaction_settings(session.agent_id)
-    window = model.context_window or DEFAULT_WINDOW_TOKENS
+    window = model.window_tokens
     view = await warm.load(session.session_id)
     if must_rest(session, reason, now=services.clock.now(), estimated_tokens=view.estimated):
         return Compacted(status="resting", why="The last summary could not be made, and it is not time for another.")

@@ -18,7 +18,6 @@ from instar.core.policy.budget_text import tell_refusal
 from instar.core.policy.command_kinds import Reset
 from instar.core.routing.key import is_incognito_key
 from instar.core.turn.refuse import plan_refusal
-from instar.gateway.compactor import DEFAULT_WINDOW_TOKENS
 from instar.gateway.flush import FlushRun
 from instar.gateway.lane_ports import LaneWork
 from instar.gateway.life import will_start_over
@@ -124,12 +123,11 @@ class PreparedTurn:
             return
         compaction = services.compaction_settings(session.agent_id)
         model = services.resolve_model(session, None)
-        window = model.context_window or DEFAULT_WINDOW_TOKENS
         decided = decide_flush(
             compaction.flush,
             session.counters,
-            window_tokens=window,
-            reserve_tokens=effective_reserve(compaction, window),
+            window_tokens=model.window_tokens,
+            reserve_tokens=effective_reserve(compaction, model.window_tokens),
             turn="heartbeat" if last.submission.options.system else "user",
             workspace_writable=self._may_write(session),
             incognito=is_incognito_key(self.key),

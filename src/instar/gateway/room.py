@@ -26,7 +26,7 @@ from instar.core.model.session import Session
 from instar.core.turn.prompt import Prompt, PromptSettings, build_prompt_settings, plan_prompt
 from instar.errors import ModelOverflow
 from instar.gateway.compact_once import compact_once
-from instar.gateway.compactor import DEFAULT_WINDOW_TOKENS, Budget, compact_session
+from instar.gateway.compactor import Budget, compact_session
 from instar.gateway.outside import Outside
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
@@ -133,7 +133,7 @@ class Room:
         if decided.outcome == "truncate":
             self.truncate = limits
         elif decided.outcome == "summarize":
-            tokens, messages = keep_budget(limits, keep_tokens=effective_keep(settings, _window(model)))
+            tokens, messages = keep_budget(limits, keep_tokens=effective_keep(settings, model.window_tokens))
             done = await self._compact(
                 session, model, reason="limits", budget=Budget(keep_tokens=tokens, keep_messages=messages)
             )
@@ -145,7 +145,7 @@ class Room:
         settings = build_prompt_settings(
             model_provider=model.provider,
             model_id=model.id,
-            window_tokens=_window(model),
+            window_tokens=model.window_tokens,
             compaction=self.services.compaction_settings(session.agent_id),
             pruning=self.services.parts.config().pruning.get(session.agent_id),
             fixed_tokens=estimate_chars(len(system)) + self.services.tool_tokens(),
@@ -175,7 +175,7 @@ class Room:
         whole = self.warm if self.whole is None else self.whole
         await self.services.insist(lambda: whole.load(session.session_id))
         used = max(whole.view.context.tokens, session.counters.total_tokens)
-        decided = decide_threshold(settings, context_tokens=used, window_tokens=_window(model))
+        decided = decide_threshold(settings, context_tokens=used, window_tokens=model.window_tokens)
         if decided.outcome != "compact":
             return None
         return await self._compact(session, model, reason="threshold")
@@ -213,10 +213,6 @@ class Room:
         seen = self.warm.view
         now = await self.services.insist(lambda: whole.load(session.session_id))
         return bool(seen.items) and seen.compaction != now.compaction
-
-
-def _window(model: ModelSpec) -> int:
-    return model.context_window or DEFAULT_WINDOW_TOKENS
 
 
 def with_way_out(error: ModelOverflow) -> ModelOverflow:

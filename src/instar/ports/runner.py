@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from instar.core.context.heartbeat import AuthKind
 from instar.core.model.entry import AnyMessage, AssistantMessage, ToolCall
@@ -26,6 +26,8 @@ __all__ = [
     "ThinkingDelta",
     "ToolCallSeen",
 ]
+
+_USUAL_WINDOW_TOKENS: Final = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,11 @@ class ModelSpec:
     def ref(self) -> str:
         """``provider/model``, as people and configuration write it."""
         return f"{self.provider}/{self.id}"
+
+    @property
+    def window_tokens(self) -> int:
+        """The window to reckon with: the model's own, or what most have where nobody said (PRUNE-6)."""
+        return self.context_window or _USUAL_WINDOW_TOKENS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
