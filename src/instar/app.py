@@ -181,11 +181,10 @@ class _Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
-    """What is kept: the open store, the keys it is sealed with (None: none), the mirror, and what takes people out."""
+    """What is kept: the open store, the keys it is sealed with (None: none), and what takes people out of it."""
 
     store: SqliteStore
     seals: Seals | None
-    mirror: Flushable
     eraser: StoreEraser
 
 
@@ -248,7 +247,7 @@ async def _open_store(ground: _Ground, *, stack: AsyncExitStack) -> _Kept:
     mirror = await stack.enter_async_context(open_mirror(store, ground.config, clock=ground.clock))
     await stack.enter_async_context(clear_in_background(store.clearing, clock=ground.clock))
     eraser = await _take_up_erasures(ground, store, mirror, seals=seals)
-    return _Kept(store=store, seals=seals, mirror=mirror, eraser=eraser)
+    return _Kept(store=store, seals=seals, eraser=eraser)
 
 
 def _build_parts(
@@ -279,7 +278,6 @@ def _build_parts(
         intake=TranscriptIntake(store),
         keeper=StoreKeeper(config, path, version=__version__, seals=kept.seals),
         eraser=kept.eraser,
-        flush_mirror=kept.mirror.flush,
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
-from instar.config.load import Config
+from instar.config.config import Config
 from instar.core.context.system import SystemText
 from instar.core.lifecycle.maintenance_disk import DiskFacts, PlannedFile
 from instar.core.model.change import TranscriptHead
@@ -230,16 +230,11 @@ class _NoDisk:
         return 0
 
 
-async def _no_mirror() -> None:
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayParts:
     """Everything a gateway needs. `config` gives the configuration of this moment, since it may be reloaded (CFG-12).
 
-    `flush_mirror` brings the mirror level and returns when it is; it does nothing without a mirror. `note_tool` writes
-    an agent's notes before a summary (FLUSH-4); no other turn is offered it.
+    `note_tool` writes an agent's notes before a summary (FLUSH-4); no other turn is offered it.
     """
 
     version: str
@@ -263,4 +258,3 @@ class GatewayParts:
     eraser: Eraser = field(default_factory=_NoEraser)
     exports: ExportFolder = field(default_factory=_NoExports)
     intake: Intake = field(default_factory=_NoIntake)
-    flush_mirror: Callable[[], Awaitable[None]] = _no_mirror

@@ -42,11 +42,6 @@ class ModelRunner:
         """``model``."""
         return "model"
 
-    def use(self, settings: ModelsSettings) -> None:
-        """From now on ask these providers; requests that run go on with the old ones."""
-        self._settings = settings
-        self._models = {}
-
     async def warm_up(self) -> None:
         """Import what the configured providers need and build the HTTP client, without holding up the event loop."""
         await self._import(provider.api for provider in self._settings.providers.values())

@@ -76,7 +76,6 @@ class Disk:
             disk=SessionFiles(store, config),
             intake=TranscriptIntake(store),
             eraser=eraser,
-            flush_mirror=self._mirror.flush,
         )
 
     async def flush(self) -> None:
