@@ -173,7 +173,7 @@ class Maintenance:
         return (await self._parts.store.list_sessions(query)).sessions
 
     async def _row(self, session: Session, *, with_transcript: bool) -> MaintenanceRow:
-        """A session as the plan sees it; its transcript is looked at only where a fix asks for that."""
+        """A session as the plan sees it; transcripts are read only where a fix or a bound of the disk needs them."""
         lane = self._lanes.find(session.key)
         has_transcript, size = True, 0
         if with_transcript or self._parts.config().maintenance.max_disk_bytes is not None:

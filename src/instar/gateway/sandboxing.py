@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from instar.config.load import Config
+from instar.config.config import Config
 from instar.core.model.ids import AgentId, ChannelName, SessionKey
 from instar.core.model.session import Session
 from instar.core.model.setting import Setting

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
-from instar.config.load import Config
+from instar.config.config import Config
 from instar.core.context.system import build_group_intro
 from instar.core.lifecycle.reset import ResetPolicy, resolve_reset_policy, resolve_reset_type
 from instar.core.model.ids import AgentId, ChannelName, SessionKey

@@ -1,4 +1,7 @@
-"""Operations on a session as a whole: compact, undo, resume, export, usage (RPC-9, RPC-11, RPC-12, LOSS-6, LOSS-9)."""
+"""Looking after sessions: compact, resume, export, clean up; what was spent, and what would become of a message.
+
+Nothing here begins a turn. What one person changes of a session stands in `instar.gateway.sessions`.
+"""
 
 from __future__ import annotations
 

@@ -121,11 +121,11 @@ def load_deliveries(
     tx: Transaction, *, session_key: SessionKey | None, state: DeliveryState | None, limit: int
 ) -> tuple[DeliveryRow, ...]:
     """Replies of a session or of all, newest first."""
-    params = {"session_key": session_key, "state": state, "limit": limit}
     if session_key is None:
-        del params["session_key"]
-        return tuple(read_delivery(row) for row in tx.all("list_deliveries", params))
-    return tuple(read_delivery(row) for row in tx.all("list_deliveries_of_session", params))
+        rows = tx.all("list_deliveries", {"state": state, "limit": limit})
+    else:
+        rows = tx.all("list_deliveries_of_session", {"session_key": session_key, "state": state, "limit": limit})
+    return tuple(read_delivery(row) for row in rows)
 
 
 def due_channels(tx: Transaction) -> tuple[tuple[ChannelName, Instant], ...]:
