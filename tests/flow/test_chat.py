@@ -271,6 +271,27 @@ def test_an_answer_that_was_cut_by_a_kill_is_shown_at_the_prompt(world):
         assert screen.wait() == 0
 
 
+def test_a_break_that_was_told_while_an_answer_came_is_not_told_again(world):
+    held = Held("slow")
+    gateway = world(held)
+    with terminal(gateway) as screen:
+        screen.wait_for("you>")
+        screen.type("something slow\r")
+        assert held.reached.wait(20)
+        gateway.kill()
+        screen.wait_for("The connection to the gateway is lost")
+        held.may_go_on.set()
+        gateway.start()
+        screen.wait_for("You said: something slow")
+        screen.wait_for("you>")
+        screen.type("still here\r")
+        screen.wait_for("You said: still here")
+        screen.wait_for("you>")
+        assert "The gateway is" not in screen.shown
+        screen.type("\x04")
+        assert screen.wait() == 0
+
+
 def test_what_others_cause_is_shown_at_the_prompt(world):
     gateway = world()
     with terminal(gateway) as screen:

@@ -115,10 +115,10 @@ class Conversation:
                 case ServerEvent(payload={"sessionKey": self._key, "runId": str() as run_id}):
                     if run_id not in self._own:
                         self._tell_other(event.name, event.payload, run_id)
-                case Lost() if not is_away:
+                case Lost() if not is_away and not self._client.is_up:  # else it was told while an answer came
                     is_away = True
                     self._screen.note("The gateway is away; it is waited for.")
-                case Restored():
+                case Restored() if is_away:
                     is_away = False
                     self._screen.note("The gateway is back.")
                 case _:

@@ -87,6 +87,11 @@ class GatewayClient:
         await self._link.__aexit__(kind, error, trace)
 
     @property
+    def is_up(self) -> bool:
+        """Whether there is a connection now."""
+        return self._link.is_up
+
+    @property
     def hello(self) -> Payload:
         """The greeting of the gateway that answers now (GW-6)."""
         return self._link.hello

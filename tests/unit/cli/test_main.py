@@ -51,6 +51,8 @@ def test_a_line_that_cannot_be_read_is_a_usage_error(args, capsys):
         ["gateway", "call", "status", "--params", "["],
         ["gateway", "call", "status", "--params", "[]"],
         ["sessions", "--url", "nonsense://x"],
+        ["chat", "-m", "  "],
+        ["agent", "-m", ""],
     ],
     ids=" ".join,
 )

@@ -20,7 +20,7 @@ from instar.cli.typing_in import LineSource, PipedLines, Prompt
 from instar.client.client import GatewayClient
 from instar.client.talk import ChatUpdate
 from instar.config.paths import resolve_state_dir
-from instar.errors import InstarError
+from instar.errors import InstarError, InvalidRequest
 from instar.system.ids import SystemIds
 
 __all__ = ["command", "find_key", "tell_end"]
@@ -57,6 +57,8 @@ def command(
         raise click.UsageError("--session cannot be joined with --agent.")
     if as_json and message is None:
         raise click.UsageError("--json needs --message.")
+    if message is not None and not message.strip():
+        raise InvalidRequest("There is no message", why="it is empty", fix="Say --message TEXT.")
     gc.enable()
     ids = SystemIds()
 
