@@ -203,6 +203,27 @@ async def test_a_channel_limits_the_turns_of_direct_chats():
 
 
 @story
+async def test_a_person_may_have_a_limit_of_their_own_and_groups_have_none():
+    config = build_config()
+    config["channels"]["telegram"] |= {
+        "dmHistoryLimit": 2,
+        "dms": {"bob": {"historyLimit": 1}, "cem": {"historyLimit": 0}},
+    }
+    async with GatewayInMemory(config, runner=ScriptedRunner(answer)) as world:
+        for sender, most in (("ann", 3), ("bob", 1), ("cem", 7)):
+            for number in range(4):
+                await world.channel("telegram").post(f"message {number}", sender=sender)
+                await world.settle()
+            assert len(world.runner.requests[-1].messages) == most, sender
+        for number in range(4):
+            await world.channel("telegram").post(
+                str(number), sender="bob", chat_type="group", chat_id="g", mentioned=True
+            )
+            await world.settle()
+        assert len(world.runner.requests[-1].messages) == 7
+
+
+@story
 async def test_keeping_the_last_lines_clears_the_counters_and_keeps_what_is_pinned():
     async with build_world() as world:
         await say(world, *[f"{number} {LONG}" for number in range(8)], "The code is 4711.", "/pin", *[LONG] * 4)

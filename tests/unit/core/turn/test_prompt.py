@@ -14,7 +14,7 @@ from instar.core.context.pruning import PruningSettings
 from instar.core.model.entry import AssistantMessage, MessageEntry, UserMessage
 from instar.core.model.ids import EntryId, Instant
 from instar.core.turn.prompt import build_prompt_settings, plan_prompt
-from tests.builders.transcripts import assistant, call, result, text, user
+from tests.builders.transcripts import assistant, call, image, result, text, user
 from tests.builders.turns import NOW
 
 
@@ -93,3 +93,11 @@ def test_what_a_person_s_limits_leave_out_is_noted(limits, rule, left_out):
 def test_limits_that_leave_out_nothing_are_not_noted():
     prompt = plan_prompt(view(user("a")), replace(settings(), user_turns=3), now=NOW)
     assert prompt.decisions == ()
+
+
+def test_images_of_old_turns_go_out_as_markers_and_those_of_the_last_three_as_they_are():
+    turns = [part for _ in range(5) for part in (user([image()]), assistant("seen"))]
+    prompt = plan_prompt(view(*turns, user("and now?")), settings(), now=NOW)
+    shown = [message.content[0] == image() for message in prompt.messages[:-1:2]]
+    assert shown == [False, False, True, True, True]
+    assert prompt.messages[0].content[0].text.startswith("[An image stood here")
