@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -28,7 +29,9 @@ def test_a_lock_is_free_when_its_holder_dies_however_it_dies(tmp_path):
         "import os, signal, sys; from pathlib import Path; from instar.system.lock import ProcessLock\n"
         "ProcessLock(Path(sys.argv[1])).acquire(); print('held', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    subprocess.run([sys.executable, "-c", script, str(path)], check=False, stdout=subprocess.DEVNULL, timeout=30)
+    command = [sys.executable, "-c", script, str(path)]
+    holder = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    assert (holder.stdout, holder.returncode) == ("held\n", -signal.SIGKILL), holder.stderr
     lock = ProcessLock(path)
     lock.acquire()
     lock.release()

@@ -11,6 +11,7 @@ from instar.core.model.ids import ChannelName
 from instar.errors import ConfigError, StoreFull, Unavailable
 from instar.testing.channel_suite import MemoryContext, build_outbound
 from tests.builders.asgi import call_asgi
+from tests.builders.stories import until
 
 TOKEN = "open sesame"
 BODY = {"messageId": "m1", "chat": {"type": "direct"}, "sender": {"id": "42"}, "text": "hello"}
@@ -27,6 +28,14 @@ class Bridge:
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return await call_asgi(self.channel.http_app, method, path, body=data, headers=headers, **client)
+
+    async def polls(self, number, **client):
+        """So many long polls, each of which has looked once and waits now."""
+        polls = [asyncio.ensure_future(self.call("GET", "/outbound?wait=60", **client)) for _ in range(number)]
+        await until(lambda: self.channel._polls == number)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return polls
 
     def owe(self, number=1, text="hi"):
         self.world.owe(build_outbound(self, number=number, text=text))
@@ -191,8 +200,7 @@ def test_a_bad_query_is_400_and_names_its_field(query):
 
 def test_a_long_poll_is_answered_as_soon_as_there_is_a_reply():
     async def story(bridge):
-        poll = asyncio.ensure_future(bridge.call("GET", "/outbound?wait=60"))
-        await asyncio.sleep(0.02)
+        (poll,) = await bridge.polls(1)
         assert not poll.done()
         bridge.owe()
         assert [message["deliveryId"] for message in (await poll).json()["messages"]] == ["d1"]
@@ -210,8 +218,7 @@ def test_a_long_poll_without_replies_ends_empty():
 def test_a_bridge_that_hung_up_is_handed_nothing():
     async def story(bridge):
         gone = asyncio.Event()
-        poll = asyncio.ensure_future(bridge.call("GET", "/outbound?wait=60", hang_up=gone))
-        await asyncio.sleep(0.02)
+        (poll,) = await bridge.polls(1, hang_up=gone)
         gone.set()
         bridge.owe()
         assert (await poll).json() == {"messages": []}
@@ -222,8 +229,7 @@ def test_a_bridge_that_hung_up_is_handed_nothing():
 
 def test_stopping_ends_every_long_poll():
     async def story(bridge):
-        poll = asyncio.ensure_future(bridge.call("GET", "/outbound?wait=60"))
-        await asyncio.sleep(0.02)
+        (poll,) = await bridge.polls(1)
         await bridge.channel.stop()
         assert (await poll).status == 200
         assert (await bridge.call("GET", "/outbound")).status == 503
@@ -233,8 +239,7 @@ def test_stopping_ends_every_long_poll():
 
 def test_more_long_polls_than_allowed_are_503():
     async def story(bridge):
-        polls = [asyncio.ensure_future(bridge.call("GET", "/outbound?wait=60")) for _ in range(POLLS_MAX)]
-        await asyncio.sleep(0.05)
+        polls = await bridge.polls(POLLS_MAX)
         answer = await bridge.call("GET", "/outbound?wait=60")
         assert answer.status == 503
         await bridge.channel.stop()
