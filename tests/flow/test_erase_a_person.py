@@ -21,6 +21,8 @@ from instar.stores.archive import read_archive
 from instar.stores.backup import BackupSource, create_backup, restore_backup
 from instar.stores.erasing.find import find_holdings
 from instar.stores.importer import ImportLimits, read_transcript_file, store_transcript_file
+from instar.testing.runner import ScriptedRunner
+from instar.testing.script import Reply
 from tests.builders.people import PeopleWorld, open_people
 
 CONFIG = {
@@ -452,6 +454,27 @@ def test_somebody_who_wrote_at_the_same_moment_keeps_their_words(tmp_path, kept)
             files = {place for place in before if "sessions/" in place}
             assert files
             assert {place: after.get(place) for place in files} == {place: before[place] for place in files}
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("is_archived", [False, True])
+def test_what_was_only_listened_to_goes_from_answers_to_others_in_a_deleted_session(tmp_path, is_archived):
+    runner = ScriptedRunner(lambda asked: Reply(text=f"I heard: {asked.spoken[-1].text}"))
+
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG, runner=runner) as world:
+            await post(world, "alice", "I only listen, zebra-4473", group="quiet")
+            await post(world, "bob", "what was said? panda-9003", group="quiet", mentioned=True)
+            assert "zebra-4473" in (await lines(world, QUIET))[1]
+            if is_archived:
+                (head,) = await world.store.load_transcripts(QUIET)
+                await world.archiver.archive(head)
+            await world.gateway.gateway.sessions.delete(QUIET, delete_transcript=is_archived, who="operator")
+            receipt = await erase(world)
+            await world.mirror.flush()
+            assert (receipt.residue, receipt.left) == (0, ())
+            assert world.count(*TRACES) == {}
 
     asyncio.run(story())
 

@@ -181,6 +181,21 @@ def recall_words(entry: AnyEntry, traces: Traces) -> tuple[Instant, Spoken] | No
     return message.timestamp, replace(forgotten[0], text=words)
 
 
+def recall_context(entry: AnyEntry, traces: Traces) -> Iterator[str]:
+    """What stands beside a message of another as theirs, and may be what no message holds any more.
+
+    Whoever answers the message has read it too.
+    """
+    message = entry.message if isinstance(entry, MessageEntry) else None
+    envelope = read_envelope(message) if isinstance(message, UserMessage) else None
+    if envelope is None or not envelope.context:
+        return
+    starts = {f"{spoken.name}: " for spoken in _all(traces) if spoken.text is None}
+    for line in envelope.context.split("\n"):
+        words = line.removeprefix("- ")
+        yield from (words[len(start) :] for start in starts if words.startswith(start))
+
+
 # --- theirs -----------------------------------------------------------------------------------------------------------
 
 

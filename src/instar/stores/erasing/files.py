@@ -27,7 +27,7 @@ from typing import Final
 import msgspec
 
 from instar.config.paths import resolve_store_path
-from instar.core.context.erasing import Spoken, Traces, clean_value, erase_entries, recall_words
+from instar.core.context.erasing import Spoken, Traces, clean_value, erase_entries, recall_context, recall_words
 from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.core.model.entry import AnyEntry
 from instar.core.model.ids import Instant, SessionKey
@@ -192,8 +192,10 @@ def recall_in_archives(places: Places, found: Holdings) -> list[tuple[Instant, S
         for line in lines:
             if '"role":"user"' in line:
                 with contextlib.suppress(msgspec.DecodeError):
-                    one = recall_words(parse_entry(msgspec.json.decode(line, type=dict[str, object])), own)
+                    entry = parse_entry(msgspec.json.decode(line, type=dict[str, object]))
+                    one = recall_words(entry, own)
                     recalled += [one] if one is not None else []
+                    found.overheard.update(recall_context(entry, own))
     return recalled
 
 

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from instar.core.context.erasing import Spoken, Traces, recall_words
+from instar.core.context.erasing import Spoken, Traces, recall_context, recall_words
 from instar.core.model.change import Submission
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.people import Person
@@ -61,7 +61,7 @@ class Holdings:
     `aliases` are the ids under which they wrote, as rows spell them; `needles` the words, names and ids to look for;
     `common` how many of their words others wrote as well; `transcripts` the keys of all that are stored; `origins` the
     sessions from which a session has copies, None where one of them is gone. `spoken` is what they wrote, by the time
-    that a transcript has for it.
+    that a transcript has for it; `overheard` what stands of it beside messages of others alone.
     """
 
     person: Person
@@ -78,6 +78,7 @@ class Holdings:
     needles: set[str] = field(default_factory=set)
     common: int = 0
     spoken: dict[Instant, tuple[Spoken, ...]] = field(default_factory=dict)
+    overheard: set[str] = field(default_factory=set)
     last_at: Instant | None = None
 
     def __bool__(self) -> bool:
@@ -148,7 +149,7 @@ class _Senders:
 
 
 Recall = Callable[["Holdings"], Sequence[tuple[Instant, Spoken]]]
-"""Words of theirs that only files hold any more, with their moments. Blocking."""
+"""Words of theirs that only files hold any more, with their moments; what is overheard is noted. Blocking."""
 
 
 async def find_holdings(engine: Engine, person: Person, links: Links, *, recall: Recall = lambda _: ()) -> Holdings:
@@ -282,8 +283,10 @@ async def _recall(engine: Engine, found: Holdings, keys: Mapping[int, SessionKey
         if not found.is_apart(key):
             by_key[key] = by_key.get(key) or found.narrow(traces, key)
             with contextlib.suppress(StoreUnreadable):
-                one = recall_words(read_entry((0, line, 0)).entry, by_key[key])
+                entry = read_entry((0, line, 0)).entry
+                one = recall_words(entry, by_key[key])
                 recalled += [one] if one is not None else []
+                found.overheard.update(recall_context(entry, by_key[key]))
     recalled += await asyncio.to_thread(recall, found)
     for at, spoken in recalled:
         found.spoken[at] = (*found.spoken[at], spoken)
@@ -292,7 +295,7 @@ async def _recall(engine: Engine, found: Holdings, keys: Mapping[int, SessionKey
 def _wanted_words(found: Holdings) -> set[str]:
     """The names, ids, keys and words of a person that are long enough to be looked for."""
     texts = (spoken.text for each in found.spoken.values() for spoken in each if spoken.text)
-    words = set(extract_needles(texts)) | {str(key) for key in found.keys | found.places}
+    words = set(extract_needles((*texts, *found.overheard))) | {str(key) for key in found.keys | found.places}
     names = {name for name in found.names if not name.islower() or " " in name or len(name) >= _LONG_NAME_CHARS}
     # Rows keep a name in lower case too, to be searched by; a single word may be anybody's in lower case.
     names |= {name.lower() for name in names if " " in name}

@@ -15,6 +15,7 @@ from instar.core.context.erasing import (
     Traces,
     clean_value,
     erase_entries,
+    recall_context,
     recall_words,
 )
 from instar.core.model.entry import (
@@ -137,6 +138,15 @@ def test_words_that_no_message_holds_any_more_are_recalled_from_their_line():
     assert recall_words(entry(1, user("others", at=None)), traces) is None
     assert recall_words(entry(1, answer()), traces) is None
     assert recall_words(entry(1, user("known")), replace(traces, spoken={AT: (known,)})) is None
+
+
+def test_what_is_forgotten_is_recalled_from_what_stands_beside_messages_of_others():
+    traces = Traces(spoken={AT: (Spoken(name="Ann", text=None), Spoken(name="Ali", text="known"))})
+    plain = UserMessage(content="x", timestamp=AT)
+    beside = user("hi", sender="Bob", context="Ann: zebra-1\n- Ann: zebra-2\nAli: zebra-3\nAnnual: zebra-4\nzebra-5")
+    assert list(recall_context(entry(1, beside), traces)) == ["zebra-1", "zebra-2"]
+    for other in (entry(1, user("hi")), entry(1, answer(TextBlock(text="Ann: x"))), entry(1, plain)):
+        assert list(recall_context(other, traces)) == []
 
 
 def test_the_answer_goes_with_the_words_and_calls_keep_their_ids():
