@@ -29,6 +29,7 @@ from instar.stores.mirror_files import Mark, is_as_left
 from instar.stores.mirror_folders import KeyFolders, find_keys
 from instar.stores.mirror_index import write_index
 from instar.stores.mirror_level import Leveller
+from instar.stores.mirror_moved import move_marks
 from instar.stores.mirror_names import list_namesakes
 from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.mirror_rows import Listed, list_agents, list_mirrored, list_written_indices, load_lost, save_marks
@@ -200,6 +201,9 @@ class Mirror:
         """Look at every file, the first time, and note those that are not level."""
         async with self._following:
             if not self._has_looked:
+                old = await self._store.engine.write(partial(move_marks, places=self._places))
+                if old is not None:
+                    log.info("mirror_moved", old=str(old))
                 await self._look_at_all(self._is_level)
                 await self._look_for_strays()
                 self._has_looked = True

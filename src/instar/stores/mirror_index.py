@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from instar.stores.store import SessionStore
 from instar.stores.transaction import Transaction
 from instar.system.files import make_private_folder
 
-__all__ = ["write_index"]
+__all__ = ["compare_index", "write_index"]
 
 
 async def write_index(store: SessionStore, path: Path, agents: Sequence[AgentId], *, now: Instant) -> Path | None:
@@ -34,6 +34,30 @@ async def write_index(store: SessionStore, path: Path, agents: Sequence[AgentId]
         return await _take_place(store, temporary, path, now=now)
     finally:
         await asyncio.to_thread(_remove, temporary)
+
+
+def compare_index(tx: Transaction, path: Path, agents: Sequence[AgentId]) -> bool | None:
+    """Whether an index holds what the rows say; None where it does not, and is as the mirror left it: it is late.
+
+    Blocking; raises FileNotFoundError, OSError.
+    """
+    there = read_mark(path, 0)
+    with path.open("rb") as file:
+        is_level = all(file.read(len(chunk)) == chunk for chunk in _chunks_now(tx, agents)) and not file.read(1)
+    if is_level:
+        return True
+    return None if there is not None and there in (load_mark(tx, _left(path)), load_mark(tx, _meant(path))) else False
+
+
+def _chunks_now(tx: Transaction, agents: Sequence[AgentId]) -> Iterator[bytes]:
+    """The text of the file, piece by piece, as of this moment."""
+    before = b"{\n"
+    for agent_id in agents:
+        after = ""
+        while (rows := load_index_slice(tx, agent_id, after=after)).last is not None:
+            yield before + rows.text
+            before, after = b",\n", rows.last
+    yield b"{}\n" if before == b"{\n" else b"\n}\n"
 
 
 async def _chunks(store: SessionStore, agents: Sequence[AgentId]) -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import apsw
@@ -206,3 +207,48 @@ def test_a_state_that_others_can_read_and_files_set_aside_are_told(state: Path):
 
 def test_an_empty_state_says_that_there_is_no_database(tmp_path: Path):
     assert [one.code for one in examine(config_of(tmp_path / "absent"))] == ["no-database"]
+
+
+def index_of(state: Path) -> Path:
+    return state / "agents" / "main" / "sessions" / "sessions.json"
+
+
+def test_a_list_of_sessions_that_another_hand_changed_emptied_or_took_away_is_found(state: Path):
+    index = index_of(state)
+    words = index.read_text()
+    index.write_text(words.replace('"sessionId": "2', '"sessionId": "9'))
+    assert codes(state) == {"index-differs": 1}
+    index.write_text("{}\n")
+    assert codes(state) == {"index-differs": 1}
+    index.write_text(words + " ")
+    assert codes(state) == {"index-differs": 1}
+    index.write_text(words)
+    assert codes(state) == {}, "what it holds counts, not when it was written"
+    index.unlink()
+    assert codes(state) == {"index-missing": 1}
+
+
+def test_a_list_of_sessions_that_is_only_late_is_a_note(state: Path):
+    async def change() -> None:
+        async with file_store(state / "instar.db")() as store:
+            await SessionTalk(store).reset("33333333-3333-4333-8333-333333333333")
+
+    asyncio.run(change())
+    found = codes(state)
+    assert found.pop("index-behind") == 1
+    assert set(found) <= {"mirror-missing"}
+
+
+@pytest.mark.parametrize("way", ["copied", "moved"])
+def test_a_state_directory_that_lies_elsewhere_now_is_looked_at_where_it_lies(state: Path, tmp_path: Path, way: str):
+    new = tmp_path / "new"
+    if way == "copied":
+        shutil.copytree(state, new)
+        (new / "agents" / "main" / "sessions" / "22222222-2222-4222-8222-222222222222.jsonl").write_text("{}\n")
+        assert codes(new) == {"mirror-differs": 1}
+        assert codes(state) == {}
+        shutil.rmtree(new)
+        shutil.copytree(state, new)
+    else:
+        state.rename(new)
+    assert codes(new) == {}

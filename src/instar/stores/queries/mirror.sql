@@ -12,6 +12,13 @@ INSERT INTO mirror (owner, path, seq, size, changed_ns) VALUES (:owner, :path, :
 ON CONFLICT (owner) DO UPDATE SET
     path = excluded.path, seq = excluded.seq, size = excluded.size, changed_ns = excluded.changed_ns;
 
+-- name: move_marks
+-- The state directory lies elsewhere now, and its files with it.
+UPDATE OR REPLACE mirror SET
+    path = :new || substr(path, length(:old) + 1),
+    owner = CASE WHEN owner LIKE 'index %' THEN replace(owner, :old, :new) ELSE owner END
+WHERE substr(path, 1, length(:old)) = :old AND substr(path, 1, length(:new)) <> :new;
+
 -- name: delete_mark
 -- A file that the mirror has let go of.
 DELETE FROM mirror WHERE owner = :owner;
