@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from instar.cli.main import run
 from instar.testing.model_server import ModelServer
+from tests.builders.command_line import ask, build_command_line
 from tests.builders.process import GatewayProcess, build_process_config, wait_until
 
 MAIN = "agent:main:main"
@@ -28,22 +28,7 @@ def gateway(tmp_path_factory):
 
 @pytest.fixture
 def instar(gateway, monkeypatch, capsys):
-    """Runs a command line in this process: its exit code, standard output and standard error."""
-    monkeypatch.setenv("INSTAR_STATE_DIR", str(gateway.state_dir))
-
-    def call(*args):
-        code = run([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
-def ask(instar, *args):
-    """The JSON document of a command that must succeed."""
-    code, out, err = instar(*args, "--json")
-    assert code == 0, err
-    return json.loads(out)
+    return build_command_line(gateway.state_dir, monkeypatch, capsys)
 
 
 def closed_id(instar):

@@ -7,9 +7,9 @@ import pytest
 from instar.cli.commands import logs
 from instar.cli.commands.logs import tell_line
 from instar.cli.commands.sessions_tail import tell_event
-from instar.cli.main import run
 from instar.testing.model_server import ModelServer
 from instar.testing.script import Reply, call
+from tests.builders.command_line import ask, build_command_line
 from tests.builders.process import GatewayProcess, build_process_config
 
 ANN = "agent:main:telegram:direct:ann"
@@ -44,20 +44,7 @@ def gateway(tmp_path_factory):
 
 @pytest.fixture
 def instar(gateway, monkeypatch, capsys):
-    monkeypatch.setenv("INSTAR_STATE_DIR", str(gateway.state_dir))
-
-    def call_it(*args):
-        code = run([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call_it
-
-
-def ask(instar, *args, code=0):
-    found, out, err = instar(*args, "--json")
-    assert found == code, err
-    return json.loads(out)
+    return build_command_line(gateway.state_dir, monkeypatch, capsys)
 
 
 def test_search_finds_words_also_in_closed_transcripts(instar):
@@ -207,16 +194,15 @@ def test_the_log_is_followed_from_where_it_was(instar, monkeypatch):
 
 
 def test_without_a_gateway_the_file_that_it_left_is_shown(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("INSTAR_STATE_DIR", str(tmp_path))
+    instar = build_command_line(tmp_path, monkeypatch, capsys)
     (tmp_path / "logs").mkdir()
     lines = [{"at": 0, "level": "error", "event": "bad", "session_key": "k", "why": "it\x1b broke", "left": None}]
     (tmp_path / "logs/gateway.log").write_text("".join(f"{json.dumps(one)}\n" for one in lines) + "no json\n")
-    assert run(["logs", "--utc"]) == 0
-    captured = capsys.readouterr()
-    assert captured.out == "1970-01-01 00:00:00 error    bad session_key=k why=it� broke\nno json\n"
-    assert "reading the file instead" in captured.err
-    assert run(["logs", "--session", "other", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["lines"] == []
+    code, out, err = instar("logs", "--utc")
+    assert code == 0
+    assert out == "1970-01-01 00:00:00 error    bad session_key=k why=it� broke\nno json\n"
+    assert "reading the file instead" in err
+    assert ask(instar, "logs", "--session", "other")["lines"] == []
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
 
 

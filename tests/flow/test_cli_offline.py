@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from instar.cli.main import run
+from tests.builders.command_line import ask, build_command_line
 from tests.builders.process import GatewayProcess, build_process_config, run_instar, wait_until
 
 ANN = "agent:main:telegram:direct:ann"
@@ -35,20 +35,7 @@ def state_dir(stopped, tmp_path):
 
 @pytest.fixture
 def instar(state_dir, monkeypatch, capsys):
-    monkeypatch.setenv("INSTAR_STATE_DIR", str(state_dir))
-
-    def call(*args):
-        code = run([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
-def ask(instar, *args):
-    code, out, err = instar(*args, "--json")
-    assert code == 0, err
-    return json.loads(out)
+    return build_command_line(state_dir, monkeypatch, capsys)
 
 
 def test_sessions_are_listed_and_it_is_said_where_from(instar, state_dir):
@@ -118,9 +105,9 @@ def test_what_a_killed_gateway_left_in_its_log_is_read_too(tmp_path, monkeypatch
         gateway.take(1)
         gateway.kill()
     assert (gateway.state_dir / "instar.db-wal").stat().st_size > 0
-    monkeypatch.setenv("INSTAR_STATE_DIR", str(gateway.state_dir))
-    assert run(["sessions", "show", ANN]) == 0
-    assert "you: last words" in capsys.readouterr().out
+    code, out, _ = build_command_line(gateway.state_dir, monkeypatch, capsys)("sessions", "show", ANN)
+    assert code == 0
+    assert "you: last words" in out
 
 
 @pytest.mark.parametrize(
@@ -140,11 +127,10 @@ def test_what_changes_anything_says_how_to_start_a_gateway(instar, args):
 
 
 def test_where_nothing_was_ever_stored_there_is_nothing(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("INSTAR_STATE_DIR", str(tmp_path / "fresh"))
-    assert run(["sessions"]) == 0
-    assert capsys.readouterr().out == f"No sessions in {tmp_path / 'fresh' / 'instar.db'}.\n"
-    assert run(["sessions", "show", "main"]) == 1
-    assert run(["status"]) == 0
+    instar = build_command_line(tmp_path / "fresh", monkeypatch, capsys)
+    assert instar("sessions")[:2] == (0, f"No sessions in {tmp_path / 'fresh' / 'instar.db'}.\n")
+    assert instar("sessions", "show", "main")[0] == 1
+    assert instar("status")[0] == 0
     assert not (tmp_path / "fresh").exists()
 
 

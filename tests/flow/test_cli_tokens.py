@@ -5,20 +5,13 @@ import sqlite3
 
 import pytest
 
-from instar.cli.main import run
+from tests.builders.command_line import build_command_line
 from tests.builders.process import GatewayProcess, build_process_config, run_instar
 
 
 @pytest.fixture
 def instar(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("INSTAR_STATE_DIR", str(tmp_path / "state"))
-
-    def call(*args):
-        code = run([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return build_command_line(tmp_path / "state", monkeypatch, capsys)
 
 
 def test_without_a_gateway_tokens_are_made_listed_and_revoked(instar, tmp_path):
