@@ -2,7 +2,10 @@
 
 import pytest
 
-from instar.core.context.system import FILE_LIMIT_CHARS, InjectedFile, build_group_intro, build_system_text
+from instar.core.context.system import InjectedFile, build_group_intro, build_system_text
+
+LIMIT_CHARS = 20_000
+"""Of TRANS-21."""
 
 
 def test_files_follow_the_prompt_under_their_names():
@@ -22,17 +25,17 @@ def test_default_prompt_stands_where_none_is_given(prompt):
 
 
 def test_long_file_is_cut_and_says_so():
-    system = build_system_text("p", [("AGENTS.md", "x" * (FILE_LIMIT_CHARS + 1))])
+    system = build_system_text("p", [("AGENTS.md", "x" * (LIMIT_CHARS + 1))])
 
-    assert "x" * FILE_LIMIT_CHARS + "\n[AGENTS.md is longer" in system.text
+    assert "x" * LIMIT_CHARS + "\n[AGENTS.md is longer" in system.text
     assert system.files[0].state == "TRUNCATED"
-    assert system.files[0].raw_chars == FILE_LIMIT_CHARS + 1
+    assert system.files[0].raw_chars == LIMIT_CHARS + 1
 
 
 def test_file_of_exactly_the_limit_is_whole():
-    system = build_system_text("p", [("AGENTS.md", "x" * FILE_LIMIT_CHARS)])
+    system = build_system_text("p", [("AGENTS.md", "x" * LIMIT_CHARS)])
 
-    assert (system.files[0].state, system.files[0].injected_chars) == ("OK", FILE_LIMIT_CHARS)
+    assert (system.files[0].state, system.files[0].injected_chars) == ("OK", LIMIT_CHARS)
 
 
 def test_empty_file_adds_nothing():
