@@ -16,14 +16,11 @@ from instar.stores.clearing import clear_in_background
 from instar.stores.store import SessionStore
 from instar.stores.transcripts import WHOLE_ENTRIES
 from instar.testing.clock import ManualClock
+from tests.builders.engines import Cut
 from tests.builders.store import KEY, NOW, SID, build_decision, build_message
 
 LINES = WHOLE_ENTRIES * 6
 HEADER = Header(id=SID, timestamp=NOW)
-
-
-class Cut(Exception):
-    """The process is gone."""
 
 
 class WatchedEngine:

@@ -16,6 +16,7 @@ from instar.stores.change import import_transcript
 from instar.stores.staging import Overtaken, import_in_pieces
 from instar.stores.store import SessionStore
 from instar.stores.transcripts import WHOLE_ENTRIES
+from tests.builders.engines import Cut, DyingEngine
 from tests.builders.store import KEY, NOW, SID, build_decision, build_message, build_session
 
 LONG = SessionId("22222222-2222-4222-8222-222222222222")
@@ -29,32 +30,6 @@ def build_entries(count=WHOLE_ENTRIES * 6, *, chars=40):
 async def bring(engine, entries, *, key=KEY, header=HEADER):
     session = build_imported_session(header, entries, key=key, agent_id="main")
     return await import_in_pieces(engine, session, header, entries, now=NOW, decision=build_decision())
-
-
-class Cut(Exception):
-    """The process is gone."""
-
-
-class DyingEngine:
-    """An engine whose process dies at write number `at`, before it is done; `seen` is called between all others."""
-
-    def __init__(self, engine, *, at=None, seen=None):
-        self._engine = engine
-        self._at = at
-        self._seen = seen
-        self.writes = 0
-
-    async def write(self, unit, *, purpose="owed"):
-        if self.writes == self._at:
-            raise Cut
-        self.writes += 1
-        value = await self._engine.write(unit, purpose=purpose)
-        if self._seen is not None:
-            await self._seen()
-        return value
-
-    async def read(self, unit):
-        return await self._engine.read(unit)
 
 
 async def visible(store):

@@ -17,6 +17,7 @@ from instar.stores.doctor import examine
 from instar.stores.store import SessionStore
 from instar.stores.transfer import export_store
 from instar.stores.transfer_import import import_store
+from tests.builders.engines import Cut, DyingEngine
 from tests.builders.store import (
     KEY,
     NOW,
@@ -31,32 +32,6 @@ from tests.builders.store import (
 from tests.builders.tables import dump_tables
 
 LONG = 900
-
-
-class Cut(Exception):
-    """The process is gone."""
-
-
-class WatchedEngine:
-    """An engine that calls `seen` after each write, and dies at write number `at`."""
-
-    def __init__(self, engine, *, at=None, seen=None):
-        self._engine = engine
-        self._at = at
-        self._seen = seen
-        self.writes = 0
-
-    def __getattr__(self, name):
-        return getattr(self._engine, name)
-
-    async def write(self, unit, *, purpose="owed"):
-        if self.writes == self._at:
-            raise Cut
-        self.writes += 1
-        value = await self._engine.write(unit, purpose=purpose)
-        if self._seen is not None:
-            await self._seen()
-        return value
 
 
 async def live(database: Path) -> None:
@@ -86,7 +61,7 @@ def old(tmp_path: Path) -> Path:
 
 
 async def bring(store, folder, **watch):
-    engine = WatchedEngine(store.engine, **watch)
+    engine = DyingEngine(store.engine, **watch)
     await import_store(folder, SessionStore(engine))
     return engine.writes
 
