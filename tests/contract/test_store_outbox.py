@@ -137,6 +137,38 @@ def test_a_reply_that_was_owed_by_a_clock_that_ran_ahead_is_due_at_once(open_sto
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("back_ms", [-60_000, 1, 600_000, 3_599_000, 5 * DAY_MS])
+def test_no_reply_waits_longer_than_it_was_put_off_for_where_the_clock_was_set_back(open_store: OpenStore, back_ms):
+    wait_ms = 1_800_000
+
+    async def scenario():
+        async with open_store() as store:
+            await owe(store, build_delivery(1))
+            await claim(store)
+            await settle(store, 1, "pending", next_at=Instant(NOW + wait_ms))
+            start = Instant(NOW - back_ms)
+            await store.recover(start)
+            ((_, due_at),) = await store.due_channels(start)
+            assert due_at == (NOW if back_ms < 0 else start) + wait_ms
+            await store.recover(start)
+            assert await store.due_channels(start) == ((TELEGRAM, due_at),), "once is enough"
+
+    asyncio.run(scenario())
+
+
+def test_a_reply_that_an_older_build_put_off_does_not_wait_for_days(open_store: OpenStore):
+    async def scenario():
+        async with open_store() as store:
+            await owe(store, build_delivery(1))
+            await claim(store)
+            await settle(store, 1, "pending", next_at=Instant(NOW + 100))
+            await store.engine.write(lambda tx: tx.run("delete_meta", {"name": "put_off_at"}))
+            await store.recover(Instant(NOW - 5 * DAY_MS))
+            assert await store.due_channels(NOW) == ((TELEGRAM, 0),)
+
+    asyncio.run(scenario())
+
+
 def test_a_reply_that_is_to_be_sent_again_is_due_at_once_whatever_the_clock_said(open_store: OpenStore):
     async def scenario():
         async with open_store() as store:

@@ -27,10 +27,17 @@ __all__ = [
     "claim_deliveries",
     "drop_deliveries",
     "due_channels",
+    "follow_clock",
     "load_deliveries",
     "redo_delivery",
     "settle_delivery",
 ]
+
+_PUT_OFF_MAX_MS: Final = 3_600_000
+"""The longest that a platform makes a reply wait; the gateway's own waits are shorter."""
+
+_PUT_OFF_AT: Final = "put_off_at"
+"""The name in `meta` of the latest moment at which a reply was put off."""
 
 _OPEN: Final = ("pending", "sending", "unknown")
 
@@ -106,9 +113,32 @@ def settle_delivery(
             "ended_at": None if state in _OPEN else now,
         },
     )
+    if next_at is not None:
+        _note_clock(tx, now)
     if decision is not None:
         record_decisions(tx, [Noted(decision=decision, turn_id=turn_id)], key=key, now=now)
     return True
+
+
+def _note_clock(tx: Transaction, now: Instant) -> None:
+    """Keep the latest moment, by the clock of then, at which a reply was put off: `follow_clock` looks at it."""
+    row = tx.one("load_meta", {"name": _PUT_OFF_AT})
+    if row is None or int(row[0]) < now:
+        tx.run("save_meta", {"name": _PUT_OFF_AT, "value": str(now)})
+
+
+def follow_clock(tx: Transaction, *, now: Instant) -> None:
+    """After a start, let no reply wait longer than it was put off for, also where the clock was set back since.
+
+    What was put off lies in the past. Where it does not, the clock was set back by at least the difference, and every
+    reply that was put off is due earlier by as much. One that is due later than anybody would put it off is due now.
+    """
+    row = tx.one("load_meta", {"name": _PUT_OFF_AT})
+    ahead_ms = int(row[0]) - now if row is not None else 0
+    if ahead_ms > 0:
+        tx.run("bring_deliveries_forward", {"by": ahead_ms})
+        tx.run("save_meta", {"name": _PUT_OFF_AT, "value": str(now)})
+    tx.run("hasten_deliveries", {"latest": now + _PUT_OFF_MAX_MS})
 
 
 def drop_deliveries(tx: Transaction, key: SessionKey, *, reason: str, now: Instant) -> None:

@@ -6,27 +6,24 @@ from instar.core.model.ids import DeliveryId, Instant
 from instar.core.model.query import Recovered
 from instar.stores.change import FENCE
 from instar.stores.inbox import load_left_out, load_open_inbox
+from instar.stores.outbox import follow_clock
 from instar.stores.transaction import Transaction
 
 __all__ = ["recover"]
-
-PUT_OFF_MAX_MS = 3_600_000
-"""The longest that a platform makes a reply wait; the gateway's own waits are shorter."""
 
 
 def recover(tx: Transaction, *, now: Instant) -> Recovered:
     """Take over: every older gateway's writes are refused from here on.
 
     Replies that were on their way become `unknown`; those that were unknown before are told again, since whoever
-    should have looked after them may have died in between. A reply that is due later than anybody would put it off is
-    due now: the clock was ahead when that was decided, and was set back since.
+    should have looked after them may have died in between.
     """
     row = tx.one("load_meta", {"name": FENCE})
     fence = 1 + (int(row[0]) if row is not None else 0)
     tx.known.forget_all()
     tx.run("save_meta", {"name": FENCE, "value": str(fence)})
     tx.run("doubt_deliveries", {})
-    tx.run("hasten_deliveries", {"latest": now + PUT_OFF_MAX_MS})
+    follow_clock(tx, now=now)
     unknown = tuple(DeliveryId(delivery_id) for (delivery_id,) in tx.all("list_unknown_deliveries", {}))
     return Recovered(
         fence=fence,

@@ -43,6 +43,10 @@ UPDATE outbox SET state = 'unknown' WHERE state = 'sending' AND ended_at IS NULL
 -- Replies that were put off until far in the future are due now: the clock was set back since.
 UPDATE outbox SET next_at = NULL WHERE ended_at IS NULL AND next_at > :latest;
 
+-- name: bring_deliveries_forward
+-- Replies that were put off are due earlier: the clock was set back by so much since.
+UPDATE outbox SET next_at = next_at - :by WHERE ended_at IS NULL AND next_at IS NOT NULL;
+
 -- name: list_unknown_deliveries
 -- Replies whose fate is unknown, oldest first.
 SELECT delivery_id FROM outbox WHERE state = 'unknown' AND ended_at IS NULL ORDER BY seq;
