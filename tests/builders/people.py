@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from instar.config.config import Config, parse_config
+from instar.gateway.parts import GatewayParts
 from instar.ports.runner import Runner
 from instar.stores.archive import TranscriptArchiver
 from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.places import build_places
+from instar.stores.intake import TranscriptIntake
+from instar.stores.keeper import StoreKeeper
 from instar.stores.mirror import Flushable, open_mirror
 from instar.stores.sealing.open import load_seals
 from instar.stores.sqlite import SqliteStore
@@ -81,8 +84,14 @@ async def open_people(
         ids=SystemIds(),
         flush_mirror=flush,
     )
+    archiver = TranscriptArchiver(store, config, clock=SystemClock())
+
+    def arm(parts: GatewayParts) -> GatewayParts:
+        keeper = StoreKeeper(config, state / "instar.db", version="0", seals=seals)
+        return replace(parts, archiver=archiver, keeper=keeper, intake=TranscriptIntake(store))
+
     async with (
-        GatewayInMemory(raw, store=store, eraser=eraser, runner=runner) as gateway,
+        GatewayInMemory(raw, store=store, eraser=eraser, runner=runner, arm=arm) as gateway,
         open_mirror(store, config, clock=SystemClock()) as mirror,
     ):
         opened.append(mirror)
@@ -93,5 +102,5 @@ async def open_people(
             gateway=gateway,
             mirror=mirror,
             eraser=eraser,
-            archiver=TranscriptArchiver(store, config, clock=SystemClock()),
+            archiver=archiver,
         )

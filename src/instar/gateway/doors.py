@@ -1,5 +1,5 @@
 """The doors of sessions: a session that is being deleted takes no message until it is gone, and a person who is being
-erased is not heard until that is through.
+erased is not heard until that is through. What clients ask for in a session passes the same doors.
 
 A message is acknowledged once it is committed, and a deletion ends what waits in the session's lane. Between the two
 lies a moment in which a message is committed and its lane has not heard of it. A deletion in that moment would forget
@@ -8,9 +8,12 @@ whoever comes later waits outside: they begin the session anew (STORE-11).
 
 An erasure takes out everything of a person, in sessions that nobody knew of when it began, too. So it keeps the person
 out of every session: what came before goes with the rest, and what comes later is stored once the erasure is through,
-as the first words of somebody unknown (LOSS-1, LEAK-11).
+as the first words of somebody unknown (LOSS-1, LEAK-11). A client that creates, patches, or brings back a session would
+write its key, which may name the person, or what it had read before: it waits as well, and finds what is left then.
 
-Limit: whoever has waited for `DOOR_WAIT_S` is asked to send the message again; nothing of it is stored.
+What a lane does itself passes no door: a lane that is emptied while its door is shut would wait for itself.
+
+Limit: whoever has waited for `DOOR_WAIT_S` is asked to come again; nothing of what they brought is stored.
 """
 
 from __future__ import annotations
@@ -30,24 +33,32 @@ from instar.ports.clock import Clock
 __all__ = ["DOOR_WAIT_S", "Doors", "Fence", "Visit"]
 
 DOOR_WAIT_S: Final = 20.0
-"""How long a message waits at a door that is shut; a program that posts one gives up after about half a minute."""
+"""How long anybody waits at a door that is shut; a program that posts a message gives up after about half a minute."""
 
 _AGAIN_MS: Final = 5_000
 _LATER_MS: Final = 60_000
-"""When a message is to be sent again: while a door is shut, and while nobody works on what keeps its sender out."""
+"""When to come again: while a door is shut, and while nobody works on what keeps somebody out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Visit:
-    """A message at the door: the session that it goes to, and whose that is to be if it begins there."""
+    """A message at the door, or what a client asks for: the session it goes to, and whose that is to be if it begins
+    there. `source` is another session that is read for it, or named by it.
+    """
 
-    submission: Submission
     key: SessionKey
     owner: str | None = None
+    source: SessionKey | None = None
+    submission: Submission | None = None
+
+    @property
+    def keys(self) -> tuple[SessionKey, ...]:
+        """Every session whose door it has to pass."""
+        return (self.key,) if self.source is None else (self.key, self.source)
 
 
 class Fence:
-    """Keeps the messages of one person out. While it `is_left` alone, whoever comes is told at once and waits not."""
+    """Keeps out what is of one person. While it `is_left` alone, whoever comes is told at once and waits not."""
 
     def __init__(self, is_theirs: Callable[[Visit], bool]) -> None:
         self.is_theirs = is_theirs
@@ -77,7 +88,10 @@ class Doors:
 
     @contextlib.asynccontextmanager
     async def passing(self, visit: Visit) -> AsyncIterator[None]:
-        """While a message is committed and handed to its lane. Raises `Unavailable` when it has to wait too long."""
+        """While a message is committed and handed to its lane, or a session is changed for a client.
+
+        Raises `Unavailable` when it has to wait too long.
+        """
         if self._find_shut(visit) is not None:
             await self._wait_open(visit)
         self._inside.add(visit)
@@ -94,14 +108,14 @@ class Doors:
             await shut.wait()
         opened = self._shut[key] = asyncio.Event()
         try:
-            await self._wait_left(lambda visit: visit.key == key)
+            await self._wait_left(lambda visit: key in visit.keys)
             yield
         finally:
             del self._shut[key]
             opened.set()
 
     async def keep_out(self, is_theirs: Callable[[Visit], bool]) -> Fence:
-        """Let no message of a person in any more, until the fence is lifted; those that stand in a door are in then."""
+        """Let nothing of a person in any more, until the fence is lifted; what stands in a door is in then."""
         fence = Fence(is_theirs)
         self._fences.append(fence)
         try:
@@ -122,13 +136,13 @@ class Doors:
             await self._left.wait()
 
     def _find_shut(self, visit: Visit) -> asyncio.Event | None:
-        """What a message has to wait for; None where it may come in. Raises `Unavailable` where waiting is no use."""
+        """What a visit has to wait for; None where it may come in. Raises `Unavailable` where waiting is no use."""
         for fence in self._fences:
             if fence.is_theirs(visit):
                 if fence.is_left:
-                    raise _not_yet()
+                    raise _not_yet(visit)
                 return fence.changed
-        return self._shut.get(visit.key)
+        return next((self._shut[key] for key in visit.keys if key in self._shut), None)
 
     async def _wait_open(self, visit: Visit) -> None:
         deadline = self._clock.monotonic() + DOOR_WAIT_S
@@ -137,22 +151,25 @@ class Doors:
             try:
                 await within(self._clock, max(0.0, deadline - self._clock.monotonic()), opened.wait())
             except TimeoutError:
-                raise _not_now() from None
+                raise _not_now(visit) from None
 
 
-def _not_now() -> Unavailable:
+def _not_now(visit: Visit) -> Unavailable:
+    why = "what is kept of its session or of its person is being deleted at this moment"
+    return _not_done(visit, why=why, again="in a moment.", retry_after_ms=_AGAIN_MS)
+
+
+def _not_yet(visit: Visit) -> Unavailable:
+    why = "its person is being erased, and that could not be finished yet"
+    again = "later. The gateway goes on by itself; its log says what keeps it (erasure_not_finished)."
+    return _not_done(visit, why=why, again=again, retry_after_ms=_LATER_MS)
+
+
+def _not_done(visit: Visit, *, why: str, again: str, retry_after_ms: int) -> Unavailable:
+    is_message = visit.submission is not None
     return Unavailable(
-        "The message was not stored",
-        why="what is kept of its session or of its sender is being deleted at this moment",
-        fix="Send it again in a moment.",
-        retry_after_ms=_AGAIN_MS,
-    )
-
-
-def _not_yet() -> Unavailable:
-    return Unavailable(
-        "The message was not stored",
-        why="its sender is being erased, and that could not be finished yet",
-        fix="Send it again later. The gateway goes on by itself; its log says what keeps it (erasure_not_finished).",
-        retry_after_ms=_LATER_MS,
+        "The message was not stored" if is_message else "The session was not changed",
+        why=why,
+        fix=f"{'Send it again' if is_message else 'Try again'} {again}",
+        retry_after_ms=retry_after_ms,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from itertools import chain
 
@@ -14,6 +15,7 @@ from instar.core.model.query import DeliveryRow
 from instar.core.routing.key import parse_key
 from instar.core.turn.restored import build_restored_session, order_archives
 from instar.errors import InvalidRequest, NotFound
+from instar.gateway.doors import Visit
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.turn_services import TurnServices
@@ -73,27 +75,27 @@ class Keeping:
         A session that has come to life under the key meanwhile stays as it is; what comes back joins its history.
         Raises `NotFound`, `InvalidRequest`, `TranscriptError`.
         """
+        known = (await self._parts.keeper.read_archive(path)).session if path is not None else None
+        source = known.key if known is not None else None
+        wanted = key or source
+        if wanted is None:
+            raise _no_archive(key) if path is None else _no_key()
+        # What the archive holds is read behind the door: it may be written anew in front of it (LEAK-11).
+        async with self._services.doors.passing(Visit(key=wanted, source=source)):
+            return await self._restore(wanted, path, who=who)
+
+    async def _restore(self, key: SessionKey, path: str | None, *, who: str) -> RestoredSession:
         keeper = self._parts.keeper
-        paths = (path,) if path is not None else await keeper.find_archives(key) if key is not None else ()
+        paths = (path,) if path is not None else await keeper.find_archives(key)
         archives = [await keeper.read_archive(one) for one in paths]
         if not archives:
-            raise NotFound(
-                f"There is no archive of {key}",
-                why="none of a deleted session of that key lies beside the store",
-                fix="Name the archive file; `instar sessions restore FILE --key KEY`.",
-            )
-        known = archives[-1].session
-        wanted = key or (known.key if known is not None else None)
-        if wanted is None:
-            raise InvalidRequest(
-                "The archive does not tell whose it was", fix="Give the session key with --key.", field="key"
-            )
-        stored = [one.header.id for one in order_archives(archives) if await self._store(one, wanted, who=who)]
-        self._lanes.warm(wanted).forget()
-        session = await self._parts.store.load_session(wanted)
+            raise _no_archive(key)
+        stored = [one.header.id for one in order_archives(archives) if await self._store(one, key, who=who)]
+        self._lanes.warm(key).forget()
+        session = await self._parts.store.load_session(key)
         if session is not None and stored:
             self._services.tell_session(session, "create")
-        return RestoredSession(key=wanted, session_ids=tuple(map(SessionId, stored)), archives=tuple(paths))
+        return RestoredSession(key=key, session_ids=tuple(map(SessionId, stored)), archives=tuple(paths))
 
     # --- imports ------------------------------------------------------------------------------------------------------
 
@@ -104,8 +106,11 @@ class Keeping:
         """
         parts = self._parts
         agent_id = (parse_key(key).agent_id if key else None) or parts.config().agents.default_id
-        imported = await parts.intake.take_bytes(data, name=name, key=key, agent_id=agent_id, now=parts.clock.now())
-        self._lanes.warm(imported.key).forget()
+        async with contextlib.AsyncExitStack() as stack:
+            if key is not None:
+                await stack.enter_async_context(self._services.doors.passing(Visit(key=key)))
+            imported = await parts.intake.take_bytes(data, name=name, key=key, agent_id=agent_id, now=parts.clock.now())
+            self._lanes.warm(imported.key).forget()
         session = await parts.store.load_session(imported.key)
         if session is not None and imported.stored:
             self._services.tell_session(session, "create")
@@ -123,3 +128,15 @@ class Keeping:
         )
         session = build_restored_session(archive, key=key, agent_id=agent_id, now=now)
         return await parts.store.import_transcript(session, archive.header, archive.entries, now=now, decision=decision)
+
+
+def _no_archive(key: SessionKey | None) -> NotFound:
+    return NotFound(
+        f"There is no archive of {key}",
+        why="none of a deleted session of that key lies beside the store",
+        fix="Name the archive file; `instar sessions restore FILE --key KEY`.",
+    )
+
+
+def _no_key() -> InvalidRequest:
+    return InvalidRequest("The archive does not tell whose it was", fix="Give the session key with --key.", field="key")

@@ -2,7 +2,8 @@
 
 An erasure must not meet a turn that writes: every session that the person takes part in is shut and its lane emptied
 first, and stays so until the receipt. What their lanes kept warm is forgotten then; their tokens end before. Nor must
-it meet a message: from its begin to its end nothing that the person writes is taken in, wherever they write it.
+it meet a message: from its begin to its end nothing that the person writes is taken in, wherever they write it, and no
+client changes a session of theirs. A copy of what is held is made before it or after it.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class People:
 
     async def export(self, text: str, *, name: str | None) -> ExportedPerson:
         """Write what is held about a person into the state directory. Raises `NotFound`, `InvalidRequest`."""
-        return await self._parts.eraser.export(self._name(text), name=name, now=self._parts.clock.now())
+        person = self._name(text)
+        async with self._one_at_a_time:
+            return await self._parts.eraser.export(person, name=name, now=self._parts.clock.now())
 
     async def plan(self, text: str) -> ErasureReceipt:
         """What an erasure would take out. Raises `NotFound`."""
@@ -149,9 +152,15 @@ class People:
         self._services.doors.lift(fence)
 
     def _test(self, person: Person) -> Callable[[Visit], bool]:
-        """Tells the messages that an erasure of the person would take: theirs, and those to sessions of theirs."""
+        """Tells what an erasure of the person would take: messages of theirs, and what goes to sessions of theirs."""
         test = PersonTest(person=person, links=self._parts.config().routing.keys.links)
-        return lambda visit: test.wrote(visit.submission) or test.owns(visit.key, visit.owner)
+
+        def is_theirs(visit: Visit) -> bool:
+            if visit.submission is not None and test.wrote(visit.submission):
+                return True
+            return test.owns(visit.key, visit.owner) or (visit.source is not None and test.owns(visit.source, None))
+
+        return is_theirs
 
     def _name(self, text: str) -> Person:
         person = resolve_person_named(text, self._parts.config().routing.keys.links)

@@ -1,7 +1,7 @@
 """Operations on sessions that callers may ask for: list, describe, history, create, reset, delete, patch, inject.
 
 The gate has been passed already (LEAK-5). Whatever must not run beside a turn goes through the session's lane; what
-only reads, or adds a line at the leaf, does not.
+only reads, or adds a line at the leaf, does not. Whatever changes a session passes its door (`instar.gateway.doors`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from instar.core.transcript.text import message_text
 from instar.core.turn.operations import Creation, plan_create, plan_inject, plan_manual_reset
 from instar.errors import InvalidRequest, InvariantBroken, NotFound
 from instar.gateway.awareness import load_changes
+from instar.gateway.doors import Visit
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
@@ -167,22 +168,24 @@ class Sessions:
         agent_id = new.agent_id or parts.config().agents.default_id
         keys = parts.config().routing.keys
         key = new.key or build_source_key(agent_id, "dashboard", parts.ids.session_id())
-        label = await self._free_label(new.label, key)
-        creation = Creation(
-            agent_id=parse_key(key).agent_id or agent_id,
-            session_id=parts.ids.session_id(),
-            label=label,
-            overrides=self._overrides_of(new, agent_id),
-            parent_key=new.parent_key,
-            owner=resolve_place_owner(key, keys.links, principal=new.owner, main_key=keys.main_key),
-            cwd=parts.config().workspace(agent_id),
-        )
-        creation = await spawn_creation(parts, key, creation)
-        if new.fork and new.parent_key is not None:
-            creation = await self._fork(creation, new.parent_key)
-        changed = await self._services.change(
-            "create_session", key, lambda facts: plan_create(facts, creation, who=who)
-        )
+        owner = resolve_place_owner(key, keys.links, principal=new.owner, main_key=keys.main_key)
+        async with self._services.doors.passing(Visit(key=key, owner=owner, source=new.parent_key)):
+            label = await self._free_label(new.label, key)
+            creation = Creation(
+                agent_id=parse_key(key).agent_id or agent_id,
+                session_id=parts.ids.session_id(),
+                label=label,
+                overrides=self._overrides_of(new, agent_id),
+                parent_key=new.parent_key,
+                owner=owner,
+                cwd=parts.config().workspace(agent_id),
+            )
+            creation = await spawn_creation(parts, key, creation)
+            if new.fork and new.parent_key is not None:
+                creation = await self._fork(creation, new.parent_key)
+            changed = await self._services.change(
+                "create_session", key, lambda facts: plan_create(facts, creation, who=who)
+            )
         return await self._told(changed, "create")
 
     async def reset(self, key: SessionKey, *, reason: Literal["reset", "new"], who: str) -> SessionView:
@@ -206,7 +209,8 @@ class Sessions:
                 ),
             )
 
-        changed = await self._lanes.get(key).perform(reset_now, cause="reset")
+        async with self._services.doors.passing(Visit(key=key)):
+            changed = await self._lanes.get(key).perform(reset_now, cause="reset")
         return await self._told(changed, reason)
 
     async def delete(self, key: SessionKey, *, delete_transcript: bool, who: str) -> DeletedSession:
@@ -244,15 +248,21 @@ class Sessions:
 
     async def patch(self, key: SessionKey, fields: Mapping[str, object], *, who: str) -> SessionView:
         """Apply a patch in wire spelling, without ``key`` (PATCH-*). Raises `InvalidRequest`, `Unavailable`."""
-        changed = await patch_session(self._parts, self._services, key, fields, who=who, is_admin=True)
+        parent = fields.get("spawnedBy")
+        visit = Visit(key=key, source=SessionKey(parent.strip()) if isinstance(parent, str) else None)
+        async with self._services.doors.passing(visit):
+            changed = await patch_session(self._parts, self._services, key, fields, who=who, is_admin=True)
         return await self._told(changed, "patch")
 
     async def inject(self, key: SessionKey, message: str, *, label: str | None, who: str) -> EntryId:
         """Append a line for people that no model wrote (RPC-18). Raises `NotFound`."""
         entry_id = self._parts.ids.entry_id()
-        changed = await self._services.change(
-            "inject_message", key, lambda facts: plan_inject(facts, message, label=label, entry_id=entry_id, who=who)
-        )
+        async with self._services.doors.passing(Visit(key=key)):
+            changed = await self._services.change(
+                "inject_message",
+                key,
+                lambda facts: plan_inject(facts, message, label=label, entry_id=entry_id, who=who),
+            )
         if changed.session is not None:
             self._services.tell_messages(changed.session.agent_id, changed)
             self._services.tell_session(changed.session, "inject")

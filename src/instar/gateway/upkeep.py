@@ -22,6 +22,7 @@ from instar.core.model.view import ForeseenMessage
 from instar.core.policy.budget import BudgetState
 from instar.core.policy.pairing import build_facts
 from instar.gateway.compaction_run import CompactionRun, take_outcome
+from instar.gateway.doors import Visit
 from instar.gateway.export import ExportFormat, export_session
 from instar.gateway.foresee import foresee_message
 from instar.gateway.lane import LaneBook
@@ -53,24 +54,26 @@ class Upkeep:
         undo: bool = False,
     ) -> Compacted:
         """Compact a session, or take its newest compaction back; a running turn is stopped first (COMPACT-20)."""
-        run = CompactionRun(
-            self._services,
-            key,
-            self._lanes.warm(key),
-            instructions=instructions,
-            keep_lines=keep_lines,
-            undo=undo,
-            who=who,
-        )
-        await self._lanes.get(key).compact(run)
+        async with self._services.doors.passing(Visit(key=key)):
+            run = CompactionRun(
+                self._services,
+                key,
+                self._lanes.warm(key),
+                instructions=instructions,
+                keep_lines=keep_lines,
+                undo=undo,
+                who=who,
+            )
+            await self._lanes.get(key).compact(run)
         return await take_outcome(run)
 
     async def resume(self, key: SessionKey, which: str, *, who: str) -> SessionId:
         """Make a closed transcript current again (LOSS-6). Raises `NotFound`, `InvalidRequest`."""
-        head = await self._lanes.get(key).perform(
-            lambda: resume_session(self._parts, self._services, key, which, who=who), cause="reset"
-        )
-        self._lanes.warm(key).forget()
+        async with self._services.doors.passing(Visit(key=key)):
+            head = await self._lanes.get(key).perform(
+                lambda: resume_session(self._parts, self._services, key, which, who=who), cause="reset"
+            )
+            self._lanes.warm(key).forget()
         return head.session_id
 
     async def export(
