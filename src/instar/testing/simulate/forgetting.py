@@ -40,11 +40,15 @@ ALL = 1_000_000
 
 @dataclass(slots=True, kw_only=True)
 class _Wish:
-    """Somebody who asks: every place that is theirs, and the messages and replies that were there when it began."""
+    """Somebody who asks: every place that is theirs, and the messages and replies that were there when it began.
+
+    `held` are the marks of all messages whose words stood anywhere by then.
+    """
 
     places: tuple[Place, ...]
     known: frozenset[InboundId]
     owed: frozenset[str]
+    held: frozenset[str]
 
     def is_theirs(self, item: InboxItem) -> bool:
         """Whether they wrote a message."""
@@ -81,7 +85,19 @@ class Forgetting:
         """Somebody is about to be erased."""
         ids = {(one.channel, one.peer_id) for one in person.ids}
         places = tuple(one for one in build_places(self.setting) if (one.channel, one.sender_id) in ids)
-        self._wish = _Wish(places=places, known=frozenset(self.shadow.rows), owed=self._load_owed())
+        # One that was cut goes on with what it had noted, also where that is gone from the rows by now.
+        held = self._find_held() | (self._wish.held if self._wish is not None else frozenset())
+        self._wish = _Wish(places=places, known=frozenset(self.shadow.rows), owed=self._load_owed(), held=held)
+
+    def _find_held(self) -> frozenset[str]:
+        """The marks of all messages whose words stand in rows or files; free pages are not asked."""
+        items = read_now(self.store.load_inbox(limit=ALL))
+        held = {mark for item in items for mark in find_marks(item.submission.inbound.text, "w")}
+        for transcript in self.shadow.transcripts.values():
+            held |= set() if transcript.is_removed else _said(transcript.entries)
+        for _, content in self.disk.contents():
+            held |= set(find_marks(content.decode("utf-8", "replace"), "w"))
+        return frozenset(held)
 
     def _load_owed(self) -> frozenset[str]:
         return frozenset(row.outbound.delivery_id for row in read_now(self.store.load_deliveries(limit=ALL)))
@@ -183,8 +199,12 @@ class Forgetting:
     # --- nothing is left ----------------------------------------------------------------------------------------------
 
     def _search(self, wish: _Wish, numbers: set[int]) -> None:
-        """Look at every byte of the rows and the files for marks, secrets and ids of theirs."""
-        used = {self.book.sent[number].place.index for number in numbers if self.book.sent[number].mark}
+        """Look at every byte of the rows and the files for marks, secrets and ids of theirs.
+
+        A secret stands in whatever a client writes into the same session as well, which stays in a group. It is known
+        for theirs by their own words alone: where a deleted session has taken all of these along, nobody can tell.
+        """
+        used = {self.book.sent[number].place.index for number in numbers if self.book.sent[number].mark in wish.held}
         words = {self.book.sent[number].mark for number in numbers} - {""}
         words |= {build_secret(self.setting, one.index) for one in wish.places if one.index in used}
         words |= {one.sender_id for one in wish.places}
