@@ -110,27 +110,33 @@ async def test_a_prompt_of_a_run_that_the_provider_refuses_is_summarised_and_ask
         assert all(find_fault(request.messages) is None for request in world.runner.requests)
 
 
-@story
-async def test_two_runs_that_do_not_fit_ask_for_one_summary():
-    recording = Gate()
-    refused: set[str] = set()
+class TooMuchOnce:
+    """A script that finds the context of `one` and of `two` too large, each once; summaries wait at `recording`."""
 
-    def script(asked):
+    def __init__(self):
+        self.recording = Gate()
+        self.refused: set[str] = set()
+
+    def __call__(self, asked):
         if is_summary(asked.system):
-            return Reply(text=RECORD, before_chunk=recording)
+            return Reply(text=RECORD, before_chunk=self.recording)
         words = asked.last_user_text
-        if words in ("one", "two") and words not in refused:
-            refused.add(words)
+        if words in ("one", "two") and words not in self.refused:
+            self.refused.add(words)
             return Reply(fault=Fault(kind="overflow"))
         return Reply(text=f"re {words[:5]}")
 
-    async with build_world(script) as world:
+
+@story
+async def test_two_runs_that_do_not_fit_ask_for_one_summary():
+    model = TooMuchOnce()
+    async with build_world(model) as world:
         await say(world, *[LONG] * 12)
         await post(world, "one")
-        await recording.reached.wait()
+        await model.recording.reached.wait()
         await post(world, "two")
-        await until(lambda: refused == {"one", "two"})
-        recording.open()
+        await until(lambda: model.refused == {"one", "two"})
+        model.recording.open()
         await world.settle()
         assert set(sent_texts(world)[-2:]) == {"re one", "re two"}
         assert len(summaries_of(world)) == 1
@@ -180,28 +186,17 @@ async def test_the_limits_of_a_person_compact_before_a_run_too():
 
 @story
 async def test_a_run_that_is_stopped_in_the_middle_of_a_summary_leaves_it_to_the_others():
-    recording = Gate()
-    refused: set[str] = set()
-
-    def script(asked):
-        if is_summary(asked.system):
-            return Reply(text=RECORD, before_chunk=recording)
-        words = asked.last_user_text
-        if words in ("one", "two") and words not in refused:
-            refused.add(words)
-            return Reply(fault=Fault(kind="overflow"))
-        return Reply(text=f"re {words[:5]}")
-
-    async with build_world(script) as world:
+    model = TooMuchOnce()
+    async with build_world(model) as world:
         await say(world, *[LONG] * 12)
         await post(world, "one")
-        await recording.reached.wait()
+        await model.recording.reached.wait()
         (run_id,) = world.gateway.lanes.active_turn_ids(DIRECT)
         await post(world, "two")
-        await until(lambda: refused == {"one", "two"})
+        await until(lambda: model.refused == {"one", "two"})
         await world.gateway.sessions.abort(DIRECT, run_id, who="ann")
         await until(lambda: len(summaries_of(world)) == 2)
-        recording.open()
+        model.recording.open()
         await world.settle()
         assert sent_texts(world)[-1] == "re two"
         assert len(compactions(await read_decisions(world, kind="compact"))) == 1

@@ -47,6 +47,26 @@ async def erase(world):
     return await world.eraser.erase_all(person, now=NOW, who="operator", drop_backups=False)
 
 
+def back_up_then_erase(state: Path, sealed, target: Path) -> Path:
+    """People write, a backup is made, one of them is erased; the backup."""
+
+    @story
+    async def live():
+        async with open_people(state, sealed) as world:
+            await talk(world)
+
+    @story
+    async def go_on():
+        async with open_people(state, sealed) as world:
+            await erase(world)
+
+    live()
+    source = BackupSource(database=state / "instar.db")
+    backup = create_backup(source, target, now=Instant(NOW - 1), version="1").path
+    go_on()
+    return backup
+
+
 def put_copy(folder: Path, database: Path, ring: Path) -> Path:
     """A state directory made of a copy of the database and a ring."""
     folder.mkdir()
@@ -195,20 +215,7 @@ async def test_an_erasure_that_is_cut_before_the_keys_are_gone_is_finished_by_th
 def test_a_backup_from_before_comes_back_without_them_by_the_ring_of_today(tmp_path, sealed):
     state = tmp_path / "state"
 
-    @story
-    async def live():
-        async with open_people(state, sealed) as world:
-            await talk(world)
-
-    @story
-    async def go_on():
-        async with open_people(state, sealed) as world:
-            await erase(world)
-
-    live()
-    source = BackupSource(database=state / "instar.db")
-    backup = create_backup(source, state / "backups" / "old.tar.zst", now=Instant(NOW - 1), version="1").path
-    go_on()
+    backup = back_up_then_erase(state, sealed, state / "backups" / "old.tar.zst")
     key = read_key_file(Path(sealed["session"]["encryption"]["keyFile"]))
     report = restore_backup(backup, tmp_path / "new", now=NOW, find_master=lambda _: key)
     assert (tmp_path / "new" / RING_NAME).is_file()
@@ -250,20 +257,7 @@ async def test_copies_that_tell_of_them_by_an_id_alone_are_named(tmp_path, seale
 def test_a_backup_is_not_put_back_when_its_ring_is_nowhere_and_somebody_was_erased_since(tmp_path, sealed):
     state = tmp_path / "state"
 
-    @story
-    async def live():
-        async with open_people(state, sealed) as world:
-            await talk(world)
-
-    @story
-    async def go_on():
-        async with open_people(state, sealed) as world:
-            await erase(world)
-
-    live()
-    source = BackupSource(database=state / "instar.db")
-    backup = create_backup(source, tmp_path / "old.tar.zst", now=Instant(NOW - 1), version="1").path
-    go_on()
+    backup = back_up_then_erase(state, sealed, tmp_path / "old.tar.zst")
     shutil.copy(state / "erased.json", tmp_path / "erased.json")
     with pytest.raises(StoreError, match="key ring was not found"):
         restore_backup(backup, tmp_path / "new", now=NOW)
