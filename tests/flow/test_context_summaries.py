@@ -13,7 +13,7 @@ from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
 from instar.testing.script import Fault, Reply, call
 from tests.builders.requests import is_summary
-from tests.builders.stories import DIRECT, build_config, read_decisions, read_lines, sent_texts, story
+from tests.builders.stories import DIRECT, Gate, build_config, read_decisions, read_lines, sent_texts, story
 
 SMALL = replace(SCRIPTED_MODEL, context_window=8_192, price={"output": 1_000_000.0})
 """Every token of an answer costs a dollar."""
@@ -207,3 +207,27 @@ async def test_a_limit_whose_summary_fails_leaves_out_for_this_turn_only():
         assert len(await read_lines(world)) == 9
         outcomes = [row.decision.outcome for row in await read_decisions(world, kind="compact")]
         assert outcomes == ["failed", "compacted"]
+
+
+@story
+async def test_messages_collected_for_one_turn_are_seen_word_for_word_whatever_a_limit_keeps():
+    gate = Gate()
+
+    async def answer(asked):
+        if asked.last_user_text == LONG and not gate.reached.is_set():
+            await gate()
+        return Reply(text="Fine.")
+
+    async with build_world("## Goal\nHerons.", answer=answer, session={"maxMessages": 3}) as world:
+        root = {**world.config.root, "messages": {"queue": {"mode": "collect", "debounceMs": 0}}}
+        world.configure(root)
+        await world.channel("telegram").post(LONG, sender="ann")
+        await gate.reached.wait()
+        for text in ("one", "two", "three"):
+            await world.channel("telegram").post(text, sender="ann")
+        gate.open()
+        await world.settle()
+        shown = [str(message.content) for message in world.runner.requests[-1].messages]
+        assert [text.rsplit(" ", 1)[-1] for text in shown[-3:]] == ["one", "two", "three"]
+        assert "Herons." in shown[0]
+        assert len(await stored_summaries(world)) == 1

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from instar.core.context.chunks import leave_out_oversized
-from instar.core.context.cut import Cut, find_cut
+from instar.core.context.cut import Cut, find_cut, spare_open_turn
 from instar.core.context.files import FileLists, collect_files, parse_files
 from instar.core.context.flush import FlushSettings
 from instar.core.context.identifiers import extract_identifiers
@@ -143,6 +143,9 @@ class NoCompaction:
     sentence: str
 
 
+_BEFORE_A_TURN: Final = frozenset({"bytes", "limits"})
+"""Reasons that are looked at when what the turn is to answer is in the transcript already."""
+
 _EMPTY = NoCompaction(code="empty", sentence="There is nothing in this session yet.")
 _ALREADY = NoCompaction(code="already-compacted", sentence="Nothing was said since the last compaction.")
 _NOTHING = NoCompaction(
@@ -163,7 +166,8 @@ def plan_compaction(
 
     `keep_tokens` None takes the budget of COMPACT-2. What the last compaction kept verbatim goes into the history,
     too, or it would be lost without a trace. A compaction that a person asks for needs new words besides; one that
-    the window forces is content with that part alone.
+    the window forces is content with that part alone. One before a turn leaves that turn whole, also where it takes
+    more than the budget.
     """
     if not view.items:
         return _ALREADY if view.compaction else _EMPTY
@@ -171,6 +175,8 @@ def plan_compaction(
     cut = find_cut(view.items, keep_tokens=keep, keep_messages=keep_messages)
     if cut is None:
         return _NOTHING
+    if reason in _BEFORE_A_TURN:
+        cut = spare_open_turn(view.items, cut)
     new = place_messages(item.entry for item in view.items[: cut.history_end])
     prefix = place_messages(item.entry for item in view.items[cut.history_end : cut.index])
     carried = place_messages(item.entry for item in view.carried)

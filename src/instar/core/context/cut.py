@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from instar.core.context.turns import starts_turn
-from instar.core.context.view import ContextItem
+from instar.core.context.turns import split_turns, starts_turn
+from instar.core.context.view import ContextItem, entry_message
 from instar.core.model.entry import (
     AnyEntry,
     AssistantMessage,
@@ -28,7 +28,7 @@ from instar.core.model.entry import (
     ToolResultMessage,
 )
 
-__all__ = ["Cut", "find_cut"]
+__all__ = ["Cut", "find_cut", "spare_open_turn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,19 @@ def find_cut(items: Sequence[ContextItem], *, keep_tokens: int, keep_messages: i
         return Cut(index=index)
     start = next((at for at in range(point - 1, -1, -1) if starts_turn(items[at].entry)), None)
     return Cut(index=index, turn_start=start if start is not None and start < index else None)
+
+
+def spare_open_turn(items: Sequence[ContextItem], cut: Cut) -> Cut:
+    """The cut, moved back where it would part a turn that still waits for its answer (HIST-4, COMPACT-6).
+
+    Whoever asked in that turn asked in these words, and no record of them stands for the question itself.
+    """
+    seen = [(place, message) for place, item in enumerate(items) if (message := entry_message(item.entry)) is not None]
+    turns = split_turns(message for _, message in seen)
+    if not turns or turns[-1].is_closed:
+        return cut
+    start = seen[turns[-1].start][0]
+    return cut if cut.index <= start else Cut(index=_with_settings(items, _with_calls(items, start)))
 
 
 def _find_point(items: Sequence[ContextItem], places: range) -> int | None:

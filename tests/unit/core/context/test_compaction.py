@@ -261,3 +261,47 @@ def test_plan_parts_the_view_without_loss(turns, tokens, keep):
         kept = all_ids[all_ids.index(made.first_kept_id) :]
         assert ids(made.history) + ids(made.prefix) + kept == all_ids
         assert made.kept_tokens <= made.estimated_before
+
+
+# --- a turn that waits for its answer ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", ["limits", "bytes"])
+def test_messages_that_wait_for_an_answer_are_kept_word_for_word_before_their_turn(reason):
+    branch = talk(2)
+    branch.model_change()
+    for _ in range(3):
+        branch.user(words(10))
+
+    planned = plan(branch, keep=5, keep_messages=1, reason=reason)
+
+    assert (planned.first_kept_id, ids(planned.history), planned.prefix) == ("e4", ["e0", "e1", "e2", "e3"], ())
+
+
+@pytest.mark.parametrize("reason", ["threshold", "overflow", "manual"])
+def test_turn_that_is_too_large_itself_may_be_split_in_all_other_cases(reason):
+    branch = talk(1)
+    branch.user(words(10))
+    branch.assistant(call("c"))
+    branch.result("c", words(100))
+    branch.user(words(10))
+
+    assert ids(plan(branch, keep=5, reason=reason).history) == ["e0", "e1", "e2", "e3", "e4"]
+
+
+def test_turn_that_goes_on_after_a_cut_is_left_whole_with_its_calls():
+    branch = talk(1)
+    branch.user(words(10))
+    branch.assistant(call("c"))
+    branch.result("c", words(100))
+    branch.user(words(10))
+
+    assert plan(branch, keep=5, reason="limits").first_kept_id == "e2"
+
+
+def test_nothing_is_summarised_before_a_turn_that_is_all_there_is():
+    branch = Branch()
+    for _ in range(3):
+        branch.user(words(10))
+
+    assert plan(branch, keep=5, reason="limits").code == "nothing-to-summarise"

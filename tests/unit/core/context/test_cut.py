@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instar.core.context.build import build_view
-from instar.core.context.cut import Cut, find_cut
+from instar.core.context.cut import Cut, find_cut, spare_open_turn
 from instar.core.model.entry import AssistantMessage, MessageEntry, ToolCall, ToolResultMessage
 from tests.builders.transcripts import Branch, assistant, call
 
@@ -183,3 +183,15 @@ def test_smallest_budget_keeps_the_last_message(keep):
     branch.user(words(5))
 
     assert cut(branch, keep) == Cut(index=1)
+
+
+def test_cut_before_the_newest_turn_or_in_one_that_has_ended_stays():
+    branch = Branch()
+    branch.user(words(10))
+    branch.assistant(words(10))
+    branch.user(words(10))
+    items = build_view(branch.entries).items
+
+    assert spare_open_turn(items, Cut(index=1, turn_start=0)) == Cut(index=1, turn_start=0)
+    assert spare_open_turn(items[:2], Cut(index=1, turn_start=0)) == Cut(index=1, turn_start=0)
+    assert spare_open_turn(items[1:2], Cut(index=0)) == Cut(index=0)
