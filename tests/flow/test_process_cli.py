@@ -55,6 +55,31 @@ def test_a_configuration_is_validated_and_read(gateway, tmp_path):
     assert f"{bad}:2:23: session.dmScope" in done.stdout + done.stderr
 
 
+def test_a_copy_of_a_state_directory_is_never_taken_for_the_original(gateway, tmp_path):
+    """A restored backup names the port and the secret of the gateway that it is a copy of."""
+    backup, copy = tmp_path / "backup.tar.zst", tmp_path / "copy"
+    instar(gateway, "backup", "create", str(backup))
+    instar(gateway, "backup", "restore", str(backup), "--state-dir", str(copy))
+    facts = json.loads((gateway.state_dir / "gateway.json").read_text())
+    (copy / "gateway.json").write_text(json.dumps(facts))
+
+    listed = run_instar("sessions", "list", state_dir=copy)
+    assert str(copy / "instar.db") in listed.stdout
+    assert "is not the one of" in listed.stderr
+    for args in (("chat", "-m", "hi"), ("sessions", "reset", "main"), ("outbox", "drop", "x")):
+        done = run_instar(*args, state_dir=copy)
+        assert (done.returncode, f"it works in {gateway.state_dir}" in done.stderr) == (1, True), done
+    assert run_instar("chat", "-m", "hi", "--url", facts["url"], state_dir=copy).returncode == 0
+    forced = run_instar("gateway", "--force", "--port", str(facts["url"].rpartition(":")[2].strip("/")), state_dir=copy)
+    assert "address already in use" in forced.stderr
+    assert gateway.is_alive()
+    (row,) = json.loads(run_instar("people", "list", "--json", state_dir=copy).stdout)["people"]
+    erased = run_instar("people", "erase", row["id"], "--yes", "--json", state_dir=copy)
+    assert json.loads(erased.stdout)["counts"], erased.stderr
+    assert json.loads(run_instar("people", "list", "--json", state_dir=copy).stdout)["people"] == []
+    assert gateway.call("people.list")["people"], "the original keeps everybody"
+
+
 def test_without_a_gateway_a_chat_says_how_to_start_one(tmp_path):
     done = run_instar("chat", "--message", "hello", "--url", "ws://127.0.0.1:9/", state_dir=tmp_path)
     assert done.returncode == 1

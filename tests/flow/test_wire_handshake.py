@@ -38,6 +38,7 @@ def test_the_gateway_speaks_first_and_greets_who_has_the_token():
             assert hello["policy"]["maxBufferedBytes"] == 52_428_800
             assert hello["policy"]["tickIntervalMs"] == 30_000
             defaults = hello["snapshot"]["sessionDefaults"]
+            assert hello["snapshot"]["stateDir"] == "/state"
             assert (defaults["mainKey"], defaults["mainSessionKey"]) == ("main", "agent:main:main")
 
     run_story(story)
@@ -141,6 +142,7 @@ def test_what_a_client_asks_for_only_narrows_what_its_token_allows():
     async def story():
         async with open_server() as (server, _):
             async with open_client(server, scopes=["operator.read", "operator.root"]) as client:
+                assert "stateDir" not in client.hello["snapshot"], "where the host keeps things is the owner's to know"
                 assert client.hello["auth"]["scopes"] == ["operator.read"]
                 error = await client.refusal(
                     "chat.send", {"sessionKey": "main", "message": "hi", "idempotencyKey": "k"}

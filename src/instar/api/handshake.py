@@ -11,7 +11,7 @@ from instar.core.model.caller import Caller
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.token import ShownToken
 from instar.core.model.view import GatewayFacts
-from instar.core.policy.scopes import grant_scopes
+from instar.core.policy.scopes import ADMIN, grant_scopes, has_scope
 from instar.errors import InvalidRequest
 from instar.protocol.errors import ErrorShape, wire_error
 from instar.protocol.events import EVENTS
@@ -136,7 +136,11 @@ def build_hello(
     now: Instant,
     main_session_key: SessionKey,
 ) -> dict[str, object]:
-    """The answer to a good `connect` (GW-6). `main_session_key` is what ``main`` means to this client."""
+    """The answer to a good `connect` (GW-6). `main_session_key` is what ``main`` means to this client.
+
+    The owner is told the state directory, by which a command knows the gateway that it means from any other.
+    """
+    tells_state = bool(facts.state_dir) and has_scope(accepted.caller.scopes, ADMIN)
     return {
         "type": "hello-ok",
         "protocol": accepted.protocol,
@@ -155,6 +159,7 @@ def build_hello(
                 "modelConfigured": facts.model is not None,
             },
             "authMode": auth_mode,
+            **({"stateDir": facts.state_dir} if tells_state else {}),
         },
         "auth": _build_auth(accepted),
         "policy": {

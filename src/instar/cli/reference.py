@@ -25,8 +25,9 @@ exactly one JSON document is printed on standard output, errors included: `{ok: 
 
 A command that asks the gateway finds it by `--url` and `--token` or `--password`, else by the configuration
 (`gateway.port`, `gateway.auth`), else by `gateway.json` in the state directory, which a running gateway writes. Where
-no gateway answers, `sessions list`, `show`, `export`, `explain` and `status` read the database and say so; the others
-say how to start one.
+that directory holds a database, a gateway of another directory is not asked unless `--url`, `--token` or `--password`
+names it, so that nobody takes a restored copy for the original. Where no gateway answers, commands that only look read
+the database and say so, and `people` and `tokens` open it; the others say how to start one.
 
 The state directory is `~/.instar`, or what `INSTAR_STATE_DIR` names. A session is named by its key (`main` is short
 for the main session), its label, or its session id or the first eight characters of it.

@@ -13,7 +13,15 @@ from urllib.parse import SplitResult, urlsplit
 
 from instar.client.discovery import GatewayAddress
 from instar.client.frames import CLOSE, PING, PONG, TEXT, FrameReader, build_upgrade, check_upgrade, encode_frame
-from instar.client.wire import Payload, build_connect, build_request, parse_frame, parse_refusal, unreachable
+from instar.client.wire import (
+    Payload,
+    build_connect,
+    build_request,
+    find_other,
+    parse_frame,
+    parse_refusal,
+    unreachable,
+)
 from instar.errors import GatewayUnreachable, Unavailable
 from instar.system.bare import draw_bytes, read_monotonic
 
@@ -47,7 +55,6 @@ class BlockingClient:
         self._deadline = read_monotonic() + self._timeout_s
         try:
             self._open()
-            self._greet()
         except BaseException:
             self.close()
             raise
@@ -80,8 +87,9 @@ class BlockingClient:
     # --- opening ------------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        """A socket to the first address that takes one, with the handshake done."""
+        """A connection to the first address where the gateway that is meant answers, greeted."""
         failures = []
+        other: GatewayUnreachable | None = None
         for address in self._addresses:
             parts = urlsplit(address.url)
             try:
@@ -91,8 +99,14 @@ class BlockingClient:
                 continue
             self.address = address
             self._upgrade(parts)
-            return
-        raise unreachable(self._addresses, failures[-1].lower() if failures else "nobody listens")
+            self._greet()
+            refused = find_other(address, self.hello)
+            if refused is None:
+                return
+            other = refused
+            self.close()
+            self._reader = FrameReader()
+        raise other or unreachable(self._addresses, failures[-1].lower() if failures else "nobody listens")
 
     def _dial(self, parts: SplitResult) -> socket.socket:
         host = parts.hostname or ""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from instar.config.paths import find_config_file, resolve_state_dir
+from instar.config.paths import DATABASE_NAME, find_config_file, resolve_state_dir
 from instar.errors import InvalidRequest
 
 __all__ = ["DEFAULT_URL", "RUNNING_NAME", "GatewayAddress", "Named", "find_addresses", "is_alive", "is_this_machine"]
@@ -45,13 +45,17 @@ class Named(NamedTuple):
 
 
 class GatewayAddress(NamedTuple):
-    """A gateway that may be there. `origin` is who says so; `pid` its process where its own file tells."""
+    """A gateway that may be there. `origin` is who says so; `pid` its process where its own file tells.
+
+    `state_dir` is the directory that it has to work in to be the one that is meant; None where any will do.
+    """
 
     url: str
     token: str | None = None
     password: str | None = None
     origin: Literal["flag", "configuration", "running", "default"] = "default"
     pid: int | None = None
+    state_dir: Path | None = None
 
     def __repr__(self) -> str:
         """Without secrets."""
@@ -61,11 +65,13 @@ class GatewayAddress(NamedTuple):
 def find_addresses(named: Named, *, env: Mapping[str, str], home: Path) -> tuple[GatewayAddress, ...]:
     """Where to look for the gateway, the likeliest place first; never empty.
 
-    An address that was named by hand stands alone. Raises `InvalidRequest` for one that is no address, `ConfigError`
-    for a configuration that cannot be used.
+    An address that was named by hand stands alone. Where the state directory holds a database and nothing was named by
+    hand, only a gateway that works there is meant: a copy's configuration names the port of the original. Raises
+    `InvalidRequest` for one that is no address, `ConfigError` for a configuration that cannot be used.
     """
     configured = _read_config(named.config, env=env, home=home)
-    running = _read_running(resolve_state_dir(env, home=home) / RUNNING_NAME)
+    state_dir = resolve_state_dir(env, home=home)
+    running = _read_running(state_dir / RUNNING_NAME)
     stored = _join_secrets(configured, running)
     if named.url is not None:
         url = _normal_url(named.url)
@@ -76,7 +82,9 @@ def find_addresses(named: Named, *, env: Mapping[str, str], home: Path) -> tuple
     if not places:
         places = [GatewayAddress(url=DEFAULT_URL)]
     by_url = {place.url: place for place in places}  # what a gateway says of itself replaces what was meant for it
-    return tuple(_with_secrets(place, named, stored) for place in by_url.values())
+    is_settled = named.token is None and named.password is None and (state_dir / DATABASE_NAME).is_file()
+    meant = state_dir if is_settled else None
+    return tuple(_with_secrets(place, named, stored)._replace(state_dir=meant) for place in by_url.values())
 
 
 def is_this_machine(url: str) -> bool:

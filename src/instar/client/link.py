@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Final, Self
 
 from instar.client.discovery import GatewayAddress
 from instar.client.events import ClientEvent, EventStream, Gap, Lost, Restored, ServerEvent
-from instar.client.wire import Payload, build_connect, build_request, parse_frame, parse_refusal, unreachable
+from instar.client.wire import (
+    Payload,
+    build_connect,
+    build_request,
+    find_other,
+    parse_frame,
+    parse_refusal,
+    unreachable,
+)
 from instar.errors import GatewayUnreachable, InstarError, Unavailable
 from instar.ports.clock import Clock
 
@@ -134,6 +142,7 @@ class Link:
 
         places = self._find()
         why = "nobody listens"
+        refusal: GatewayUnreachable | None = None
         for address in places:
             try:
                 socket = await connect(
@@ -148,11 +157,15 @@ class Link:
                 ) from None
             try:
                 await self._greet(socket, address)
+            except GatewayUnreachable as error:
+                await socket.close()
+                refusal = error
+                continue
             except BaseException:
                 await socket.close()
                 raise
             return socket
-        raise unreachable(places, why)
+        raise refusal or unreachable(places, why)
 
     async def _greet(self, socket: ClientConnection, address: GatewayAddress) -> None:
         """Wait for the challenge, connect, and ask again for what was asked to be kept (GW-4)."""
@@ -168,13 +181,17 @@ class Link:
                     continue
                 if not answer.get("ok"):
                     raise parse_refusal(answer.get("error") or {})
+                hello = answer.get("payload") or {}
+                other = find_other(address, hello)
+                if other is not None:
+                    raise other
                 for number, (method, kept) in enumerate(self._kept):
                     await socket.send(build_request(f"kept-{number}", method, kept))
         except ConnectionClosed as error:
             raise _lost(str(error)) from None
         except TimeoutError:
             raise unreachable((address,), f"it did not greet within {self._timeout_s:g} s") from None
-        self.hello = answer.get("payload") or {}
+        self.hello = hello
         self.address = address
         self._next_seq = None
         self._socket = socket

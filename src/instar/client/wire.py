@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from instar import __version__
 from instar.client.discovery import GatewayAddress, is_alive
 from instar.errors import Forbidden, GatewayUnreachable, InstarError, InvalidRequest, Unavailable
 
-__all__ = ["PROTOCOL", "Payload", "build_connect", "build_request", "parse_frame", "parse_refusal", "unreachable"]
+__all__ = [
+    "PROTOCOL",
+    "Payload",
+    "build_connect",
+    "build_request",
+    "find_other",
+    "parse_frame",
+    "parse_refusal",
+    "unreachable",
+]
 
 PROTOCOL: Final = 4
 """The version this client speaks (GW-5)."""
@@ -88,6 +98,23 @@ def parse_refusal(error: Payload) -> InstarError:
         retry_after_ms=retry_after if isinstance(retry_after, int) else None,
     )
     return parse_wire_error(shape)
+
+
+def find_other(address: GatewayAddress, hello: Payload) -> GatewayUnreachable | None:
+    """The error for a gateway that works in another state directory than the one that is meant; None for the right one.
+
+    Only owners are told the directory; where it is not told, or any will do, every gateway is the right one.
+    """
+    theirs = hello.get("snapshot", {}).get("stateDir")
+    if address.state_dir is None or not isinstance(theirs, str):
+        return None
+    if Path(theirs).resolve() == address.state_dir.resolve():
+        return None
+    return GatewayUnreachable(
+        f"The gateway at {address.url} is not the one of {address.state_dir}",
+        why=f"it works in {theirs}",
+        fix="Start one there on a port of its own, or name that directory (INSTAR_STATE_DIR) or that gateway (--url).",
+    )
 
 
 def unreachable(addresses: tuple[GatewayAddress, ...], why: str) -> GatewayUnreachable:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from instar.core.model.ids import AgentId, SessionId, SessionKey
 
 __all__ = [
+    "DATABASE_NAME",
     "encode_name",
     "expand_home",
     "find_config_file",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 CONFIG_NAME: Final = "instar.json5"
+DATABASE_NAME: Final = "instar.db"
 _STATE_NAME: Final = ".instar"
 _FOREIGN_NAMES: Final = (".openclaw", ".clawdbot", ".moltbot")
 

@@ -86,6 +86,15 @@ def test_port_zero_names_no_port(home):
     assert told(find(home)) == [("ws://127.0.0.1:4711", "running", "running")]
 
 
+def test_a_directory_with_a_database_means_its_own_gateway_unless_one_is_named(home):
+    write_running(home, url="ws://127.0.0.1:7", token="t")
+    assert [each.state_dir for each in find(home)] == [None]
+    (home / ".instar" / "instar.db").touch()
+    assert [each.state_dir for each in find(home)] == [home / ".instar"]
+    assert [each.state_dir for each in find(home, url="ws://127.0.0.1:7")] == [None]
+    assert [each.state_dir for each in find(home, token="other")] == [None]
+
+
 def test_what_is_named_by_hand_stands_alone(home):
     write_config(home, "{gateway: {port: 5000}}")
     write_running(home)

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from instar.client.discovery import GatewayAddress
-from instar.client.wire import build_connect, build_request, parse_frame, parse_refusal, unreachable
+from instar.client.wire import build_connect, build_request, find_other, parse_frame, parse_refusal, unreachable
 from instar.errors import Forbidden, InvalidRequest, Unavailable
 
 HERE = GatewayAddress(url="ws://127.0.0.1:1", token="t")
@@ -85,3 +85,20 @@ def test_a_gateway_whose_process_is_gone_is_told_so():
     gone = GatewayAddress(url="ws://127.0.0.1:1", pid=pid)
     assert f"process {pid}" in str(unreachable((gone,), "connection refused"))
     assert "process" not in str(unreachable((GatewayAddress(url="ws://x:1", pid=os.getpid()),), "refused"))
+
+
+def test_a_gateway_of_another_directory_is_not_the_one_that_is_meant(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    mine = HERE._replace(state_dir=tmp_path / "mine")
+
+    def hello(name):
+        return {"snapshot": {"stateDir": str(tmp_path / name)}}
+
+    other = find_other(mine, hello("other"))
+    assert other is not None
+    assert f"it works in {tmp_path / 'other'}" in str(other)
+    assert "--url" in other.fix
+    assert find_other(mine, hello("mine")) is None
+    assert find_other(mine, hello("link")) is None
+    assert find_other(mine, {}) is None, "only owners are told"
+    assert find_other(HERE, hello("other")) is None, "any will do"

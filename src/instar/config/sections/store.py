@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import unquote
 
-from instar.config.paths import expand_home, is_foreign
+from instar.config.paths import DATABASE_NAME, expand_home, is_foreign
 from instar.config.read import read_bool, read_object, read_text, wrong_type
 from instar.errors import ConfigError
 
 __all__ = ["DATABASE_NAME", "EncryptionSettings", "Mirror", "StoreSettings", "parse_store"]
-
-DATABASE_NAME: Final = "instar.db"
 
 Mirror = Literal["off", "on", "per-key"]
 """No files; ``sessions.json`` and transcripts per agent; those and one folder per session key."""
