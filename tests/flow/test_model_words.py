@@ -22,6 +22,7 @@ from instar.testing.script import Fault, Reply, call
 from tests.builders.requests import estimate_request, find_fault, is_summary
 from tests.builders.stories import (
     DIRECT,
+    Gate,
     Listener,
     ask,
     build_config,
@@ -75,6 +76,14 @@ async def test_who_stands_in_and_why_is_told_once():
         assert ask_why(rows[0]) == "Why another model?"
         await say(world, "/why")
         assert "Why another model? test/spare answers instead" in sent_texts(world)[-1]
+
+
+@story
+async def test_an_answer_is_booked_to_the_model_that_gave_it():
+    async with build_fallback_world([True]) as world:
+        await say(world, "one")
+        spent = {one.model: one.calls for one in await world.store.sum_usage(since=0)}
+        assert spent == {"spare": 1}
 
 
 @story
@@ -184,6 +193,34 @@ async def test_a_stand_in_that_takes_less_than_it_says_gets_a_summary_for_its_ow
         assert estimate_request(inner.requests[-1]) <= 4_000
 
 
+@story
+async def test_a_stand_in_is_asked_what_the_first_model_was_although_somebody_pins_meanwhile():
+    gate = Gate()
+
+    async def script(asked):
+        if asked.model == "scripted" and asked.last_user_text == "two":
+            await gate()
+            return Reply(fault=Fault(kind="quota", text="Try later"))
+        return Reply(text=f"{asked.model} says hello.")
+
+    clock = ManualClock()
+    inner = ScriptedRunner(script, clock=clock)
+    runner = FallbackRunner(inner, clock=clock, log=build_memory_log()[0])
+    async with GatewayInMemory(build_config(), runner=runner, clock=clock, fallbacks=(SPARE,)) as world:
+        await say(world, "one")
+        await world.channel("telegram").post("two", sender="ann")
+        await gate.reached.wait()
+        await world.channel("telegram").post("/pin", sender="ann")
+        await world.run_for(1)
+        assert "Pinned: " in sent_texts(world)[-1]
+        gate.open()
+        await world.settle()
+        failed, stood_in = inner.requests[-2:]
+        assert [request.model.id for request in (failed, stood_in)] == ["scripted", "spare"]
+        assert [message_text(message) for message in stood_in.messages] == ["one", "scripted says hello.", "two"]
+        assert f"{STANDS_IN}\n\nspare says hello." in sent_texts(world)
+
+
 # --- an answer without a word -----------------------------------------------------------------------------------------
 
 
@@ -243,6 +280,27 @@ async def test_nobody_is_told_where_the_agent_has_spoken_before_its_last_tool():
         await say(world, "one")
         assert sent_texts(world) == ["I write it down."]
         assert await read_inbox(world) == [("one", "answered", None)]
+
+
+@story
+async def test_what_the_agent_has_said_counts_although_somebody_pins_while_it_ends():
+    gate = Gate()
+
+    async def script(asked):
+        if asked.last is None or asked.last.role != "tool":
+            return Reply(text="I write it down.", calls=(call("read"),))
+        await gate()
+        return Reply(text="")
+
+    async with build_silent_world(script) as world:
+        await world.channel("telegram").post("one", sender="ann")
+        await gate.reached.wait()
+        await world.channel("telegram").post("/pin", sender="ann")
+        await world.run_for(1)
+        assert "Pinned: " in sent_texts(world)[-1]
+        gate.open()
+        await world.settle()
+        assert ("one", "answered", None) in await read_inbox(world)
 
 
 @story

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from instar.core.model.change import TurnOptions
+from instar.core.model.change import SessionChange, TurnOptions
 from instar.core.model.event import MessageStored, RunEnded, SessionChanged
-from instar.core.model.ids import SessionKey
+from instar.core.model.ids import EntryId, SessionKey
 from instar.core.model.query import SessionQuery
 from instar.core.model.view import NewSession
 from instar.errors import InvalidRequest, NotFound, Unavailable
@@ -284,6 +285,29 @@ async def test_a_fork_begins_with_the_words_of_its_parent():
             await world.gateway.sessions.create(
                 NewSession(parent_key=SessionKey("agent:main:none"), fork=True), who="operator"
             )
+
+
+@story
+async def test_a_fork_takes_the_active_branch_alone_with_its_ids():
+    async with build_world() as world:
+        for text in ("one", "two"):
+            await world.channel("telegram").post(text, sender="ann")
+            await world.settle()
+        session = await world.store.load_session(DIRECT)
+        first, answer, *_ = (await world.store.load_all_entries(session.session_id)).entries
+        elsewhere = replace(first.entry, id=EntryId("abcdef01"), parent_id=answer.entry.id)
+
+        def move(facts):
+            return SessionChange(session=facts.session, entries=(elsewhere,))
+
+        await world.store.change("move_branch", DIRECT, now=world.clock.now(), fence=None, decide=move)
+        view = await world.gateway.sessions.create(NewSession(parent_key=DIRECT, fork=True), who="operator")
+        page = await world.store.load_all_entries(view.session.session_id)
+        ids = [first.entry.id, answer.entry.id, elsewhere.id]
+        assert [one.entry.id for one in page.entries] == ids
+        assert [one.entry.parent_id for one in page.entries] == [None, *ids[:2]]
+        assert view.session.session_id != session.session_id
+        assert len((await world.store.load_all_entries(session.session_id)).entries) == 5
 
 
 @story

@@ -62,6 +62,7 @@ def test_a_stop_ends_all_below_the_session_and_nothing_else(word):
             await start(world, CHILD, by=DIRECT, runs=2)
             await start(world, SECOND, by=DIRECT, runs=0)
             await start(world, GRANDCHILD, by=CHILD)
+            await world.gateway.sessions.patch(GRANDCHILD, {"archived": True}, who="owner")
             await start(world, OTHERS, by=SessionKey("agent:main:telegram:direct:bob"))
             await until(lambda: world.runner.running == 5 and world.gateway.lanes.get(CHILD).waiting_count == 1)
             await post(world, word)
