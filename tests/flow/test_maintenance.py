@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, field, replace
+
+import pytest
+
 from instar.core.lifecycle.maintenance import CleanupOptions
+from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.query import SessionQuery
 from instar.core.model.view import NewSession
@@ -131,6 +137,61 @@ async def test_the_cap_takes_the_oldest_and_spares_what_is_protected():
         assert await keys(world) == {key_of("ann"), key_of("bob"), key_of("cid")}
         # What keeps the bound from being reached is named (LOSS-8).
         assert {blocker.key for blocker in report.plan.blockers} == await keys(world)
+
+
+@dataclass(slots=True)
+class SlowArchives:
+    """Archives that keep whoever archives waiting, until a gate is opened."""
+
+    gate: Gate = field(default_factory=Gate)
+
+    async def archive(self, head: TranscriptHead) -> str:
+        await self.gate()
+        return f"{head.session_id}.jsonl.deleted.zst"
+
+
+def build_slow_world(**maintenance):
+    slow = SlowArchives()
+    config = build_config(session={"maintenance": maintenance})
+    return GatewayInMemory(config, arm=lambda parts: replace(parts, archiver=slow)), slow.gate
+
+
+@story
+async def test_two_cleanups_at_once_remove_what_one_would():
+    world, gate = build_slow_world(maxEntries=2)
+    async with world:
+        await speak(world, "ann", "bob", "cid", "dan")
+        both = [
+            asyncio.ensure_future(world.gateway.maintenance.clean(AGENT, trigger="cleanup-enforce")) for _ in range(2)
+        ]
+        await gate.reached.wait()
+        await world.run_for(1)
+        gate.open()
+        reports = await asyncio.gather(*both)
+        assert await keys(world) == {key_of("cid"), key_of("dan")}
+        assert [report.applied_count for report in reports] == [2, 0]
+
+
+@pytest.mark.parametrize("change", [{"pinned": True}, {"archived": True}, None])
+@story
+async def test_a_session_that_somebody_came_back_to_while_others_are_removed_stays(change):
+    world, gate = build_slow_world(pruneAfter="1d")
+    async with world:
+        await speak(world, "ann", "bob")
+        world.clock.jump(world.clock.now() + 2 * DAY_S * 1000)
+        cleaning = asyncio.ensure_future(world.gateway.maintenance.clean(AGENT, trigger="cleanup-enforce"))
+        await gate.reached.wait()
+        # The one who was here last goes first, so ann still waits.
+        if change is None:
+            await world.channel("telegram").post("I am back", sender="ann", name="Ann")
+            await asyncio.wait_for(world.channel("telegram").wait_sent(3), 10)
+        else:
+            await world.gateway.sessions.patch(key_of("ann"), change, who="ann")
+        gate.open()
+        report = await cleaning
+        assert actions(report) == {key_of("ann"): "prune-stale", key_of("bob"): "prune-stale"}
+        assert report.applied_count == 1
+        assert await keys(world) == {key_of("ann")}
 
 
 @story

@@ -2,7 +2,8 @@
 
 The plan is a value that can be shown and refused; here it is carried out row by row. A transcript is archived and the
 archive verified before its rows go. Work that has begun since the plan was made is looked at again: a session that
-runs now is left alone.
+runs now, or was used or pinned since, is left alone. One plan is made and carried out at a time: a second one beside it
+would take what is just being removed for active work, and remove the next ones in its place.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from instar.core.lifecycle.maintenance import (
     PlannedStep,
     Trigger,
     high_water_count,
+    is_as_planned,
     plan_maintenance,
 )
 from instar.core.lifecycle.maintenance_disk import DiskFacts, plan_disk
@@ -55,6 +57,7 @@ class Maintenance:
         self._services = services
         self._lanes = lanes
         self._disk = parts.disk
+        self._alone = asyncio.Lock()
         self._has_grown = asyncio.Event()
         self._grown: dict[AgentId, int] = {}
         self._counts: dict[AgentId, int] = {}
@@ -130,7 +133,13 @@ class Maintenance:
         active_key: SessionKey | None = None,
         options: CleanupOptions | None = None,
     ) -> MaintenanceReport:
-        """Plan, and carry out what the plan says is enforced."""
+        """Plan, and carry out what the plan says is enforced. Waits while another plan is carried out."""
+        async with self._alone:
+            return await self._clean(agent_id, trigger=trigger, active_key=active_key, options=options)
+
+    async def _clean(
+        self, agent_id: AgentId, *, trigger: Trigger, active_key: SessionKey | None, options: CleanupOptions | None
+    ) -> MaintenanceReport:
         config = self._parts.config()
         sessions = await self._load(agent_id)
         facts = MaintenanceFacts(
@@ -150,9 +159,9 @@ class Maintenance:
         if not plan.enforced or report.dry_run:
             self._tell(report, active_key)
             return report
-        applied = 0
+        applied, rows = 0, {row.key: row for row in facts.rows}
         for step in plan.changes:
-            applied += await self._carry_out(step)
+            applied += await self._carry_out(step, rows[step.key])
         removed = await self._disk.remove(agent_id, disk.files)
         log.info("maintenance_done", agent_id=agent_id, sessions=applied, files=removed)
         return replace(report, applied_count=applied + removed)
@@ -194,21 +203,23 @@ class Maintenance:
             size_bytes=size,
         )
 
-    async def _carry_out(self, step: PlannedStep) -> int:
-        """One step; 0 when the session is at work by now."""
+    async def _carry_out(self, step: PlannedStep, planned: MaintenanceRow) -> int:
+        """One step; 0 when the session is at work by now, or not as it was when the step was planned."""
         async with self._services.doors.shut(step.key):
             lane = self._lanes.find(step.key)
             if lane is not None and not lane.is_idle:
                 return 0
-            return await self._lanes.get(step.key).perform(lambda: self._carry_out_now(step))
+            return await self._lanes.get(step.key).perform(lambda: self._carry_out_now(step, planned))
 
-    async def _carry_out_now(self, step: PlannedStep) -> int:
+    async def _carry_out_now(self, step: PlannedStep, planned: MaintenanceRow) -> int:
         """One step, while nothing runs in the session and no message can come."""
+        session = await self._parts.store.load_session(step.key)
+        if session is None or not is_as_planned(planned, await self._row(session, with_transcript=False)):
+            return 0
         if step.action == "archive-dashboard":
             await self._services.change("archive_session", step.key, lambda facts: _archive(facts, step))
             return 1
         store = self._parts.store
-        session = await store.load_session(step.key)
         for head in await store.load_transcripts(step.key):
             if head.next_seq > 1:
                 await self._parts.archiver.archive(head)
@@ -216,7 +227,7 @@ class Maintenance:
             step.key, now=self._parts.clock.now(), decisions=(step.as_decision(),), keep_transcripts=False
         )
         agent_id = parse_key(step.key).agent_id or self._parts.config().agents.default_id
-        self._services.tell_deleted(step.key, agent_id, owner=None if session is None else session.owner)
+        self._services.tell_deleted(step.key, agent_id, owner=session.owner)
         return int(removed)
 
     def _tell(self, report: MaintenanceReport, active_key: SessionKey | None) -> None:

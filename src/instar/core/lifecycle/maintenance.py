@@ -33,6 +33,7 @@ __all__ = [
     "Protection",
     "Trigger",
     "high_water_count",
+    "is_as_planned",
     "is_synthetic_key",
     "oldest_first",
     "plan_maintenance",
@@ -253,6 +254,16 @@ def protection_of(row: MaintenanceRow, settings: MaintenanceSettings, facts: Mai
     window = settings.preserve_recent_ms
     is_recent = window is not None and row.updated_at is not None and facts.now - row.updated_at <= window
     return "recent" if is_recent else None
+
+
+def is_as_planned(planned: MaintenanceRow, found: MaintenanceRow) -> bool:
+    """Whether a row is still what the plan saw; one used, pinned or put away since is left to the next plan (LOSS-8)."""
+    return (planned.session_id, planned.updated_at, planned.archived_at, planned.pinned_at) == (
+        found.session_id,
+        found.updated_at,
+        found.archived_at,
+        found.pinned_at,
+    )
 
 
 def is_synthetic_key(key: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from instar.core.lifecycle.maintenance import (
     MaintenanceRow,
     MaintenanceSettings,
     high_water_count,
+    is_as_planned,
     is_synthetic_key,
     plan_maintenance,
     protection_of,
@@ -300,3 +303,18 @@ def test_no_active_or_archived_session_is_touched_and_the_cap_holds_or_is_explai
         assert by_key[step.key].archived_at is None
     if trigger != "write" and made.after_count > cap:
         assert made.blockers
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"session_id": SessionId("another")},
+        {"updated_at": Instant(9)},
+        {"archived_at": Instant(9)},
+        {"pinned_at": Instant(9)},
+    ],
+)
+def test_a_row_that_changed_since_is_not_as_planned(change):
+    planned = row("telegram:direct:a", 1)
+    assert is_as_planned(planned, replace(planned, is_active=True, size_bytes=5))
+    assert not is_as_planned(planned, replace(planned, **change))
