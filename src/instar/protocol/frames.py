@@ -84,7 +84,8 @@ def parse_request(text: str | bytes) -> Request:
         raise BadFrame("invalid request frame: nested too deeply") from None
     if not request.id or not request.method:
         empty = "id" if not request.id else "method"
-        raise BadFrame(f"invalid request frame: at /{empty}: must NOT have fewer than 1 characters")
+        what = f"invalid request frame: at /{empty}: must NOT have fewer than 1 characters"
+        raise BadFrame(what, request_id=request.id or "invalid")
     return request
 
 

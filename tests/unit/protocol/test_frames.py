@@ -45,7 +45,7 @@ def test_a_request_without_params_has_none():
         ('"text"', "invalid", "Expected `object`, got `str`"),
         (frame(id=7), "invalid", "at /id: Expected `str`, got `int`"),
         (frame(id=""), "invalid", "at /id: must NOT have fewer than 1 characters"),
-        (frame(method=""), "invalid", "at /method: must NOT have fewer than 1 characters"),
+        (frame(method=""), "1", "at /method: must NOT have fewer than 1 characters"),
         (frame(bogus=1), "1", "unknown field `bogus`"),
         (frame(params=[1]), "1", "at /params"),
         (frame(type="res"), "1", "at /type"),
