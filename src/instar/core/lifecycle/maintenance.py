@@ -257,7 +257,7 @@ def protection_of(row: MaintenanceRow, settings: MaintenanceSettings, facts: Mai
 
 
 def is_as_planned(planned: MaintenanceRow, found: MaintenanceRow) -> bool:
-    """Whether a row is still what the plan saw; one used, pinned or put away since is left to the next plan (LOSS-8)."""
+    """Whether a row is still what the plan saw; one used, pinned or put away since waits for the next plan (LOSS-8)."""
     return (planned.session_id, planned.updated_at, planned.archived_at, planned.pinned_at) == (
         found.session_id,
         found.updated_at,
