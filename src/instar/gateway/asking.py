@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from instar.core.context.tokens import estimate_message, sum_usage
+from instar.core.context.view import ContextView
 from instar.core.model.change import InboxItem
 from instar.core.model.entry import AssistantMessage
 from instar.core.model.ids import AgentId, SessionKey, TurnId
@@ -39,7 +40,8 @@ RUNNER_GRACE_S = 5.0
 @dataclass(slots=True, kw_only=True)
 class Asking:
     """Asks the model for one turn, whose newest message is `item`. `partial` is what was said so far of the answer
-    under way; `warm` is what the model sees of the session.
+    under way; `warm` is what the model sees of the session, `seen` what of it the newest request was made of: lines
+    that others write while a model answers (a pin, an injected one) are no part of what it was asked.
     """
 
     services: TurnServices
@@ -54,6 +56,7 @@ class Asking:
     words: TurnWords
     session: Callable[[], Session]
     partial: str = ""
+    seen: ContextView = field(default_factory=ContextView)
 
     def model(self) -> ModelSpec:
         """The model of this turn's requests as things stand now."""
@@ -89,7 +92,7 @@ class Asking:
         services = self.services
         self.news.phase("preparing_context")
         session = self.session()
-        await services.insist(lambda: self.warm.load(session.session_id))
+        self.seen = await services.insist(lambda: self.warm.load(session.session_id))
         options = self.item.submission.options
         system = await services.parts.texts.load(self.agent_id, session)
         asked_s = TURN_TIMEOUT_S if options.timeout_ms is None else options.timeout_ms / 1000
@@ -121,7 +124,8 @@ class Asking:
     def _plan(self, model: ModelSpec, system: str) -> LazyPrompt:
         """What a model gets to see, in its own window; what is told of the answer is told of the newest plan."""
         peer_id = parse_key(self.key).peer_id or ""
-        prompt = self.words.prompt = self.room.prompt(self.session(), model, system=system, peer_id=peer_id)
+        prompt = self.room.prompt(self.session(), model, view=self.seen, system=system, peer_id=peer_id)
+        self.words.prompt = prompt
         return prompt
 
     async def _stream(self, request: ModelRequest) -> Finished:
@@ -146,7 +150,7 @@ class Asking:
             provider=message.provider,
             model=message.model,
             usage=message.usage,
-            context_tokens=sum_usage(message.usage) or self.warm.view.context.tokens + estimate_message(message),
+            context_tokens=sum_usage(message.usage) or self.seen.context.tokens + estimate_message(message),
             window_tokens=model.context_window,
             cost_usd=answer.cost_usd,
             principal=self.item.submission.principal or self.item.acceptance.owner,

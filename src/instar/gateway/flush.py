@@ -122,14 +122,15 @@ class FlushRun:
     async def _ask(self, system: str) -> AssistantMessage:
         """One request; its answer, committed."""
         services, session = self.services, self.session
-        await services.insist(lambda: self.warm.load(session.session_id))
+        view = await services.insist(lambda: self.warm.load(session.session_id))
+        peer_id = parse_key(session.key).peer_id or ""
         room = Room(services=services, warm=self.warm, outside=self.outside, turn_id=self.turn_id)
         request = ModelRequest(
             session_key=session.key,
             turn_id=self.turn_id,
             model=self.model,
             system=system,
-            messages=room.prompt(session, self.model, system=system, peer_id=parse_key(session.key).peer_id or ""),
+            messages=room.prompt(session, self.model, view=view, system=system, peer_id=peer_id),
             tools=tuple(tool.spec for tool in self._tools().values()),
             timeout_s=_TIMEOUT_S,
         )
@@ -140,7 +141,7 @@ class FlushRun:
             provider=message.provider,
             model=message.model,
             usage=message.usage,
-            context_tokens=sum_usage(message.usage) or self.warm.view.context.tokens + estimate_message(message),
+            context_tokens=sum_usage(message.usage) or view.context.tokens + estimate_message(message),
             window_tokens=self.model.context_window,
             cost_usd=finished.cost_usd,
             principal=session.owner,

@@ -140,8 +140,10 @@ class Room:
             # A summary that cannot be made must not keep the person from an answer: this turn sends less (HIST-4).
             self.truncate = None if done.status == "compacted" else limits
 
-    def prompt(self, session: Session, model: ModelSpec, *, system: str, peer_id: str) -> LazyPrompt:
-        """The messages of the next request."""
+    def prompt(self, session: Session, model: ModelSpec, *, view: ContextView, system: str, peer_id: str) -> LazyPrompt:
+        """The messages of a request that is made of `view`, as it was loaded for it: `warm` may be dropped meanwhile,
+        and a model may stand in minutes later.
+        """
         settings = build_prompt_settings(
             model_provider=model.provider,
             model_id=model.id,
@@ -156,7 +158,7 @@ class Room:
             turns = self.services.parts.config().dm_history.get(session.origin.channel, peer_id)
         budget = min(settings.budget_tokens, self.squeezed_tokens or settings.budget_tokens)
         settings = replace(settings, truncate=self.truncate, user_turns=turns, budget_tokens=budget)
-        return LazyPrompt(self.warm.view, settings, now=self.services.clock.now())
+        return LazyPrompt(view, settings, now=self.services.clock.now())
 
     async def after_overflow(self, session: Session, model: ModelSpec) -> bool:
         """Compact because the provider refused the prompt as too large (COMPACT-4); whether it may be asked again."""

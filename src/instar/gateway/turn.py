@@ -324,7 +324,7 @@ class Turn:
         """Commit the last answer; one without a word is told of in a sentence (LOSS-2)."""
         self._is_open = False
         message, took = self._asking.settle(answer, model)
-        missing = tell_wordless(message, (*self._items, *self._heard), self._warm.newest_first())
+        missing = tell_wordless(message, (*self._items, *self._heard), self._asking.seen.newest_first())
         if missing is None:
             reply = self._words.plan(message_text(message), message)
             await self._close("finish_turn", message, call=took, reply=reply, state="final")

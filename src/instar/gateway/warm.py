@@ -8,8 +8,7 @@ view ends (somebody injected a line, a branch moved), the view is dropped and re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
 
 from instar.core.context.build import apply_entry, build_view
 from instar.core.context.outcome import Compacted
@@ -48,11 +47,6 @@ class WarmContext:
     def entries(self) -> Sequence[AnyEntry]:
         """The entries in view, oldest first."""
         return tuple(self.view.entries())
-
-    def newest_first(self) -> Iterator[AnyEntry]:
-        """The entries in view, newest first, each taken up only when it is asked for."""
-        view = self.view
-        return (item.entry for item in chain(reversed(view.items), reversed(view.carried)))
 
     def follow(self, changed: Changed) -> None:
         """Follow a commit; the view is dropped when it cannot."""

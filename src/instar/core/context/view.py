@@ -66,6 +66,10 @@ class ContextView:
         """The entries in view, without the compaction and the pinned ones it left behind."""
         return (item.entry for item in chain(self.carried, self.items))
 
+    def newest_first(self) -> Iterator[AnyEntry]:
+        """The same, newest first, each taken up only when it is asked for."""
+        return (item.entry for item in chain(reversed(self.items), reversed(self.carried)))
+
     def messages(self) -> tuple[PlacedMessage, ...]:
         """The messages the model sees, each with its entry; the summary first."""
         return self.head_messages() + self.tail_messages()

@@ -56,6 +56,17 @@ def test_newest_summary_comes_first_then_what_it_kept_then_the_rest():
     )
 
 
+def test_entries_are_read_from_the_newest_one_back_into_what_a_compaction_kept():
+    branch = talk(4)
+    branch.compaction("e2", "old")
+    branch.user("after")
+
+    view = build_view(branch.entries)
+
+    assert [entry.id for entry in view.newest_first()] == ["e5", "e3", "e2"]
+    assert list(view.newest_first()) == [*view.entries()][::-1]
+
+
 def test_compaction_whose_kept_entry_is_nowhere_keeps_nothing():
     branch = talk(4)
     branch.compaction("gone")
