@@ -14,7 +14,7 @@ from instar.core.model.query import SpendingQuery
 from instar.testing.clock import ManualClock
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
-from instar.testing.script import Reply
+from instar.testing.script import Reply, call
 from tests.builders.stories import (
     DIRECT,
     Gate,
@@ -27,6 +27,8 @@ from tests.builders.stories import (
     read_lines,
     sent_texts,
     story,
+    then,
+    until,
 )
 
 DOLLAR = replace(SCRIPTED_MODEL, price={"output": 1_000_000.0})
@@ -138,6 +140,42 @@ async def test_a_soft_reset_of_a_session_that_is_due_spends_on_as_it_keeps_the_s
         await world.clock.run_for(24 * 3600)
         await say(world, "/reset soft two")
         assert sent_texts(world)[-1].startswith("No answer now")
+
+
+@story
+async def test_a_client_that_keeps_the_session_it_shows_keeps_what_was_spent_in_it():
+    reset = {"mode": "idle", "idleMinutes": 60}
+    async with world_of({"per": "session", "limitUsd": 2, "action": "stop"}, reset=reset) as world:
+        await say(world, "one")
+        shown = (await world.store.load_session(DIRECT)).session_id
+        await world.clock.run_for(24 * 3600)
+        await ask(world, "two", shown=shown)
+        await world.settle()
+        assert await read_inbox(world) == [("one", "answered", None), ("two", "refused", "budget")]
+
+
+@story
+async def test_a_turn_beside_another_spends_on_in_the_session_that_is_not_rolled_under_it():
+    gate, took = Gate(), Usage(output=2, total_tokens=2)
+    script = then(
+        lambda _: Reply(text="I look.", calls=(call("look"),), usage=took),
+        lambda _: Reply(text="Late.", usage=took, before_chunk=gate),
+    )
+    config = build_config(
+        budgets=[{"per": "session", "limitUsd": 2, "action": "stop"}],
+        messages={"queue": {"mode": "fanout", "debounceMs": 0}},
+    )
+    clock = ManualClock(at("2026-03-10 12:00"))
+    async with GatewayInMemory(config, runner=ScriptedRunner(script), model=DOLLAR, clock=clock) as world:
+        await world.channel("telegram").post("one", sender="ann")
+        await gate.reached.wait()
+        # A daily reset is due, and waits for a turn that has the session for itself.
+        clock.jump(at("2026-03-11 12:00"))
+        await world.channel("telegram").post("two", sender="ann")
+        await until(lambda: any(text.startswith("No answer now") for text in sent_texts(world)))
+        gate.open()
+        await world.settle()
+        assert await read_inbox(world) == [("one", "answered", None), ("two", "refused", "budget")]
 
 
 @story

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from instar.core.context.compaction import effective_reserve
 from instar.core.context.flush import build_flush_prompts, decide_flush
-from instar.core.model.change import InboxItem
+from instar.core.model.change import InboxItem, SessionFacts
 from instar.core.model.ids import SessionId, SessionKey, TurnId
 from instar.core.model.message import Target
 from instar.core.model.session import Session
@@ -17,10 +17,10 @@ from instar.core.policy.budget import BudgetDecision
 from instar.core.policy.budget_text import tell_refusal
 from instar.core.policy.command_kinds import Reset
 from instar.core.routing.key import is_incognito_key
+from instar.core.turn.begin import will_start_over
 from instar.core.turn.refuse import plan_refusal
 from instar.gateway.flush import FlushRun
 from instar.gateway.lane_ports import LaneWork
-from instar.gateway.life import will_start_over
 from instar.gateway.note_tools import can_write_notes, choose_note_tools, may_keep_notes
 from instar.gateway.outside import Outside
 from instar.gateway.sandboxing import may_write_workspace
@@ -49,8 +49,7 @@ class PreparedTurn:
         self._warm = warm
         self._alone = alone
         self._outside = Outside(services.clock)
-        self._fresh = None if command is None else command.mode != "soft"
-        self._starts_over = self._fresh is True
+        self._command = command
         self._is_refused = False
 
     @property
@@ -111,15 +110,15 @@ class PreparedTurn:
             person=last.submission.principal or last.acceptance.owner or "",
             channel=last.submission.inbound.channel,
             model=model,
-            fresh=self._fresh,
+            starts_over=self._starts_over(facts),
         )
 
     async def _flush(self) -> None:
         """Let the agent write down what it must not forget, if its context will soon be summarised (FLUSH-2)."""
         services, last = self._services, self._items[-1]
         facts = await services.insist(lambda: services.parts.store.load_facts(self.key, services.clock.now()))
-        session, channel = facts.session, last.submission.inbound.channel
-        if session is None or self._starts_over or will_start_over(services.parts, facts, channel):
+        session = facts.session
+        if session is None or self._starts_over(facts):
             return
         compaction = services.compaction_settings(session.agent_id)
         model = services.resolve_model(session, None)
@@ -144,6 +143,11 @@ class PreparedTurn:
             turn_id=services.ids.turn_id(),
         )
         await run.run(build_flush_prompts(compaction.flush), decided)
+
+    def _starts_over(self, facts: SessionFacts) -> bool:
+        """Whether the turn will begin a new life of its session."""
+        settings = self._services.begin_settings(self.key, self._items[-1])
+        return will_start_over(facts, self._items, settings, command=self._command, alone=self._alone)
 
     def _may_write(self, session: Session) -> bool:
         parts = self._services.parts

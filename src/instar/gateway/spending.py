@@ -27,7 +27,6 @@ from instar.core.policy.budget import (
     forecast_spending,
     resolve_window,
 )
-from instar.gateway.life import will_start_over
 from instar.gateway.parts import GatewayParts
 from instar.ports.runner import ModelSpec
 
@@ -83,12 +82,9 @@ class SpendingBook:
         person: str,
         channel: ChannelName,
         model: ModelSpec,
-        fresh: bool | None,
+        starts_over: bool,
     ) -> BudgetDecision:
-        """Whether a turn may begin.
-
-        `fresh` says whether a command begins a new life of its session, in which nothing was spent, or keeps the one at
-        hand; None leaves it to its freshness.
+        """Whether a turn may begin; with `starts_over` it begins a new life of its session, where nothing was spent.
 
         A budget that only warns is told once in the log for each window.
         """
@@ -106,7 +102,6 @@ class SpendingBook:
         )
         if not found:
             return BudgetDecision(outcome="ok")
-        starts_over = will_start_over(self._parts, facts, channel) if fresh is None else fresh
         spendings = [
             Spending(budget=budget, spent_usd=await self._spent(budget, facts, starts_over=starts_over))
             for budget in found

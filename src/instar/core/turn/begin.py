@@ -45,7 +45,15 @@ from instar.core.turn.entries import (
 )
 from instar.core.turn.steps import hang_entries, touch_updated
 
-__all__ = ["GREETING_TYPE", "BeginDraws", "BeginSettings", "Begun", "describe_freshness", "plan_begin"]
+__all__ = [
+    "GREETING_TYPE",
+    "BeginDraws",
+    "BeginSettings",
+    "Begun",
+    "describe_freshness",
+    "plan_begin",
+    "will_start_over",
+]
 
 GREETING_TYPE = "instar.greeting"
 """`customType` of the prompt of a greeting turn (CMD-7)."""
@@ -108,7 +116,7 @@ def plan_begin(
     session runs: the session is then not rolled under its feet (QUEUE-9).
     """
     now = facts.now
-    freshness = _test_freshness(facts, items, settings) if command is None and alone else None
+    freshness = _test_freshness(facts, items, settings, command=command, alone=alone)
     session, close, decision = _decide_life(facts, items, settings, draws, command=command, freshness=freshness)
     is_new = close is not None or facts.session is None
     session = _use(session, items, settings, now=now)
@@ -142,10 +150,34 @@ def plan_begin(
     return Begun(change=change, reason=reason)
 
 
-def _test_freshness(facts: SessionFacts, items: Sequence[InboxItem], settings: BeginSettings) -> Freshness | None:
-    """Whether the session goes on; None where there is none yet (RESET-17)."""
+def will_start_over(
+    facts: SessionFacts,
+    items: Sequence[InboxItem],
+    settings: BeginSettings,
+    *,
+    command: Reset | None = None,
+    alone: bool = True,
+) -> bool:
+    """Whether the begin of this turn would open a new life of its session, for whoever must know before it.
+
+    Nothing was spent in a new life and nothing said, so this has to be what `plan_begin` does with the same arguments.
+    """
+    if facts.session is None:
+        return True
+    if command is not None:
+        return command.mode != "soft"
+    freshness = _test_freshness(facts, items, settings, command=command, alone=alone)
+    return freshness is not None and not freshness.fresh
+
+
+def _test_freshness(
+    facts: SessionFacts, items: Sequence[InboxItem], settings: BeginSettings, *, command: Reset | None, alone: bool
+) -> Freshness | None:
+    """Whether the session goes on; None where that is no question of time: there is none yet (RESET-17), the message
+    itself decides (CMD-8), or other turns run in it (QUEUE-9).
+    """
     session = facts.session
-    if session is None:
+    if session is None or command is not None or not alone:
         return None
     return decide_freshness(
         session.lifecycle,

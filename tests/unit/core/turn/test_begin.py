@@ -16,7 +16,7 @@ from instar.core.model.session import Counters, Overrides
 from instar.core.model.state import WaitingNotice
 from instar.core.policy.command_kinds import Reset
 from instar.core.queue.mode import Next
-from instar.core.turn.begin import GREETING_TYPE, BeginDraws, BeginSettings, plan_begin
+from instar.core.turn.begin import GREETING_TYPE, BeginDraws, BeginSettings, plan_begin, will_start_over
 from tests.builders.turns import NOW, SESSION_ID, build_facts, build_item, build_session
 
 HOUR = 3_600_000
@@ -66,6 +66,25 @@ def test_a_first_message_that_asks_for_a_reset_has_the_model_it_names():
     begun = begin(build_facts(), command=Reset(trigger="/new", model="test/large", remainder="hi"))
     assert begun.change.session.overrides.model_override == "large"
     assert decided(begun) == [("freshness", "new", "RESET-17")]
+
+
+# --- asked before it begins -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hours", [None, 0, 2])
+@pytest.mark.parametrize("mode", [None, "soft", "new-session"])
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("shown", [None, SESSION_ID])
+def test_what_is_foreseen_of_a_new_life_is_what_the_begin_does(hours, mode, alone, shown):
+    facts = build_facts() if hours is None else build_facts(aged(hours), leaf="e9")
+    item = build_item()
+    items = (replace(item, submission=replace(item.submission, shown_session_id=shown)),)
+    command = None if mode is None else Reset(trigger="/reset", mode=mode, remainder="hi")
+
+    begun = begin(facts, *items, command=command, alone=alone)
+
+    foreseen = will_start_over(facts, items, SETTINGS, command=command, alone=alone)
+    assert foreseen == (begun.change.session.session_id == NEW)
 
 
 # --- a session that goes on -------------------------------------------------------------------------------------------
