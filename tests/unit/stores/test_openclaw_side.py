@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -251,6 +252,42 @@ def test_who_was_erased_is_not_let_in_again_and_the_report_says_so(old: OpenClaw
         (refused,) = [detail for status, _, detail in of(report, "pairing") if status == "refused"]
         assert "42 was erased here" in refused
     assert approved_in(state) == {("telegram", "default", "43")}
+
+
+def test_who_was_erased_is_named_in_nothing_that_is_copied_or_kept(old: OpenClawState, state: Path):
+    async def forget():
+        async with file_store(state / "instar.db")() as store:
+            ids = ("telegram:471199", "whatsapp:+4930123456", "telegram:42")
+            gone = [Erased(hash=hash_id(one, salt=salt), salt=salt, at=1) for one, salt in zip(ids, "abc", strict=True)]
+            await store.engine.write(lambda tx: keep_away(tx, gone))
+
+    asyncio.run(forget())
+    old.file("credentials/telegram-allowFrom.json", '{"allowFrom": ["471199", "42", "555000"]}')
+    old.file("credentials/telegram-pairing.json", '{"requests": [{"id": "471199"}, {"id": "999000"}]}')
+    old.file(
+        "openclaw.json", '{channels: {whatsapp: {allowFrom: ["+4930123456", "+4930999999"]}}, gateway: {port: 42}}'
+    )
+    job = {"id": "j1", "schedule": {"kind": "every", "everyMs": 6}, "payload": {"kind": "agentTurn", "to": "471199"}}
+    old.file("cron/jobs.json", json.dumps({"jobs": [job, job | {"id": "j2"}]}))
+    old.file("workspace/MEMORY.md", "471199 likes zebras\n555000 likes 42 cats\n")
+    old.file("state/other.sqlite", "SQLite format 3\0 471199")
+    old.file("state/sound.sqlite", "SQLite format 3\0 555000")
+    first = bring(old, state)
+    kept = {path.relative_to(state): path.read_bytes() for path in state.rglob("*") if path.is_file()}
+    kept = {path: words for path, words in kept.items() if not path.name.startswith("instar.db")}
+    for path, words in kept.items():
+        assert b"471199" not in words, path
+        assert b"4930123456" not in words, path
+    folder = Path("imported", "openclaw")
+    assert kept[folder / "credentials" / "telegram-allowFrom.json"] == b'{"allowFrom": ["******", "**", "555000"]}'
+    assert kept[Path("workspace", "MEMORY.md")] == b"****** likes zebras\n555000 likes 42 cats\n"
+    assert b"+4930999999" in kept[Path("instar.proposed.json5")]
+    assert folder / "state" / "sound.sqlite" in kept
+    assert folder / "state" / "other.sqlite" not in kept
+    assert [status for status, _, detail in of(first, "database") if "erased here" in detail] == ["refused"]
+    again = bring(old, state)
+    assert not {item.status for item in again.items} & {"copied", "imported"}
+    assert {path: (state / path).read_bytes() for path in kept} == kept
 
 
 def test_two_people_who_would_share_one_conversation_are_told_of(old: OpenClawState, state: Path):

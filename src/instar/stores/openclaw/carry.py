@@ -7,6 +7,7 @@ and nothing else. The source is opened for reading only.
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Container
 from contextlib import ExitStack
 from dataclasses import replace
@@ -26,6 +27,7 @@ from instar.errors import InvalidRequest, NotFound, TranscriptError
 from instar.ports.store import Store
 from instar.stores.importer import ImportLimits, TranscriptFile, read_transcript_file
 from instar.stores.openclaw.doorkeeper import carry_approvals
+from instar.stores.openclaw.forgotten import Forgotten, find_forgotten
 from instar.stores.openclaw.jobs import carry_jobs, read_job_files
 from instar.stores.openclaw.later import LaterState, read_databases
 from instar.stores.openclaw.plan import PlannedTranscript, plan_state
@@ -47,11 +49,20 @@ async def import_state(
     with ExitStack() as stack:
         databases = read_databases(found, config.routing.keys, default_agent=config.agents.default_id, now=now)
         later = await asyncio.to_thread(stack.enter_context, databases)
-        return await _import_found(found, later, store, config, now=now, is_dry_run=is_dry_run)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="instar-import-")))
+        forgotten = await find_forgotten(found, store, config, folder=folder)
+        return await _import_found(found, later, store, config, now=now, is_dry_run=is_dry_run, forgotten=forgotten)
 
 
 async def _import_found(
-    found: FoundState, later: LaterState, store: Store | None, config: Config, *, now: Instant, is_dry_run: bool
+    found: FoundState,
+    later: LaterState,
+    store: Store | None,
+    config: Config,
+    *,
+    now: Instant,
+    is_dry_run: bool,
+    forgotten: Forgotten,
 ) -> StateReport:
     """Everything that was found, databases first: where a file says the same, it is the older one."""
     root, default_agent = found.root, config.agents.default_id
@@ -67,10 +78,10 @@ async def _import_found(
     for planned in (*later.transcripts, *plan.transcripts):
         await carrier.carry(planned)
     report.items += await carry_approvals(found, store, config, now=now, is_dry_run=is_dry_run, later=later.approvals)
-    jobs = [*later.jobs, *await asyncio.to_thread(read_job_files, found)]
+    jobs = [forgotten.clean_jobs(one) for one in (*later.jobs, *await asyncio.to_thread(read_job_files, found))]
     report.items += await asyncio.to_thread(carry_jobs, jobs, config.state_dir, is_dry_run=is_dry_run)
     for carry in (carry_memory, propose_config, partial(keep_files, read=later.read)):
-        report.items += await asyncio.to_thread(carry, found, config, is_dry_run=is_dry_run)
+        report.items += await asyncio.to_thread(carry, found, config, is_dry_run=is_dry_run, without=forgotten.copy_of)
     return report
 
 

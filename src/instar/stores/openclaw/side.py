@@ -24,15 +24,25 @@ from instar.stores.openclaw.scan import FoundState
 from instar.stores.openclaw.translate import translate_config
 from instar.system.files import create_private_file, make_private_folder, replace_file, sync_file
 
-__all__ = ["PROPOSED_NAME", "carry_memory", "keep_files", "propose_config", "read_listed"]
+__all__ = ["PROPOSED_NAME", "Without", "carry_memory", "keep_files", "propose_config", "read_listed"]
 
 PROPOSED_NAME: Final = "instar.proposed.json5"
 _KEPT: Final = Path("imported", "openclaw")
+Without = Callable[[Path], Path | None]
+"""Gives a file as it may be taken: as it is, or a copy without who was erased here; None where there can be none."""
+
+
+def _as_it_is(path: Path) -> Path:
+    return path
+
+
 _SIDE_MAX_BYTES: Final = 16 * 1024 * 1024
 """A memory file, a configuration or a list above this is none: it is kept, and not read."""
 
 
-def carry_memory(found: FoundState, config: Config, *, is_dry_run: bool) -> list[ImportItem]:
+def carry_memory(
+    found: FoundState, config: Config, *, is_dry_run: bool, without: Without = _as_it_is
+) -> list[ImportItem]:
     """Copy memory files to the same places of each agent's workspace. Blocking.
 
     An agent that would share the default one's workspace gets a folder of its own: notes of one agent are not for
@@ -41,7 +51,7 @@ def carry_memory(found: FoundState, config: Config, *, is_dry_run: bool) -> list
     items = []
     for one in found.memory:
         folder, note = _workspace(config, one.agent_id)
-        item = _carry_one(found, one.path, folder / one.name, kind="memory", is_dry_run=is_dry_run)
+        item = _carry_one(found, one.path, folder / one.name, kind="memory", is_dry_run=is_dry_run, without=without)
         items.append(replace(item, detail=f"{item.detail}{note}"))
     items += [
         ImportItem(
@@ -70,14 +80,16 @@ def _workspace(config: Config, agent_id: str) -> tuple[Path, str]:
 # --- the configuration ------------------------------------------------------------------------------------------------
 
 
-def propose_config(found: FoundState, config: Config, *, is_dry_run: bool) -> list[ImportItem]:
+def propose_config(
+    found: FoundState, config: Config, *, is_dry_run: bool, without: Without = _as_it_is
+) -> list[ImportItem]:
     """Write the configuration as Instar would have it beside the state's own, and tell what was changed. Blocking."""
     path = found.config
     if path is None:
         return []
     source = _name(found, path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = (without(path) or path).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         return [ImportItem(kind="config", status="damaged", source=source, detail=str(error))]
     made = translate_config(
@@ -120,13 +132,18 @@ def _write_one(source: str, target: Path, content: bytes, *, is_dry_run: bool) -
 
 
 def keep_files(
-    found: FoundState, config: Config, *, is_dry_run: bool, read: Container[Path] = frozenset()
+    found: FoundState,
+    config: Config,
+    *,
+    is_dry_run: bool,
+    read: Container[Path] = frozenset(),
+    without: Without = _as_it_is,
 ) -> list[ImportItem]:
     """Copy what Instar has no room for, byte for byte, and say what it is; `read` are databases made out. Blocking."""
     items = []
     for kind, path, tell in _kept(found, read):
         target = config.state_dir / _KEPT / path.relative_to(found.root)
-        item = _carry_one(found, path, target, kind=kind, is_dry_run=is_dry_run)
+        item = _carry_one(found, path, target, kind=kind, is_dry_run=is_dry_run, without=without)
         items.append(replace(item, detail=f"{item.detail}; {tell(path)}"))
     return items
 
@@ -142,10 +159,17 @@ def _kept(found: FoundState, read: Container[Path]) -> Iterator[tuple[ItemKind, 
         yield "database", path, _tell_read if _main_file(path) in read else _tell_unknown
 
 
-def _carry_one(found: FoundState, path: Path, target: Path, *, kind: ItemKind, is_dry_run: bool) -> ImportItem:
+def _carry_one(
+    found: FoundState, path: Path, target: Path, *, kind: ItemKind, is_dry_run: bool, without: Without
+) -> ImportItem:
     """Copy one file; where something else lies already it goes beside, under a name that tells its content."""
     source = _name(found, path)
     try:
+        copy = without(path)
+        if copy is None:
+            detail = "it names somebody who was erased here, and is no text that could go without them; it stays there"
+            return ImportItem(kind=kind, status="refused", source=source, detail=detail)
+        path = copy
         if _is_same(path, target):
             return ImportItem(kind=kind, status="known", source=source, detail=f"in {target}")
         if kind == "memory" and path.stat().st_size > _SIDE_MAX_BYTES:
