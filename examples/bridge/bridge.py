@@ -1,6 +1,6 @@
 """A bridge in twenty lines: what you type goes to the agent, what it answers is printed. Standard library only.
 
-In the gateway's configuration:  channels: {me: {type: "bridge", token: "a-long-secret", dmPolicy: "open"}}
+In the gateway's configuration:  channels: {me: {type: "bridge", token: "a-long-secret", allowFrom: ["me"]}}
 Then:                            python bridge.py http://127.0.0.1:18789/channels/me a-long-secret
 """
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Says one thing to the agent, prints the answer as it comes, and confirms it. Needs curl.
-#   channels: {me: {type: "bridge", token: "a-long-secret", dmPolicy: "open"}}
+#   channels: {me: {type: "bridge", token: "a-long-secret", allowFrom: ["me"]}}
 #   ./bridge.sh http://127.0.0.1:18789/channels/me a-long-secret "What is a session?"
 set -eu
 url=$1 token=$2 text=$(printf %s "$3" | sed 's/[\\"]/\\&/g')
