@@ -11,12 +11,11 @@ from instar.api.idempotency import KEPT
 from instar.api.patience import HEAD_MAX_BYTES, HEAD_WAIT_S
 from instar.api.settings import Limits
 from instar.api.signin import LINKS, SIGN_INS
-from instar.channels.bridge.parse import ATTACHMENT_MAX_BYTES
 from instar.core.policy.access import PAIRING_MAX_WAITING
 from instar.core.policy.devices import DEVICES_WAITING_MAX
 from instar.core.policy.rate import BackoffSettings
 from instar.gateway.pairing import WRONG_CODES
-from instar.protocol.frames import MESSAGE_TEXT_MAX_BYTES
+from instar.protocol.frames import ATTACHMENT_MAX_BYTES, MESSAGE_TEXT_MAX_BYTES
 from tests.builders.tree import ROOT, read_modules
 
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")

@@ -15,13 +15,12 @@ from instar.core.policy.scopes import ADMIN, grant_scopes, has_scope
 from instar.errors import InvalidRequest
 from instar.protocol.errors import ErrorShape, wire_error
 from instar.protocol.events import EVENTS
-from instar.protocol.frames import Request
+from instar.protocol.frames import ATTACHMENT_MAX_BYTES, Request
 from instar.protocol.methods import CONNECT, METHODS
 from instar.protocol.params import Params, check_params
 from instar.protocol.version import NEWEST, choose_protocol
 
 __all__ = [
-    "ATTACHMENT_MAX_BYTES",
     "POLICY_VIOLATION",
     "Accepted",
     "Rejected",
@@ -29,9 +28,6 @@ __all__ = [
     "decide_connect",
     "shown_secret",
 ]
-
-ATTACHMENT_MAX_BYTES = 5 * 1024 * 1024
-"""Decoded size of one attachment (RPC-36)."""
 
 POLICY_VIOLATION = 1008
 PROTOCOL_ERROR = 1002

@@ -16,6 +16,7 @@ from instar.errors import InvalidRequest
 from instar.protocol.errors import ErrorShape
 
 __all__ = [
+    "ATTACHMENT_MAX_BYTES",
     "CONNECTED_FRAME_MAX_BYTES",
     "FIRST_FRAME_MAX_BYTES",
     "MESSAGE_TEXT_MAX_BYTES",
@@ -42,6 +43,9 @@ SEND_BUFFER_MAX_BYTES: Final = 50 * 1024 * 1024
 
 MESSAGE_TEXT_MAX_BYTES: Final = 1024 * 1024
 """Longest text of one message, UTF-8 (GW-7)."""
+
+ATTACHMENT_MAX_BYTES: Final = 5 * 1024 * 1024
+"""Decoded size of one attachment (RPC-36)."""
 
 TICK_INTERVAL_S: Final = 30.0
 """How often a quiet connection hears that the gateway lives (GW-7)."""

@@ -6,9 +6,9 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 
-from instar.api.handshake import ATTACHMENT_MAX_BYTES
 from instar.core.model.message import Attachment
 from instar.errors import InvalidRequest
+from instar.protocol.frames import ATTACHMENT_MAX_BYTES
 
 __all__ = ["parse_attachments"]
 

@@ -1,9 +1,9 @@
-"""The bridge channel: three HTTP routes below ``/channels/<name>/`` (issue "The bridge channel", LOSS-1, LOSS-5).
+"""The bridge channel: HTTP routes below ``/channels/<name>/`` (LOSS-1, LOSS-5, LEAK-4).
 
 ``POST inbound`` answers only after the commit. ``GET outbound`` hands out every reply that has no receipt yet, oldest
 first, and waits for one if there is none; ``POST outbound/<id>/receipt`` ends a reply. So a bridge may crash at any
 moment and repeat whatever it is not sure of: a message is accepted once, and a reply is handed out until it is
-confirmed.
+confirmed. ``POST members`` says who is in a group.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from instar.core.model.message import Outbound
 from instar.errors import ChannelError, ConfigError, InvalidRequest, StoreError, Unavailable
 from instar.ports.channel import Capabilities, ChannelContext, Receipt
 from instar.ports.http_channel import AsgiApp
+from instar.protocol.frames import CONNECTED_FRAME_MAX_BYTES
 
 __all__ = ["BridgeChannel", "build_bridge"]
 
-BODY_MAX_BYTES: Final = 25 * 1024 * 1024
-"""As for a frame of the WebSocket (GW-7): three attachments of 5 MB fit."""
+BODY_MAX_BYTES: Final = CONNECTED_FRAME_MAX_BYTES
+"""As for a frame of the WebSocket: three attachments fit."""
 
 BODY_WAIT_S: Final = 60.0
 """A body that is not there by then belongs to a bridge that hangs."""

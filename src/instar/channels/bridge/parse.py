@@ -13,14 +13,13 @@ from instar.core.model.ids import AccountId, ChannelName, Instant
 from instar.core.model.message import Attachment, Chat, ChatType, Inbound, Roster, Sender
 from instar.errors import InvalidRequest
 from instar.ports.channel import Receipt
+from instar.protocol.frames import ATTACHMENT_MAX_BYTES, MESSAGE_TEXT_MAX_BYTES
 from instar.protocol.params import Field, Params, check_params
 
 __all__ = [
-    "ATTACHMENT_MAX_BYTES",
     "INBOUND",
     "MEMBERS",
     "RECEIPT",
-    "TEXT_MAX_BYTES",
     "parse_inbound",
     "parse_json",
     "parse_members",
@@ -28,17 +27,10 @@ __all__ = [
     "parse_receipt",
 ]
 
-TEXT_MAX_BYTES: Final = 1024 * 1024
-"""Longest text of one message, UTF-8 (GW-7)."""
-
-ATTACHMENT_MAX_BYTES: Final = 5 * 1024 * 1024
-"""Decoded size of one attachment (RPC-36)."""
-
 ID_MAX_CHARS: Final = 512
 
 _CHAT_TYPES: Final[tuple[ChatType, ...]] = ("direct", "group", "channel")
 _DEFAULT_ACCOUNT: Final = "default"
-
 
 _CHAT: Final = (
     Field(name="type", required=True, choices=_CHAT_TYPES),
@@ -172,8 +164,8 @@ def _check_text(text: str, *, has_attachments: bool) -> None:
     if not text.strip() and not has_attachments:
         raise _bad("at /text: must NOT be blank without attachments", field="text")
     size = len(text.encode("utf-8"))
-    if size > TEXT_MAX_BYTES:
-        raise _bad(f"at /text: must NOT have more than {TEXT_MAX_BYTES} bytes (it has {size})", field="text")
+    if size > MESSAGE_TEXT_MAX_BYTES:
+        raise _bad(f"at /text: must NOT have more than {MESSAGE_TEXT_MAX_BYTES} bytes (it has {size})", field="text")
 
 
 def _attachments(items: Sequence[object]) -> tuple[Attachment, ...]:
