@@ -9,11 +9,17 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-__all__ = ["GatewayFlags", "config_option", "gateway_options", "json_option"]
+__all__ = ["GatewayFlags", "Whole", "config_option", "gateway_options", "json_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: click calls a command with whatever its options are
 
 _TIMEOUT_MS = 10_000
+
+
+class Whole(click.IntRange):
+    """A whole number in a range, called so where one is refused."""
+
+    name = "whole number"
 
 
 class GatewayFlags(NamedTuple):
@@ -69,7 +75,7 @@ def gateway_options(command: Callable[..., Any]) -> Callable[..., Any]:  # Any: 
         click.option("--password", help="Its password, in the same case.", metavar="PASSWORD"),
         click.option(
             "--timeout",
-            type=click.IntRange(min=1),
+            type=Whole(min=1),
             default=_TIMEOUT_MS,
             show_default=True,
             help="How long to wait for an answer, in milliseconds.",

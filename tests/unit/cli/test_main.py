@@ -61,6 +61,11 @@ def test_a_value_that_makes_no_sense_is_a_failure(args, capsys):
     assert capsys.readouterr().err
 
 
+def test_a_number_that_is_none_is_refused_in_plain_words(capsys):
+    assert run(["sessions", "usage", "--days", "many"]) == 1
+    assert "'many' is not a valid whole number." in capsys.readouterr().err
+
+
 def test_with_json_an_error_is_the_one_document(capsys):
     assert run(["sessions", "--active", "x", "--json"]) == 1
     captured = capsys.readouterr()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from instar.cli.connect import Source, find_session, open_source
-from instar.cli.options import GatewayFlags, gateway_options, json_option
+from instar.cli.options import GatewayFlags, Whole, gateway_options, json_option
 from instar.cli.render import format_moment
 from instar.cli.terminal import clean, paint, print_json, say, shows_colour
 from instar.client.wire import Payload
@@ -28,9 +28,7 @@ __all__ = ["command", "find_rows"]
 @click.option("--space", metavar="ID", help="With --route: the server or team.")
 @click.option("--text", metavar="TEXT", help="With --route: its words.")
 @click.option("--mentioned", is_flag=True, help="With --route: it addresses the agent.")
-@click.option(
-    "--limit", type=click.IntRange(1, 1000), metavar="N", default=50, show_default=True, help="At most so many."
-)
+@click.option("--limit", type=Whole(1, 1000), metavar="N", default=50, show_default=True, help="At most so many.")
 @json_option
 @gateway_options
 def command(

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from instar.cli.options import config_option
+from instar.cli.options import Whole, config_option
 from instar.cli.terminal import warn
 from instar.client.blocking import BlockingClient
 from instar.client.discovery import Named, find_addresses, is_alive
@@ -24,7 +24,7 @@ STOP_S: Final = 20.0
 
 
 @click.command("run")
-@click.option("--port", type=click.IntRange(0, 65_535), metavar="PORT", help="Listen there; 0 takes any free port.")
+@click.option("--port", type=Whole(0, 65_535), metavar="PORT", help="Listen there; 0 takes any free port.")
 @click.option("--bind", metavar="ADDRESS", help="loopback, lan or an address.  [default: loopback]")
 @click.option("--token", metavar="TOKEN", help="The token that opens it, instead of the configured one.")
 @click.option("--password", metavar="PASSWORD", help="The password, where gateway.auth.mode is password.")

@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from instar.cli.connect import find_session, open_gateway
-from instar.cli.options import GatewayFlags, gateway_options, json_option
+from instar.cli.options import GatewayFlags, Whole, gateway_options, json_option
 from instar.cli.terminal import clean, paint, print_json, say, shows_colour, warn
 from instar.client.wire import Payload
 from instar.config.paths import resolve_state_dir
@@ -33,18 +33,16 @@ _COLOURS: Final = {"warning": "yellow", "error": "red", "critical": "red", "debu
 @click.command("logs")
 @click.option("--session", metavar="SESSION", help="Only lines about this session.")
 @click.option("--follow", "-f", is_flag=True, help="Go on until Ctrl-C.")
-@click.option("--limit", type=click.IntRange(1, 5000), metavar="N", default=200, show_default=True, help="Lines.")
+@click.option("--limit", type=Whole(1, 5000), metavar="N", default=200, show_default=True, help="Lines.")
 @click.option(
     "--max-bytes",
-    type=click.IntRange(1, 1_000_000),
+    type=Whole(1, 1_000_000),
     metavar="N",
     default=250_000,
     show_default=True,
     help="Bytes read.",
 )
-@click.option(
-    "--interval", type=click.IntRange(100), metavar="MS", default=1000, show_default=True, help="Between two looks."
-)
+@click.option("--interval", type=Whole(100), metavar="MS", default=1000, show_default=True, help="Between two looks.")
 @click.option("--plain", is_flag=True, help="Without colours.")
 @click.option("--utc", is_flag=True, help="Times in UTC.")
 @json_option

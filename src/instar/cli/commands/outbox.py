@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from instar.cli.connect import open_gateway, open_source
-from instar.cli.options import GatewayFlags, gateway_options, json_option
+from instar.cli.options import GatewayFlags, Whole, gateway_options, json_option
 from instar.cli.render import render_table
 from instar.cli.terminal import clean, print_json, say, shows_colour, warn
 from instar.client.wire import Payload
@@ -30,7 +30,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--state", type=click.Choice(_STATES), help="Only this state; by default unknown and failed.")
 @click.option("--key", metavar="KEY", help="Only replies of this session.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
+@click.option("--limit", type=Whole(1, 1000), metavar="N", default=100, show_default=True, help="At most so many.")
 @json_option
 @gateway_options
 def list_deliveries(*, flags: GatewayFlags, state: str | None, key: str | None, limit: int, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from instar.cli.connect import open_gateway
-from instar.cli.options import GatewayFlags, gateway_options, json_option
+from instar.cli.options import GatewayFlags, Whole, gateway_options, json_option
 from instar.cli.render import format_moment, render_table
 from instar.cli.terminal import clean, print_json, say, shows_colour
 from instar.errors import GatewayUnreachable
@@ -19,9 +19,7 @@ HEADS: Final = ("Id", "Names", "Ids", "Sessions", "Messages", "Last")
 
 
 @click.command("list")
-@click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, metavar="N", help="At most so many."
-)
+@click.option("--limit", type=Whole(1, 100_000), default=1000, show_default=True, metavar="N", help="At most so many.")
 @json_option
 @gateway_options
 def command(*, flags: GatewayFlags, limit: int, as_json: bool) -> None:

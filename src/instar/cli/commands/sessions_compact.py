@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from instar.cli.connect import find_session, open_gateway
-from instar.cli.options import GatewayFlags, gateway_options, json_option
+from instar.cli.options import GatewayFlags, Whole, gateway_options, json_option
 from instar.cli.render import format_count
 from instar.cli.terminal import clean, print_json, say, warn
 
@@ -18,7 +18,7 @@ PATIENCE_MS = 600_000
 @click.command("compact")
 @click.argument("session")
 @click.option("--instructions", metavar="TEXT", help="What the summary should mind.")
-@click.option("--max-lines", type=click.IntRange(min=1), metavar="N", help="Show the last N lines only; no summary.")
+@click.option("--max-lines", type=Whole(min=1), metavar="N", help="Show the last N lines only; no summary.")
 @click.option("--undo", is_flag=True, help="Take the newest summary back.")
 @json_option
 @gateway_options

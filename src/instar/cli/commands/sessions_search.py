@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from instar.cli.connect import find_session, open_source
-from instar.cli.options import GatewayFlags, gateway_options, json_option
+from instar.cli.options import GatewayFlags, Whole, gateway_options, json_option
 from instar.cli.render import format_moment
 from instar.cli.terminal import clean, paint, print_json, say, shows_colour
 
@@ -16,7 +16,7 @@ __all__ = ["command"]
 @click.argument("words", nargs=-1, required=True)
 @click.option("--session", "sessions", multiple=True, metavar="SESSION", help="Only in this session; may be repeated.")
 @click.option("--agent", metavar="ID", help="Only in sessions of this agent.")
-@click.option("--limit", type=click.IntRange(1, 100), metavar="N", default=20, show_default=True, help="At most.")
+@click.option("--limit", type=Whole(1, 100), metavar="N", default=20, show_default=True, help="At most.")
 @json_option
 @gateway_options
 def command(

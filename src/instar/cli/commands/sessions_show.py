@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from instar.cli.connect import Source, find_session, open_source
-from instar.cli.options import GatewayFlags, gateway_options, json_option
+from instar.cli.options import GatewayFlags, Whole, gateway_options, json_option
 from instar.cli.render import (
     format_age,
     format_count,
@@ -38,7 +38,7 @@ WORDS_CHARS: Final = 2000
 @click.command("show")
 @click.argument("session")
 @click.option(
-    "--messages", type=click.IntRange(0, 1000), metavar="N", default=MESSAGES, show_default=True, help="Last messages."
+    "--messages", type=Whole(0, 1000), metavar="N", default=MESSAGES, show_default=True, help="Last messages."
 )
 @click.option("--history", is_flag=True, help="Also the transcripts that were closed by resets.")
 @click.option("--verbose", is_flag=True, help="Also what holds for it, and every field of its entry.")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 
 from instar.cli.connect import Source, address_finder, find_session, open_source
-from instar.cli.options import GatewayFlags, gateway_options
+from instar.cli.options import GatewayFlags, Whole, gateway_options
 from instar.cli.render import format_moment
 from instar.cli.terminal import clean, say
 from instar.client.client import GatewayClient
@@ -24,9 +24,7 @@ __all__ = ["command", "list_progress", "tell_event"]
 
 @click.command("tail")
 @click.option("--session-key", metavar="SESSION", help="The session.  [default: one that runs, else the newest]")
-@click.option(
-    "--tail", "count", type=click.IntRange(1, 1000), metavar="N", default=80, show_default=True, help="Lines."
-)
+@click.option("--tail", "count", type=Whole(1, 1000), metavar="N", default=80, show_default=True, help="Lines.")
 @click.option("--follow", "-f", is_flag=True, help="Go on until Ctrl-C.")
 @gateway_options
 def command(*, flags: GatewayFlags, session_key: str | None, count: int, follow: bool) -> None:

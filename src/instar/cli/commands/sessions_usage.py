@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from instar.cli.connect import find_session, open_source
-from instar.cli.options import GatewayFlags, gateway_options, json_option
+from instar.cli.options import GatewayFlags, Whole, gateway_options, json_option
 from instar.cli.render import format_count, render_table
 from instar.cli.terminal import clean, print_json, say, shows_colour
 from instar.client.wire import Payload
@@ -17,7 +17,7 @@ HEADS = ("Agent", "Model", "Calls", "In", "Cached", "Out", "Cost")
 
 @click.command("usage")
 @click.argument("session", required=False)
-@click.option("--days", type=click.IntRange(1, 3650), metavar="N", help="Only the last N days.")
+@click.option("--days", type=Whole(1, 3650), metavar="N", help="Only the last N days.")
 @click.option("--agent", metavar="ID", help="Only this agent.")
 @json_option
 @gateway_options

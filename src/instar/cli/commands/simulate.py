@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from instar.cli.connect import open_gateway
-from instar.cli.options import GatewayFlags, json_option
+from instar.cli.options import GatewayFlags, Whole, json_option
 from instar.cli.terminal import clean, print_json, say
 from instar.core.explain.traffic import TrafficRecord, parse_record
 from instar.core.model.quantity import parse_duration_ms
@@ -42,7 +42,7 @@ _TIMEOUT_MS = 120_000
 @click.option("--password", metavar="PASSWORD", help="Its password, in the same case.")
 @click.option(
     "--timeout",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     default=_TIMEOUT_MS,
     show_default=True,
     metavar="MS",
