@@ -107,10 +107,10 @@ def test_a_failed_try_is_repeated_when_its_time_has_come(open_store: OpenStore):
             await owe(store, build_delivery(1))
             await claim(store)
             assert await settle(store, 1, "pending", next_at=Instant(NOW + 100), reason="busy")
-            assert await store.due_channels(NOW) == ((TELEGRAM, NOW + 100),)
+            assert await store.due_channels() == ((TELEGRAM, NOW + 100),)
             assert await claim(store, now=NOW + 99) == []
             assert await claim(store, now=NOW + 100) == [("d1", 2)]
-            assert await store.due_channels(NOW) == ()
+            assert await store.due_channels() == ()
 
     asyncio.run(scenario())
 
@@ -121,7 +121,7 @@ def test_every_channel_that_owes_is_told_with_the_first_due_time(open_store: Ope
             await owe(store, build_delivery(1), build_delivery(3, channel="slack"))
             await SessionTalk(store, "agent:main:b").change(SessionChange(deliveries=(build_delivery(2),)), now=NOW)
             await settle(store, 3, "pending", channel=SLACK, next_at=Instant(NOW + 5))
-            assert await store.due_channels(NOW) == ((SLACK, NOW + 5), (TELEGRAM, 0))
+            assert await store.due_channels() == ((SLACK, NOW + 5), (TELEGRAM, 0))
 
     asyncio.run(scenario())
 
@@ -130,7 +130,7 @@ def test_a_reply_that_was_owed_by_a_clock_that_ran_ahead_is_due_at_once(open_sto
     async def scenario():
         async with open_store() as store:
             await owe(store, build_delivery(1), now=NOW + 5 * DAY_MS)
-            assert await store.due_channels(NOW) == ((TELEGRAM, 0),)
+            assert await store.due_channels() == ((TELEGRAM, 0),)
             assert await claim(store) == [("d1", 1)]
             assert await claim(store, again=True) == [("d1", 2)]
 
@@ -148,10 +148,10 @@ def test_no_reply_waits_longer_than_it_was_put_off_for_where_the_clock_was_set_b
             await settle(store, 1, "pending", next_at=Instant(NOW + wait_ms))
             start = Instant(NOW - back_ms)
             await store.recover(start)
-            ((_, due_at),) = await store.due_channels(start)
+            ((_, due_at),) = await store.due_channels()
             assert due_at == (NOW if back_ms < 0 else start) + wait_ms
             await store.recover(start)
-            assert await store.due_channels(start) == ((TELEGRAM, due_at),), "once is enough"
+            assert await store.due_channels() == ((TELEGRAM, due_at),), "once is enough"
 
     asyncio.run(scenario())
 
@@ -164,7 +164,7 @@ def test_a_reply_that_an_older_build_put_off_does_not_wait_for_days(open_store: 
             await settle(store, 1, "pending", next_at=Instant(NOW + 100))
             await store.engine.write(lambda tx: tx.run("delete_meta", {"name": "put_off_at"}))
             await store.recover(Instant(NOW - 5 * DAY_MS))
-            assert await store.due_channels(NOW) == ((TELEGRAM, 0),)
+            assert await store.due_channels() == ((TELEGRAM, 0),)
 
     asyncio.run(scenario())
 
@@ -196,7 +196,7 @@ def test_no_reply_overtakes_another_one_of_its_session_that_is_to_be_tried_again
             assert await settle(store, 1, "pending", next_at=Instant(NOW + 100), reason="busy")
             assert await claim(store) == [("d3", 1)]
             assert await claim(store) == []
-            assert await store.due_channels(NOW) == ((TELEGRAM, NOW + 100),)
+            assert await store.due_channels() == ((TELEGRAM, NOW + 100),)
             assert await claim(store, now=NOW + 100) == [("d1", 2), ("d2", 1)]
 
     asyncio.run(scenario())

@@ -184,7 +184,7 @@ class Outbox:
 
     async def _sleep_until_due(self, name: ChannelName) -> None:
         """Sleep until `wake`, or until the first retry of the channel is due."""
-        first = dict(await self._store.due_channels(self._clock.now())).get(name)
+        first = dict(await self._store.due_channels()).get(name)
         now = self._time.now()
         if self._due[name].is_set() or (first is not None and first <= now):
             return

@@ -282,7 +282,7 @@ class Store(Protocol):
         """Replies, newest first."""
         ...
 
-    async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:
+    async def due_channels(self) -> tuple[tuple[ChannelName, Instant], ...]:
         """Channels that owe replies, with the moment the first of them is due; 0 for at once."""
         ...
 

@@ -314,7 +314,7 @@ class SessionStore:
             lambda tx: outbox.load_deliveries(tx, session_key=session_key, state=state, limit=limit),
         )
 
-    async def due_channels(self, now: Instant) -> tuple[tuple[ChannelName, Instant], ...]:  # noqa: ARG002 - the port
+    async def due_channels(self) -> tuple[tuple[ChannelName, Instant], ...]:
         """Channels that owe replies, with the moment the first of them is due."""
         return await self._engine.read(outbox.due_channels)
 

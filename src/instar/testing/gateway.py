@@ -273,7 +273,7 @@ class GatewayInMemory:
             return False
         # What is due first, then what is under way: a reply moves from the one to the other in between.
         now = self.clock.now()
-        due = [name for name, first in await self.store.due_channels(now) if first <= now and name in self._channels]
+        due = [name for name, first in await self.store.due_channels() if first <= now and name in self._channels]
         return not due and not await self.store.load_deliveries(state="sending")
 
 
