@@ -40,7 +40,17 @@ from instar.stores.transaction import Row
 from instar.stores.transcripts import load_all_entries
 from instar.system.files import make_private_folder, replace_file
 
-__all__ = ["DOCUMENTS", "FORMAT", "LATER", "SLICE", "TABLES", "VERSION", "TransferReport", "export_store"]
+__all__ = [
+    "DOCUMENTS",
+    "FORMAT",
+    "LATER",
+    "SLICE",
+    "TABLES",
+    "VERSION",
+    "TransferReport",
+    "export_store",
+    "make_export_folder",
+]
 
 FORMAT: Final = "instar-export"
 VERSION: Final = 1
@@ -148,7 +158,7 @@ async def export_store(
 
     A gateway may run meanwhile. Raises `InvalidRequest` for a folder that holds anything, `StoreError`, OSError.
     """
-    await asyncio.to_thread(_make_folder, folder)
+    await asyncio.to_thread(make_export_folder, folder)
     with tempfile.TemporaryDirectory(prefix=".instar-export-", dir=folder.parent) as place:
         copy = Path(place) / "instar.db"
         await asyncio.to_thread(copy_database, database, copy)
@@ -160,7 +170,8 @@ async def export_store(
             await store.close()
 
 
-def _make_folder(folder: Path) -> None:
+def make_export_folder(folder: Path) -> None:
+    """A private folder for an export. Raises `InvalidRequest` for one that holds anything, OSError."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidRequest(f"{folder} is not empty", why="an export overwrites nothing", fix="Name a new directory.")
     make_private_folder(folder)

@@ -30,13 +30,13 @@ from instar.core.model.fields import format_session
 from instar.core.model.ids import Instant, SessionId, SessionKey
 from instar.core.model.people import ExportedPerson
 from instar.core.transcript.codec import format_entry, format_header
-from instar.errors import InvalidRequest
 from instar.stores.archive import read_archive, read_archive_label
 from instar.stores.erasing.files import Places
 from instar.stores.erasing.find import Holdings, ask
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Row
 from instar.stores.transcripts import load_all_entries
+from instar.stores.transfer import make_export_folder
 from instar.system.files import make_private_folder, replace_file
 
 __all__ = ["EXPORTED", "FORMAT", "export_person"]
@@ -73,7 +73,7 @@ async def export_person(
     store: SessionStore, places: Places, found: Holdings, folder: Path, *, now: Instant, clean: Clean
 ) -> ExportedPerson:
     """Write what is held about a person. Raises `InvalidRequest` for a folder that holds anything, `StoreError`."""
-    await asyncio.to_thread(_make_folder, folder)
+    await asyncio.to_thread(make_export_folder, folder)
     writer = _Writer(store, folder, clean)
     for key in sorted(found.keys):
         await writer.write_session(key)
@@ -95,12 +95,6 @@ async def export_person(
     }
     replace_file(folder / "manifest.json", [msgspec.json.format(msgspec.json.encode(manifest), indent=2), b"\n"])
     return ExportedPerson(path=str(folder), counts=dict(writer.counts))
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InvalidRequest(f"{folder} is not empty", why="an export overwrites nothing", fix="Name a new directory.")
-    make_private_folder(folder)
 
 
 class _Writer:
