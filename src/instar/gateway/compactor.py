@@ -40,10 +40,10 @@ from instar.core.model.ids import SessionKey, TurnId
 from instar.core.model.session import Session
 from instar.core.turn.steps import require_session
 from instar.errors import ModelError
-from instar.gateway.outside import Outside
+from instar.gateway.outside import Outside, take_answer
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
-from instar.ports.runner import Finished, ModelRequest, ModelSpec
+from instar.ports.runner import ModelRequest, ModelSpec
 
 __all__ = ["Budget", "compact_session"]
 
@@ -78,8 +78,8 @@ class _Asking:
         return await self.outside.wait(self._ask(request))
 
     async def _ask(self, request: SummaryRequest) -> str:
-        finished: Finished | None = None
-        events = self.services.parts.runner.run(
+        finished = await take_answer(
+            self.services.parts.runner,
             ModelRequest(
                 session_key=self.session.key,
                 turn_id=self.turn_id,
@@ -87,13 +87,8 @@ class _Asking:
                 system=request.system,
                 messages=(UserMessage(content=request.prompt, timestamp=None),),
                 timeout_s=SUMMARY_TIMEOUT_S,
-            )
+            ),
         )
-        async for event in events:
-            if isinstance(event, Finished):
-                finished = event
-        if finished is None:
-            return ""
         usage = finished.message.usage
         self.ledger.append(
             Ledger(

@@ -7,7 +7,6 @@ provider that fails must not be asked for notes again with every message.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -25,12 +24,12 @@ from instar.core.routing.key import parse_key
 from instar.core.turn.steps import ModelCall, hang_entries, plan_answer, require_session, touch_updated
 from instar.errors import ModelError
 from instar.gateway.note_tools import choose_note_tools, is_note_written
-from instar.gateway.outside import Outside, Stopped
+from instar.gateway.outside import Outside, Stopped, take_answer
 from instar.gateway.room import Room
 from instar.gateway.tool_calls import INTERRUPTED, call_tool, plan_result
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
-from instar.ports.runner import Finished, ModelRequest, ModelSpec
+from instar.ports.runner import ModelRequest, ModelSpec
 from instar.ports.tool import Tool, ToolContext, ToolOutput
 
 __all__ = ["FLUSH_TYPE", "FlushRun"]
@@ -134,7 +133,7 @@ class FlushRun:
             tools=tuple(tool.spec for tool in self._tools().values()),
             timeout_s=_TIMEOUT_S,
         )
-        finished = await self.outside.wait(self._stream(request), timeout_s=_TIMEOUT_S)
+        finished = await self.outside.wait(take_answer(services.parts.runner, request), timeout_s=_TIMEOUT_S)
         message = replace(finished.message, timestamp=services.clock.now())
         took = ModelCall(
             agent_id=session.agent_id,
@@ -156,13 +155,6 @@ class FlushRun:
             ),
         )
         return message
-
-    async def _stream(self, request: ModelRequest) -> Finished:
-        async with contextlib.aclosing(self.services.parts.runner.run(request)) as events:
-            async for event in events:
-                if isinstance(event, Finished):
-                    return event
-        raise ModelError("The model ended without an answer", provider=request.model.provider, model=request.model.id)
 
     async def _commit_result(self, call: ToolCall, output: ToolOutput) -> None:
         entry_id = self.services.ids.entry_id()

@@ -7,13 +7,16 @@ Only models and tools are awaited through here, never the store: a commit that h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from instar.errors import ModelError
 from instar.gateway.waiting import take_result, wait_first
 from instar.ports.clock import Clock
+from instar.ports.runner import Finished, ModelRequest, Runner
 
-__all__ = ["Outside", "Stopped"]
+__all__ = ["Outside", "Stopped", "take_answer"]
 
 T = TypeVar("T")
 
@@ -62,3 +65,12 @@ class Outside:
         if self._cause is not None:
             raise Stopped
         raise TimeoutError
+
+
+async def take_answer(runner: Runner, request: ModelRequest) -> Finished:
+    """The answer to a request whose words nobody is shown while they come. Raises `ModelError`."""
+    async with contextlib.aclosing(runner.run(request)) as events:
+        async for event in events:
+            if isinstance(event, Finished):
+                return event
+    raise ModelError("The model ended without an answer", provider=request.model.provider, model=request.model.id)
