@@ -1,4 +1,4 @@
-"""How many tokens a message, an entry, a whole context takes (TRANS-18, TRANS-19, WHY-7).
+"""How many tokens a message or an entry takes (TRANS-18, TRANS-19, WHY-7); `build` adds them up to a context.
 
 An estimate is the number of characters divided by four, rounded up: good within a quarter for English prose, too low
 for Chinese, Japanese and Korean, where a character is nearer to a whole token. It decides only what lies between two
@@ -8,7 +8,7 @@ numbers of a provider: the usage of the last answer counts exactly, and just wha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal, assert_never
 
@@ -38,7 +38,6 @@ __all__ = [
     "ContextEstimate",
     "before_pruning",
     "estimate_chars",
-    "estimate_context",
     "estimate_entry",
     "estimate_message",
     "json_chars",
@@ -153,20 +152,3 @@ def measured_tokens(message: AnyMessage) -> int:
     if not isinstance(message, AssistantMessage) or message.stop_reason in {"aborted", "error"}:
         return 0
     return sum_usage(message.usage)
-
-
-def estimate_context(messages: Iterable[AnyMessage]) -> ContextEstimate:
-    """What a context of these messages takes: the last measured answer plus the estimates of what follows it.
-
-    The messages must all have been there when that answer was measured: after a compaction the counts of older
-    answers hold no more, so `instar.core.context.build` measures from the compaction on.
-    """
-    tokens = measured = 0
-    measured_at: Instant | None = None
-    for message in messages:
-        if counted := measured_tokens(message):
-            tokens = measured = counted
-            measured_at = message.timestamp if isinstance(message, AssistantMessage) else None
-        else:
-            tokens += estimate_message(message)
-    return ContextEstimate(tokens=tokens, measured=measured, measured_at=measured_at)

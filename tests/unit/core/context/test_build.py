@@ -122,12 +122,33 @@ def test_sums_count_what_is_seen():
 def test_provider_count_stands_for_what_came_before_it():
     branch = Branch()
     branch.user("x" * 400)
-    branch.assistant("y", tokens=5000)
+    branch.assistant("y", tokens=400)
+    branch.message(assistant("y", tokens=5000, at=9))
     branch.user("z" * 40)
 
     view = build_view(branch.entries)
 
     assert (view.context.tokens, view.context.measured) == (5010, 5000)
+    assert (view.context.source, view.context.measured_at) == ("provider", 9)
+
+
+@pytest.mark.parametrize("stop", ["aborted", "error"])
+def test_an_answer_that_failed_is_estimated_like_a_message(stop):
+    branch = Branch()
+    branch.assistant("y", tokens=500)
+    branch.message(assistant("abcd", tokens=900, stop=stop))
+
+    assert build_view(branch.entries).context.tokens == 501
+
+
+def test_a_context_without_any_count_of_a_provider_is_estimated_whole():
+    branch = Branch()
+    branch.user("abcd")
+    branch.assistant("abcd")
+    context = build_view(branch.entries).context
+
+    assert (context.tokens, context.source, context.measured_at) == (2, "estimate", None)
+    assert build_view(()).context.tokens == 0
 
 
 def test_provider_counts_from_before_a_compaction_hold_no_more():

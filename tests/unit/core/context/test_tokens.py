@@ -8,7 +8,6 @@ from hypothesis import given
 from instar.core.context.tokens import (
     ContextEstimate,
     before_pruning,
-    estimate_context,
     estimate_entry,
     estimate_message,
     json_chars,
@@ -64,39 +63,15 @@ def test_usage_is_its_total_or_else_the_sum_of_its_parts():
     assert sum_usage(Usage(input=1, output=2, cache_read=3, cache_write=4)) == 10
 
 
-def test_context_is_the_last_usage_and_estimates_of_what_follows():
-    estimate = estimate_context(
-        [
-            user("x" * 4000),
-            assistant("yes", tokens=500, at=7),
-            user("abcd"),
-            assistant("", tokens=600, at=9),
-            user("abcd"),
-        ]
-    )
-
-    assert (estimate.tokens, estimate.measured, estimate.measured_at, estimate.source) == (601, 600, 9, "provider")
-
-
 @pytest.mark.parametrize("stop", ["aborted", "error"])
 def test_failed_answers_measure_nothing(stop):
-    estimate = estimate_context([user("abcd"), assistant("abcd", tokens=500), assistant("abcd", tokens=900, stop=stop)])
+    assert measured_tokens(assistant("abcd", tokens=500)) == 500
+    assert measured_tokens(assistant("abcd", tokens=500, stop=stop)) == 0
 
-    assert estimate.tokens == 501
 
-
-def test_answers_without_usage_measure_nothing():
+def test_what_is_no_answer_or_has_no_usage_measures_nothing():
     mirror = replace(assistant("abcd"), provider="openclaw", model="delivery-mirror")
-
-    assert estimate_context([assistant("abcd", tokens=500), mirror]).tokens == 501
-    assert measured_tokens(mirror) == 0
-
-
-def test_context_without_any_usage_is_estimated_whole():
-    estimate = estimate_context([user("abcd"), assistant("abcd")])
-
-    assert (estimate.tokens, estimate.source, estimate.measured_at) == (2, "estimate", None)
-    assert estimate_context([]).tokens == 0
+    assert [measured_tokens(one) for one in (user("abcd"), assistant("abcd"), mirror)] == [0, 0, 0]
 
 
 @given(message=messages)
