@@ -19,7 +19,7 @@ import pytest
 import instar.tools
 from instar.protocol.methods import METHODS
 from instar.testing.clock import ManualClock
-from instar.testing.leaks.asking import LEFT_OUT, OPEN_TO_PEOPLE
+from instar.testing.leaks.asking import OPEN_TO_PEOPLE, OWN_STEPS
 from instar.testing.leaks.campaign import Progress, run_campaign
 from instar.testing.leaks.play import Outcome, play
 from instar.testing.leaks.tools import Tools
@@ -116,6 +116,46 @@ PLANTED = {
         'if change in ("words", "answer")',
         "if change != change or True",
     ),
+    "an erasure leaves what the agent answered": (
+        "core/context/erasing.py",
+        'return replace(entry, message=_empty(entry.message)), "answer"',
+        "return entry, None",
+    ),
+    "an erasure leaves what a lane keeps warm": (
+        "gateway/people.py",
+        "                self._lanes.warm(key).forget()",
+        "                self._lanes.warm(key)",
+    ),
+    "an erasure leaves archives": (
+        "stores/erasing/files.py",
+        "    if is_own:\n        path.unlink(missing_ok=True)\n",
+        "    if is_own:\n",
+    ),
+    "an erasure leaves old backups unnamed": (
+        "stores/erasing/scan.py",
+        "if _count(path, needle)[0] or _is_in_backup(path, pattern, places)",
+        "if not path",
+    ),
+    "whoever was erased is brought in again": (
+        "stores/change.py",
+        "    is_same = find_erased_at(tx, [header.id]) is not None\n",
+        "    return\n",
+    ),
+    "replies are not encrypted": (
+        "stores/sealing/columns.py",
+        'columns={"text": _LOST, "reason": _LOST},',
+        'columns={"reason": _LOST},',
+    ),
+    "archives are not encrypted": (
+        "stores/archive.py",
+        "seals=self._store.engine.seals)",
+        "seals=None)",
+    ),
+    "whoever may write may make backups": (
+        "protocol/methods/keeping.py",
+        'name="backup.create",\n        scope=ADMIN,',
+        'name="backup.create",\n        scope="operator.write",',
+    ),
 }
 """Leaks by name: the file, the line as it is, and the line that leaks."""
 
@@ -134,7 +174,13 @@ def test_no_word_of_one_person_reaches_another(played: list[Outcome]) -> None:
 def test_people_ask_for_every_method(played: list[Outcome]) -> None:
     asked: Counter[str] = sum((one.asked for one in played), Counter())
     assert METHODS.keys() - asked.keys() == set()
-    assert LEFT_OUT.keys() <= METHODS.keys()
+
+
+def test_every_errand_of_the_owner_is_done_with_encryption_and_without(played: list[Outcome]) -> None:
+    for is_sealed in (True, False):
+        done: Counter[str] = sum((one.done for one in played if one.is_sealed == is_sealed), Counter())
+        assert {name for name in done if done[name] > 1} == OWN_STEPS.keys() | {"sessions.delete", "sessions.restore"}
+    assert OWN_STEPS.keys() <= METHODS.keys()
 
 
 def test_every_method_that_people_may_use_is_answered_to_some(played: list[Outcome]) -> None:

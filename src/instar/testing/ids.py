@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 
 from instar.core.model.ids import DeliveryId, EntryId, InboundId, SessionId, TurnId
 from instar.core.policy.pairing import CODE_BYTES, build_code
 
-__all__ = ["SequenceIds"]
+__all__ = ["DrawnIds", "SequenceIds"]
 
 
 class SequenceIds:
@@ -53,3 +54,19 @@ class SequenceIds:
 
     def _uuid(self, kind: str, number: int) -> str:
         return f"{kind}0000000-0000-4000-8{self._seed:03x}-{number:012x}"
+
+
+class DrawnIds(SequenceIds):
+    """Ids without an order: with them an erasure hides whom it is about, and counted ones hide nothing.
+
+    `below` draws a whole number from 0 to below the one that it is given.
+    """
+
+    def __init__(self, below: Callable[[int], int]) -> None:
+        super().__init__()
+        self._below = below
+
+    def session_id(self) -> SessionId:
+        """A drawn one."""
+        digits = "".join(f"{self._below(1 << 32):08x}" for _ in range(4))
+        return SessionId("-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])))

@@ -6,6 +6,11 @@ clients that hold tokens of these people behind the real gate. Model requests, t
 for clients, lists and their counts, every row, every file and the log are searched for words that reached someone
 else's session, chat, client or file; names and ids of people count as such words too, wherever they have not written.
 
+The owner exports people, erases them, makes backups, brings transcripts in, deletes sessions and restores them, and
+whoever asks for the same without being the owner has to be refused. What somebody said who was erased goes nowhere any
+more, and is in no byte of the rows and files but those that the receipt names. In a third of all scripts words are
+encrypted: then none is readable in any byte, but in exports.
+
 A method, a tool, a table and a file are in every script by existing: none is named here.
 
     make leaks SEEDS=2000

@@ -16,15 +16,17 @@ from instar.protocol.params import Field
 from instar.testing.leaks.people import CHANNELS, Cast
 from instar.testing.simulate.dice import Dice
 
-__all__ = ["LEFT_OUT", "OPEN_TO_PEOPLE", "Asker", "needs_owner"]
+__all__ = ["OPEN_TO_PEOPLE", "OWN_STEPS", "Asker", "needs_owner"]
 
-LEFT_OUT: Final[Mapping[str, str]] = {
-    "people.erase": "it searches a database file, and the rows of a script lie in memory; tests/flow/test_erase_*",
-    "people.export": "a step of its own does, into a folder that says whom",
+OWN_STEPS: Final[Mapping[str, str]] = {
+    "people.erase": "from then on nobody may see a word of theirs",
+    "people.export": "its folder has to say whom it is about",
     "sessions.import": "the owner chooses into whose session words go",
-    "backup.create": "it copies a database file, and the rows of a script lie in memory",
+    "backup.create": "each needs a name of its own",
 }
-"""What the owner never asks for in a script, each with the reason. People ask for all of it, and are refused."""
+"""What the owner asks for in steps of their own (`errands`), each with the reason. People ask for all of it, and are
+refused.
+"""
 
 _NEVER_GIVEN: Final = frozenset({"idempotencyKey", "timeoutMs", "timeout", "raw", "patch", "traffic", "attachments"})
 """Fields that would wait for a clock that stands still, or replace the configuration of the script."""
@@ -58,7 +60,7 @@ class Asker:
     def draw(self, *, as_owner: bool) -> tuple[str, dict[str, object]]:
         """A method and its fields; most are of those that the caller may use."""
         if as_owner:
-            name = self.dice.pick([name for name in METHODS if name not in LEFT_OUT])
+            name = self.dice.pick([name for name in METHODS if name not in OWN_STEPS])
         elif self.dice.chance(85):
             name = self.dice.pick(OPEN_TO_PEOPLE)
         else:

@@ -24,6 +24,8 @@ Circle = tuple[str, str]
 _WORD: Final = re.compile(r"z[qni][0-9a-f]{10}")
 """``zq…`` is a secret, ``zn…`` a name, ``zi…`` an id."""
 
+_WORD_BYTES: Final = re.compile(_WORD.pattern.encode())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
@@ -47,13 +49,16 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """Everybody and every group. `groups` are ``(channel, id)``; `work` is a channel that another agent serves."""
+    """Everybody and every group. `groups` are ``(channel, id)``; `work` is a channel that another agent serves; words
+    are stored encrypted where it `is_sealed`.
+    """
 
     people: tuple[Person, ...]
     groups: tuple[tuple[str, str], ...]
     dm_scope: str
     work: str | None
     window_tokens: int
+    is_sealed: bool
     config: dict[str, object]
 
     def agent_of(self, channel: str) -> str:
@@ -76,15 +81,35 @@ class Words:
     dice: Dice
     said: dict[tuple[str, Circle], str] = field(default_factory=dict)
     circles: dict[str, set[Circle]] = field(default_factory=dict)
+    repeated: set[str] = field(default_factory=set)
+    """What the owner has said as well, in a message or as a key: an erasure of whoever said it first may leave it."""
+    erased: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Secrets of people who were erased, which nobody may see any more, each with the files that may hold it still,
+    since the receipt named them.
+    """
 
     def of(self, person: Person, circle: Circle) -> str:
         """The secret of a person in a circle."""
-        key = (person.name, circle)
+        return self._of(person.name, circle)
+
+    def of_nobody(self, circle: Circle) -> str:
+        """The secret of a circle that is no person's."""
+        return self._of("", circle)
+
+    def _of(self, name: str, circle: Circle) -> str:
+        key = (name, circle)
         if key not in self.said:
             word = _draw_word(self.dice, "q")
             self.said[key] = word
             self.circles[word] = {circle}
         return self.said[key]
+
+    def forget(self, person: Person, *, named: frozenset[str]) -> None:
+        """The person was erased, and a receipt has named these files. What they say from now on are other secrets."""
+        for name, circle in [one for one in self.said if one[0] == person.name]:
+            word = self.said.pop((name, circle))
+            if word not in self.repeated:
+                self.erased[word] = named
 
     def introduce(self, person: Person, circle: Circle) -> None:
         """The person writes in a circle: who is in it may know their names and ids."""
@@ -94,6 +119,14 @@ class Words:
     def found_in(self, text: str) -> dict[str, set[Circle]]:
         """What is watched for in a text, each with its circles."""
         return {word: self.circles[word] for word in _WORD.findall(text) if word in self.circles}
+
+    def erased_in(self, text: str) -> set[str]:
+        """The secrets in a text that are of somebody who was erased."""
+        return self.erased.keys() & set(_WORD.findall(text))
+
+    def readable_in(self, content: bytes) -> set[str]:
+        """What is watched for in the bytes of a file."""
+        return self.circles.keys() & {word.decode() for word in _WORD_BYTES.findall(content)}
 
     def secrets_in(self, text: str) -> dict[str, Circle]:
         """The secrets in a text, each with its circle."""
@@ -119,6 +152,7 @@ def draw_cast(dice: Dice) -> Cast:
         dm_scope=dm_scope,
         work=work,
         window_tokens=window_tokens,
+        is_sealed=dice.chance(35),
         config=_build_config(dice, people, dm_scope=dm_scope, work=work),
     )
 

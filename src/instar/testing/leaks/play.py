@@ -15,8 +15,9 @@ from instar.errors import InstarError
 from instar.protocol.methods import METHODS
 from instar.system.log import FileSink
 from instar.testing.inline import InlineLoop
-from instar.testing.leaks.asking import Asker
+from instar.testing.leaks.asking import OPEN_TO_PEOPLE, Asker
 from instar.testing.leaks.disk import LOG
+from instar.testing.leaks.errands import Errands
 from instar.testing.leaks.people import SMALL_WINDOW_TOKENS, Circle, Person, draw_cast
 from instar.testing.leaks.world import Client, LeakWorld
 from instar.testing.simulate.dice import Dice
@@ -50,7 +51,7 @@ WHOSE: Final = "so many of (anybody) there are"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a script came to. `findings` is empty when nothing leaked; `asked` and `answered` count people's requests
-    by method, and those that were not refused.
+    by method, and those that were not refused; `done` the owner's errands; `is_sealed` says that words were encrypted.
     """
 
     seed: int
@@ -61,6 +62,8 @@ class Outcome:
     asked: Counter[str]
     answered: Counter[str]
     called: Counter[str]
+    done: Counter[str]
+    is_sealed: bool
 
 
 def play(seed: int) -> Outcome:
@@ -93,6 +96,8 @@ async def _play(seed: int) -> Outcome:
         asked=script.asked,
         answered=script.answered,
         called=leaks.called,
+        done=script.errands.done,
+        is_sealed=cast.is_sealed,
     )
 
 
@@ -113,6 +118,7 @@ class _Script:
         self._logged = 0
         self._asker = Asker(dice=dice, cast=leaks.cast, draw_key=self._key, turn=leaks.seed)
         self._asking: Person | None = None
+        self.errands = Errands(leaks=leaks, dice=dice)
         self.messages = 0
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
@@ -123,10 +129,11 @@ class _Script:
             (14, self._ask_as_person),
             (2, self._ask_for_pages),
             (3, self._ask_as_owner),
-            (1, self._export),
             (2, self._wait),
             (1, self._restart),
         ]
+        # What is erased and put away is not summarised nor noted: some scripts do without, so that there is much of it.
+        self._steps += self.errands.steps if dice.chance(60) else self.errands.steps[:1]
 
     async def run(self) -> None:
         """Every step, then a look at what stays."""
@@ -219,6 +226,8 @@ class _Script:
         self.asked[method] += 1
         frame = await self._leaks.ask(client, method, params)
         self.answered[method] += frame["ok"]
+        if frame["ok"] and method not in OPEN_TO_PEOPLE:
+            self._leaks.findings.append(f"{method}, which acts on the words of (everybody), was done for {person.name}")
         self._asker.note(frame.get("payload"))
 
     def _put_words(self, person: Person, method: str, params: dict[str, object]) -> None:
@@ -261,20 +270,15 @@ class _Script:
     async def _ask_as_owner(self) -> None:
         owner = self._leaks.clients[0]
         method, params = self._asker.draw(as_owner=True)
+        words = self._leaks.words
         if "message" in params:
-            key = str(params.get("key") or params.get("sessionKey"))
-            said = [word for word, known in self._leaks.words.circles.items() if self._leaks.circles.get(key) in known]
+            home = self._leaks.circles.get(str(params.get("key") or params.get("sessionKey")))
+            said = [word for word, known in words.circles.items() if home in known and word not in words.erased]
             params["message"] = f"hello {self._dice.pick(said) if said else ''}"
             params["idempotencyKey"] = f"o{self._leaks.requests}"
+        words.repeated.update(words.found_in(str(params)))
         frame = await self._leaks.ask(owner, method, params)
         self._asker.note(frame.get("payload"))
-
-    async def _export(self) -> None:
-        """The owner exports somebody, into a folder that says whom."""
-        person = self._person()
-        await self._leaks.ask(
-            self._leaks.clients[0], "people.export", {"id": person.principal, "name": f"{person.name}.{self.messages}"}
-        )
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from instar.core.model.ids import AgentId
 from instar.gateway.gateway import Gateway
 from instar.ports.clock import Clock
 from instar.ports.tool import Tool
-from instar.system.workspace import WorkspaceNotes
+from instar.system.workspace import SealNote, WorkspaceNotes
 from instar.testing.simulate.dice import Dice
 from instar.tools.note import NoteTool
 from instar.tools.session_status import SessionStatusTool
@@ -25,10 +25,10 @@ __all__ = ["Tools", "draw_arguments"]
 class Tools:
     """Every tool. `connect` gives them the gateway of each life."""
 
-    def __init__(self, clock: Clock, folder_of: Callable[[AgentId], Path]) -> None:
+    def __init__(self, clock: Clock, folder_of: Callable[[AgentId], Path], *, seal: SealNote | None = None) -> None:
         self._status = SessionStatusTool()
         self.note = NoteTool(
-            WorkspaceNotes(workspace_of=folder_of).append,
+            WorkspaceNotes(workspace_of=folder_of, seal=seal).append,
             today=lambda: datetime.fromtimestamp(clock.now() / 1000, clock.zone()).date(),
         )
         self.in_turns: dict[str, Tool] = {one.spec.name: one for one in (self._status,)}

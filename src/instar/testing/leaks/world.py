@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,18 +16,24 @@ from instar.api.connection import Connection
 from instar.api.dispatch import Dispatcher
 from instar.api.hub import Hub
 from instar.api.settings import Limits
+from instar.config.config import Config, parse_config
 from instar.core.model.caller import Caller
 from instar.core.model.entry import ToolCall
 from instar.core.model.message import Outbound
 from instar.core.policy.scopes import OWNER_SCOPES, READ, WRITE
+from instar.core.routing.key import main_session_key
 from instar.protocol.frames import Request
 from instar.protocol.version import NEWEST, OLDEST
-from instar.stores.sqlite import MemoryEngine
+from instar.stores.erasing.files import EXPORTS
+from instar.stores.sealing.open import load_seals
+from instar.stores.sealing.seals import Seals
 from instar.stores.store import SessionStore
 from instar.system.log_tail import FileLog
+from instar.system.workspace import SealNote
 from instar.testing.clock import ManualClock
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.leaks.disk import LOG, Disk
+from instar.testing.leaks.image import Rows
 from instar.testing.leaks.people import Cast, Circle, Person, Words
 from instar.testing.leaks.rows import look_at_rows
 from instar.testing.leaks.tools import Tools, draw_arguments
@@ -70,29 +76,36 @@ class LeakWorld:
         """The people who have written in each group."""
         self._dice = dice
         self._runner = ScriptedRunner(self._answer)
-        self.disk = Disk()
+        self.disk = Disk(dice)
         clock = ManualClock()
-        self._tools = Tools(clock, lambda agent_id: Path(self.world.config.workspace(agent_id)))
-        engine = MemoryEngine()
-        self._rows = engine
-        self._store = SessionStore(engine)
+        raw = _add_encryption(cast, self.disk.master_key)
+        config = parse_config(raw, env={}, state_dir=self.disk.state, home=self.disk.root)
+        seals = load_seals(config)
+        self._tools = Tools(clock, lambda agent_id: Path(config.workspace(agent_id)), seal=_seal_notes(config, seals))
+        assert config.store.path is not None  # noqa: S101 - no script has PostgreSQL
+        rows = self._rows = Rows(config.store.path, seals=seals)
+        self._store = SessionStore(rows)
         self.world = GatewayInMemory(
-            cast.config,
+            raw,
             runner=self._runner,
             clock=clock,
             tools=self._tools.in_turns,
             model=replace(SCRIPTED_MODEL, context_window=cast.window_tokens),
             store=self._store,
             state_dir=self.disk.state,
-            arm=lambda parts: replace(self.disk.arm(parts, self.world.config, self._store), note_tool=self._tools.note),
+            arm=lambda parts: replace(
+                self.disk.arm(parts, self.world.config, self._store, rows), note_tool=self._tools.note
+            ),
         )
         self.clients: list[Client] = []
+        self.helper: Client
+        """A program that sees every session and may not do what only an owner may: its token lacks the scope."""
         self.requests = 0
         self.called: Counter[str] = Counter()
         """How often the model has called each tool."""
-        self._sent: dict[str, int] = {}
-        self._guessed: set[str] = set()
+        self.guessed: set[str] = set()
         """Ids that the model made up an argument of: nobody but it has told them."""
+        self._sent: dict[str, int] = {}
         self._hub: Hub
         self._telling: asyncio.Task[None] | None = None
         self._dispatcher: Dispatcher
@@ -112,6 +125,7 @@ class LeakWorld:
         gateway.events.subscribe(self._hub.listen)
         self._telling = asyncio.get_running_loop().create_task(self._hub.run())
         self.clients = [self._connect(None), *(self._connect(person) for person in self.cast.people)]
+        self.helper = self._connect(None, scopes=frozenset({READ, WRITE}))
 
     def close(self) -> None:
         """Tell the clients no more."""
@@ -124,9 +138,10 @@ class LeakWorld:
         await self.world.settle()
         await self._hub.flush()
 
-    def _connect(self, person: Person | None) -> Client:
+    def _connect(self, person: Person | None, *, scopes: frozenset[str] = OWNER_SCOPES) -> Client:
         may_write = self._dice.chance(80)
-        scopes = OWNER_SCOPES if person is None else frozenset({READ, WRITE} if may_write else {READ})
+        if person is not None:
+            scopes = frozenset({READ, WRITE} if may_write else {READ})
         principal = None if person is None else person.principal
         connection = Connection(
             f"client-{principal}",
@@ -172,7 +187,7 @@ class LeakWorld:
             self.called[name] += 1
             said = " ".join(self.words.secrets_in(heard)) or "hello"
             arguments = draw_arguments(schema, self._dice, self._draw_place, heard=said)
-            self._guessed.update(word for word in self.words.found_in(json.dumps(arguments)) if word not in heard)
+            self.guessed.update(word for word in self.words.found_in(json.dumps(arguments)) if word not in heard)
             return Reply(calls=(ToolCall(id=f"c{self._dice.below(1 << 30)}", name=name, arguments=arguments),))
         return Reply(text=f"I heard: {heard[-4000:]}", chunks=1)
 
@@ -204,17 +219,18 @@ class LeakWorld:
             for outbound in sent[self._sent.get(name, 0) :]:
                 self._look_at_reply(outbound)
             self._sent[name] = len(sent)
-        for client in self.clients:
+        for client in (*self.clients, self.helper):
             for frame in client.frames:
                 self._look_at_frame(client, frame)
             client.frames.clear()
 
     def _look_at_request(self, key: str, text: str) -> None:
+        self._look_for_erased(text, f"in a model request of {key}")
         found = self.words.found_in(text)
         home = self.circles.get(key) or self._note_home(key, set(self.words.secrets_in(text).values()))
         for word, known in found.items():
             if (
-                word not in self._guessed
+                word not in self.guessed
                 and home is not None
                 and not any(self.may_hold(home, circle) for circle in known)
             ):
@@ -241,28 +257,64 @@ class LeakWorld:
             allowed.add(("mine", person.name))
         else:
             allowed = {("among", f"{target.channel} {target.to}")}
+        self._look_for_erased(outbound.text, f"sent to {target.channel} {target.to}")
         for word, known in self.words.found_in(outbound.text).items():
-            if not known & allowed and word not in self._guessed:
+            if not known & allowed and word not in self.guessed:
                 self.findings.append(f"{word} of {_told(known)} was sent to {target.channel} {target.to}")
 
     def _look_at_frame(self, client: Client, frame: bytes, *, asked: str = "") -> None:
         """A frame holds what its client may know, and what they have just said themselves."""
+        whose = client.person.name if client.person is not None else "the owner"
+        self._look_for_erased(frame.decode(), f"told to the client of {whose}: {frame[:300]!r}")
         if client.person is None:
             return
         allowed = self.may_see(client.person)
         for word, known in self.words.found_in(frame.decode()).items():
-            if not known & allowed and word not in asked and word not in self._guessed:
-                self.findings.append(
-                    f"{word} of {_told(known)} was told to the client of {client.person.name}: {frame[:300]!r}"
-                )
+            if not known & allowed and word not in asked and word not in self.guessed:
+                self.findings.append(f"{word} of {_told(known)} was told to the client of {whose}: {frame[:300]!r}")
+
+    def _look_for_erased(self, text: str, where: str) -> None:
+        """No word of somebody who was erased goes anywhere: it is in nothing that the gateway could tell."""
+        for word in self.words.erased_in(text):
+            self.findings.append(f"{word} of {_told(self.words.circles[word])}, who was erased, was {where}")
+
+    async def look_at_bytes(self, *, also: Collection[str] = (), named: frozenset[str] = frozenset()) -> None:
+        """Look at every byte of the rows and the files: of whoever was erased there is nothing, nor of what is `also`
+        watched for but in the files that are `named`; and where words are encrypted, none is readable.
+        """
+        await self.disk.flush()
+        for place, content in (("the database", self._rows.image), *self.disk.contents()):
+            for word in self.words.readable_in(content):
+                told = f"{word} of {_told(self.words.circles[word])}"
+                if (word in also and place not in named) or place not in self.words.erased.get(word, {place}):
+                    self.findings.append(f"{told}, who was erased, is in {place}")
+                is_secret = word.startswith("zq") and self.cast.is_sealed
+                if is_secret and not place.startswith(EXPORTS):
+                    self.findings.append(f"{told} is readable in {place}, and should be encrypted")
 
     async def look_at_rest(self) -> None:
         """Look at what stays: every row and every file."""
-        await self.disk.flush()
+        await self.look_at_bytes()
         connection = self._rows.connection
         assert connection is not None  # noqa: S101 - the store is open
         self.findings += look_at_rows(connection, self.words, may_hold=self.may_hold, keys=self.circles)
         self.findings += self.disk.look(self.cast, self.words, may_hold=self.may_hold, keys=self.circles)
+
+
+def _add_encryption(cast: Cast, key: Path) -> dict[str, object]:
+    """The configuration of a script, in which words are encrypted where that was drawn."""
+    session = cast.config["session"]
+    assert isinstance(session, dict)  # noqa: S101 - as it was drawn
+    encryption = {"encryption": {"enabled": True, "keyFile": str(key)}} if cast.is_sealed else {}
+    return {**cast.config, "session": {**session, **encryption}}
+
+
+def _seal_notes(config: Config, seals: Seals | None) -> SealNote | None:
+    """Notes are kept encrypted as the gateway's own process does it: under the key of the agent's main session."""
+    if seals is None:
+        return None
+    keys = config.routing.keys
+    return lambda agent_id, name, text: seals.seal_note(text, name=name, key=main_session_key(keys, agent_id))
 
 
 def _told(known: set[Circle]) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from instar.config.config import Config
 from instar.core.model.change import InboxItem, NewDelivery
 from instar.core.model.entry import AnyEntry, MessageEntry, UserMessage
-from instar.core.model.ids import InboundId, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.ids import InboundId, Instant, SessionKey, TurnId
 from instar.core.model.people import ErasureReceipt, Person
 from instar.core.transcript.text import message_text
 from instar.stores.erasing.eraser import StoreEraser
@@ -22,7 +22,7 @@ from instar.stores.erasing.files import Places
 from instar.stores.sqlite import MemoryEngine
 from instar.stores.store import SessionStore
 from instar.testing.fuse import Fuse
-from instar.testing.ids import SequenceIds
+from instar.testing.ids import DrawnIds
 from instar.testing.simulate.book import Book
 from instar.testing.simulate.dice import Dice
 from instar.testing.simulate.disk import Disk, DiskOfLife, FusedEngine
@@ -257,7 +257,7 @@ class WatchedEraser(StoreEraser):
             SessionStore(engine),
             places,
             links=lambda: config.routing.keys.links,
-            ids=_DrawnIds(forgetting.dice),
+            ids=DrawnIds(forgetting.dice.below),
             flush_mirror=disk.mirror.flush,
         )
         self._forgetting = forgetting
@@ -282,19 +282,6 @@ class WatchedEraser(StoreEraser):
         receipts = await super().resume()
         self._forgetting.end(receipts[-1] if receipts else None)
         return receipts
-
-
-class _DrawnIds(SequenceIds):
-    """Ids without an order: with them an erasure hides whom it is about, and counted ones hide nothing."""
-
-    def __init__(self, dice: Dice) -> None:
-        super().__init__()
-        self._dice = dice
-
-    def session_id(self) -> SessionId:
-        """A drawn one."""
-        digits = "".join(f"{self._dice.below(1 << 32):08x}" for _ in range(4))
-        return SessionId("-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])))
 
 
 class _CopiedEngine(FusedEngine):
