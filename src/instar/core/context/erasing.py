@@ -50,6 +50,7 @@ __all__ = [
     "Traces",
     "clean_value",
     "erase_entries",
+    "find_spoken",
     "recall_words",
 ]
 
@@ -181,6 +182,17 @@ def recall_words(entry: AnyEntry, traces: Traces) -> tuple[Instant, Spoken] | No
     return message.timestamp, replace(forgotten[0], text=words)
 
 
+def find_spoken(entry: AnyEntry, traces: Traces) -> dict[SessionKey, Instant]:
+    """The sessions to which came what a line may hold of theirs, with the moment of it; nothing for other lines.
+
+    Where that is not the session that the line is of, it was carried there.
+    """
+    message = entry.message if isinstance(entry, MessageEntry) else None
+    if not isinstance(message, UserMessage) or message.timestamp is None:
+        return {}
+    return {spoken.key: message.timestamp for spoken in _find_same(message, traces) if spoken.key is not None}
+
+
 def recall_context(entry: AnyEntry, traces: Traces) -> Iterator[str]:
     """What stands beside a message of another as theirs, and may be what no message holds any more.
 
@@ -200,16 +212,20 @@ def recall_context(entry: AnyEntry, traces: Traces) -> Iterator[str]:
 
 
 def _is_theirs(message: UserMessage, traces: Traces) -> bool:
-    """Whether a user message is one of theirs: of the same time, under the same name, with the same words."""
+    """Whether a user message is one of theirs."""
+    return any(_find_same(message, traces))
+
+
+def _find_same(message: UserMessage, traces: Traces) -> Iterator[Spoken]:
+    """Their messages of the same time, under the same name, with the same words."""
     if message.timestamp is None:
-        return False
+        return
     envelope = read_envelope(message)
     sender = None if envelope is None or envelope.sender is None else _bare_name(envelope.sender)
     words = content_text(message.content).strip()
-    return any(
-        (sender is None or sender == spoken.name) and _is_same(words, spoken, is_named=sender is not None)
-        for spoken in traces.spoken.get(message.timestamp, ())
-    )
+    for spoken in traces.spoken.get(message.timestamp, ()):
+        if (sender is None or sender == spoken.name) and _is_same(words, spoken, is_named=sender is not None):
+            yield spoken
 
 
 def _is_injected(message: AnyMessage) -> bool:

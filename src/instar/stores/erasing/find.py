@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from instar.core.context.erasing import Spoken, Traces, recall_context, recall_words
+from instar.core.context.erasing import Spoken, Traces, find_spoken, recall_context, recall_words
 from instar.core.model.change import Submission
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.people import Person
@@ -40,6 +41,9 @@ _LONG_NAME_CHARS: Final = 8
 """A name is chosen by its bearer: "the" must not be blanked out of what others say. One word in lower case counts as a
 name from so many letters on.
 """
+
+_MOMENT: Final = re.compile(r'"timestamp":(\d+)')
+"""Where a line may say when it was written, as a number; a cheap look before it is read as a whole."""
 
 _submissions: Final = msgspec.json.Decoder(Submission)
 
@@ -172,6 +176,7 @@ async def find_holdings(engine: Engine, person: Person, links: Links, *, recall:
     _sort_sessions(test, found, seen)
     keys = {SessionKey(row[0]) for row in await engine.read(partial(ask, query="list_place_keys", params={}))}
     found.places = {key for key in keys - found.keys - found.shared if test.owns(key, None)}
+    await _follow_copies(engine, found, {row: key for row, (_, key) in transcripts.items()})
     _follow_forks(found, [*transcripts.values()], forks)
     found.transcripts = dict(transcripts.values())
     found.session_ids = {session_id for session_id, key in transcripts.values() if key in found.keys}
@@ -204,10 +209,16 @@ def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -
     found.names.add(name)
     if test.is_id(inbound.channel, inbound.sender.id):
         found.aliases.add(f"{inbound.channel}:{inbound.sender.id}".lower())
-    at = received_at if inbound.at is None else inbound.at
+    at = _moment(submission, received_at)
     spoken = Spoken(name=name, text=inbound.text or None, in_group=inbound.chat.type != "direct", key=key)
     found.spoken[at] = (*found.spoken.get(at, ()), spoken)
     found.last_at = max(found.last_at or received_at, received_at)
+
+
+def _moment(submission: Submission, received_at: Instant) -> Instant:
+    """When a message was written, as transcripts say it."""
+    at = submission.inbound.at
+    return received_at if at is None else at
 
 
 def read_submission(text: str) -> Submission | None:
@@ -241,6 +252,31 @@ def _sort_sessions(test: PersonTest, found: Holdings, seen: _Senders) -> None:
             found.keys.add(child)
             waiting.append(child)
     found.shared -= found.keys
+
+
+async def _follow_copies(engine: Engine, found: Holdings, keys: Mapping[int, SessionKey]) -> None:
+    """Sessions with lines of theirs that came to another one: an archive or an export was put back under another key.
+
+    The words may be forgotten by now, so only a moment at which nobody else wrote tells of it: else somebody who wrote
+    elsewhere in that moment would lose their words.
+    """
+    traces = Traces(spoken=found.spoken)
+    carried: dict[Instant, set[tuple[SessionKey, SessionKey]]] = {}
+    async for transcript, line in _walk_words(engine):
+        key = keys.get(transcript)
+        if key is None or not found.is_apart(key) or not any(int(at) in found.spoken for at in _MOMENT.findall(line)):
+            continue
+        with contextlib.suppress(StoreUnreadable):
+            for origin, at in find_spoken(read_entry((0, line, 0)).entry, traces).items():
+                carried.setdefault(at, set()).add((key, origin))
+    if carried:
+        async for _, inbound_id, _, _, received_at, _, text, _ in walk(engine, "walk_inbox"):
+            submission = read_submission(text) if inbound_id not in found.inbounds else None
+            if submission is not None:
+                carried.pop(_moment(submission, received_at), None)
+    for key, origin in set().union(*carried.values()):
+        found.shared.add(key)
+        found.origins[key] = (found.origins.get(key) or frozenset()) | {origin}
 
 
 def _follow_forks(

@@ -15,6 +15,7 @@ from instar.core.context.erasing import (
     Traces,
     clean_value,
     erase_entries,
+    find_spoken,
     recall_context,
     recall_words,
 )
@@ -127,6 +128,20 @@ def test_what_is_forgotten_is_known_in_the_session_that_it_came_to_and_in_no_oth
     traces = Traces(spoken={AT: (said, forgotten, anywhere)})
     assert traces.within([there]) is traces
     assert traces.within([here]).spoken == {AT: (said, anywhere)}
+
+
+def test_a_line_tells_to_which_sessions_its_words_came():
+    here = SessionKey("agent:main:main")
+    said, odd = Spoken(name="Ann", text="zebra-1", key=here), Spoken(name="Ann", text="zebra-1")
+    traces = Traces(spoken={AT: (said, odd)})
+    assert find_spoken(entry(1, user("zebra-1")), traces) == {here: AT}
+    assert find_spoken(entry(1, user("zebra-1", sender="Cem")), traces) == {}
+    assert find_spoken(entry(1, user("zebra-1", at=None)), traces) == {}
+    assert find_spoken(entry(1, answer()), traces) == {}
+    compacted = CompactionEntry(
+        id=EntryId("a"), parent_id=None, timestamp=AT, summary="", first_kept_id=EntryId("b"), tokens_before=1
+    )
+    assert find_spoken(compacted, traces) == {}
 
 
 def test_words_that_no_message_holds_any_more_are_recalled_from_their_line():
