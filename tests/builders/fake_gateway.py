@@ -76,6 +76,7 @@ from instar.core.policy.ownership import SessionOwnership, Touch, decide_touch, 
 from instar.core.routing.key import KeySettings, canonical_key
 from instar.errors import InvalidRequest, NotFound, Unavailable
 from instar.gateway.devices import DeviceDesk
+from instar.gateway.doors import Doors
 from instar.gateway.tokens import Tokens
 from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
@@ -164,7 +165,8 @@ class FakeGateway:
         self.keeping = _NoKeeping()
         self.pairing = FakePairing()
         self.people = FakePeople()
-        self.tokens = Tokens(MemoryTokens(), SystemClock(), SystemIds(), self.events.publish)
+        doors = Doors(SystemClock())
+        self.tokens = Tokens(MemoryTokens(), SystemClock(), SystemIds(), self.events.publish, doors=doors)
         self.devices = DeviceDesk(
             MemoryDevices(), self.tokens, clock=SystemClock(), ids=SystemIds(), publish=self.events.publish
         )

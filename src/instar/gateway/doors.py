@@ -9,7 +9,10 @@ whoever comes later waits outside: they begin the session anew (STORE-11).
 An erasure takes out everything of a person, in sessions that nobody knew of when it began, too. So it keeps the person
 out of every session: what came before goes with the rest, and what comes later is stored once the erasure is through,
 as the first words of somebody unknown (LOSS-1, LEAK-11). A client that creates, patches, or brings back a session would
-write its key, which may name the person, or what it had read before: it waits as well, and finds what is left then.
+write its key, which may name the person, or what it had read before: it waits as well, and finds what is left then. So
+does whatever else would name the person: an approval, credentials, a platform's list of a group's members.
+
+A copy of everything, a backup for example, is made before an erasure or after it: each holds `one_at_a_time`.
 
 What a lane does itself passes no door: a lane that is emptied while its door is shut would wait for itself.
 
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,19 +45,21 @@ _LATER_MS: Final = 60_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Visit:
-    """A message at the door, or what a client asks for: the session it goes to, and whose that is to be if it begins
-    there. `source` is another session that is read for it, or named by it.
+    """A message at the door, or what a client asks for: the session it goes to, None for none, and whose that is to be
+    if it begins there. `source` is another session that is read for it, or named by it, `people` whom it names.
     """
 
-    key: SessionKey
+    key: SessionKey | None
     owner: str | None = None
     source: SessionKey | None = None
     submission: Submission | None = None
+    people: Sequence[str] = ()
+    refusal: str = "The session was not changed"
 
     @property
     def keys(self) -> tuple[SessionKey, ...]:
         """Every session whose door it has to pass."""
-        return (self.key,) if self.source is None else (self.key, self.source)
+        return tuple(key for key in (self.key, self.source) if key is not None)
 
 
 class Fence:
@@ -85,6 +90,7 @@ class Doors:
         self._fences: list[Fence] = []
         self._inside: set[Visit] = set()
         self._left = asyncio.Event()
+        self.one_at_a_time: Final = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def passing(self, visit: Visit) -> AsyncIterator[None]:
@@ -168,7 +174,7 @@ def _not_yet(visit: Visit) -> Unavailable:
 def _not_done(visit: Visit, *, why: str, again: str, retry_after_ms: int) -> Unavailable:
     is_message = visit.submission is not None
     return Unavailable(
-        "The message was not stored" if is_message else "The session was not changed",
+        "The message was not stored" if is_message else visit.refusal,
         why=why,
         fix=f"{'Send it again' if is_message else 'Try again'} {again}",
         retry_after_ms=retry_after_ms,

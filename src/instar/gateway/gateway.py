@@ -76,9 +76,11 @@ class Gateway:
         self.upkeep = Upkeep(parts, self._services, self.lanes, self.maintenance)
         self.keeping = Keeping(parts, self._services, self.lanes)
         self.pairing = PairingDesk(parts, self._services)
-        self.owners = Owners(parts)
+        self.owners = Owners(parts, self._services.doors)
         self.events.subscribe(self.owners.follow)
-        self.tokens = Tokens(parts.store.tokens, parts.clock, parts.ids, self.events.publish)
+        self.tokens = Tokens(
+            parts.store.tokens, parts.clock, parts.ids, self.events.publish, doors=self._services.doors
+        )
         self.devices = DeviceDesk(
             parts.store.devices, self.tokens, clock=parts.clock, ids=parts.ids, publish=self.events.publish
         )

@@ -32,8 +32,12 @@ class Keeping:
         self._lanes = lanes
 
     async def back_up(self, name: str | None) -> StoredBackup:
-        """Write a backup beside the store while everything goes on (LOSS-12). Raises `InvalidRequest`, `StoreError`."""
-        return await self._parts.keeper.back_up(name, now=self._parts.clock.now())
+        """Write a backup beside the store while everything goes on (LOSS-12). Raises `InvalidRequest`, `StoreError`.
+
+        But erasures: of what they take no backup has any that is not in their receipt (LEAK-11).
+        """
+        async with self._services.doors.one_at_a_time:
+            return await self._parts.keeper.back_up(name, now=self._parts.clock.now())
 
     # --- the outbox ---------------------------------------------------------------------------------------------------
 

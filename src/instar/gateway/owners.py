@@ -23,6 +23,7 @@ from instar.core.policy.membership import list_shut_out
 from instar.core.policy.ownership import Touch, decide_touch, owns, resolve_ownership
 from instar.core.routing.key import derive_session_key, parse_key
 from instar.core.routing.principal import derive_home, peer_name, principal_names
+from instar.gateway.doors import Doors, Visit
 from instar.gateway.parts import GatewayParts
 
 __all__ = ["Owners"]
@@ -33,8 +34,9 @@ log = structlog.get_logger(__name__)
 class Owners:
     """The owners of one gateway's sessions."""
 
-    def __init__(self, parts: GatewayParts) -> None:
+    def __init__(self, parts: GatewayParts, doors: Doors) -> None:
         self._parts = parts
+        self._doors = doors
         self._settled_for: tuple[Config | None, int] = (None, 0)
         self._revoked = 0
         self._settling = asyncio.Lock()
@@ -72,10 +74,18 @@ class Owners:
         return found
 
     async def report_members(self, roster: Roster) -> None:
-        """The list of a group's people that its platform gives, for whichever agent answers there (LEAK-4)."""
-        config, chat = self._parts.config(), roster.chat
-        links = config.routing.keys.links
+        """The list of a group's people that its platform gives, for whichever agent answers there (LEAK-4).
+
+        Raises `Unavailable` where one of them is being erased and that takes long.
+        """
+        links = self._parts.config().routing.keys.links
         persons = sorted({peer_name(roster.channel, one, links) for one in roster.member_ids} - {""})
+        visit = Visit(key=None, people=persons, refusal="The list of members was not stored")
+        async with self._doors.passing(visit):
+            await self._store_members(roster, persons)
+
+    async def _store_members(self, roster: Roster, persons: Sequence[str]) -> None:
+        config, chat = self._parts.config(), roster.chat
         pairings = await self._parts.store.load_pairings()
         for agent in config.agents.all:
             key = derive_session_key(

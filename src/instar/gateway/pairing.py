@@ -27,8 +27,10 @@ from instar.core.policy.pairing import (
 from instar.core.policy.rate import BackoffSettings
 from instar.core.policy.sharing import find_admitted, tell_owners, tell_sharing
 from instar.core.routing.key import derive_session_key
+from instar.core.routing.principal import peer_name
 from instar.core.turn.door import Address
 from instar.errors import InvalidRequest, InvariantBroken, NotFound, Unavailable
+from instar.gateway.doors import Visit
 from instar.gateway.parts import GatewayParts
 from instar.gateway.turn_services import TurnServices
 from instar.system.limiter import FailureGuard
@@ -87,14 +89,22 @@ class PairingDesk:
         return Pairings(approved=pairings.approved, waiting=list_alive(pairings, now=self._parts.clock.now()))
 
     async def approve(self, code: str, *, who: str) -> Admission:
-        """Let in whoever a code stands for. Raises `NotFound` for a wrong code, `Unavailable` after many of them."""
+        """Let in whoever a code stands for. Raises `NotFound` for a wrong code, `Unavailable` after many of them, and
+        while they are erased for long.
+        """
+        waiting = find_waiting(await self._parts.store.load_pairings(), code, now=self._parts.clock.now())
+        async with self._services.doors.passing(self._visit(waiting)):
+            return await self._approve(code, waiting, who=who)
+
+    async def _approve(self, code: str, waiting: PairingCode | None, *, who: str) -> Admission:
+        """Let in whom a code that waited stands for, if it still does."""
         parts = self._parts
         now = parts.clock.now()
         delivery_id = parts.ids.delivery_id()
 
         def decide(pairings: Pairings) -> PairingChange | None:
             found = find_waiting(pairings, code, now=now)
-            if found is None:
+            if found is None or waiting is None or found.peer != waiting.peer:
                 return None
             can_tell = found.peer.channel in parts.channels
             return plan_approval(found, who=who, now=now, delivery_id=delivery_id if can_tell else None)
@@ -151,6 +161,14 @@ class PairingDesk:
         (pairing,) = revoked
         self._tell(PairingResolved(peer=pairing.peer, decision="revoked", at=now))
         return pairing
+
+    def _visit(self, waiting: PairingCode | None) -> Visit:
+        """Whom an approval would name: nobody, where no such code waits."""
+        if waiting is None:
+            return Visit(key=None)
+        peer, links = waiting.peer, self._parts.config().routing.keys.links
+        people = [peer_name(peer.channel, peer.peer_id, links)] if peer.kind == "direct" else []
+        return Visit(key=waiting.session_key, people=people, refusal="Nobody was let in")
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 An erasure must not meet a turn that writes: every session that the person takes part in is shut and its lane emptied
 first, and stays so until the receipt. What their lanes kept warm is forgotten then; their tokens end before. Nor must
 it meet a message: from its begin to its end nothing that the person writes is taken in, wherever they write it, and no
-client changes a session of theirs. A copy of what is held is made before it or after it.
+client changes a session of theirs or names them. A copy of what is held is made before it or after it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class People:
         self._services = services
         self._lanes = lanes
         self._tokens = tokens
-        self._one_at_a_time = asyncio.Lock()
+        self._one_at_a_time = services.doors.one_at_a_time
         self._cut: dict[Person, Fence] = {}
         self._has_cut = asyncio.Event()
 
@@ -158,7 +158,10 @@ class People:
         def is_theirs(visit: Visit) -> bool:
             if visit.submission is not None and test.wrote(visit.submission):
                 return True
-            return test.owns(visit.key, visit.owner) or (visit.source is not None and test.owns(visit.source, None))
+            if any(test.is_principal(one) for one in visit.people):
+                return True
+            owners = {visit.source: None, visit.key: visit.owner}
+            return any(test.owns(key, owners[key]) for key in visit.keys)
 
         return is_theirs
 

@@ -19,6 +19,7 @@ from instar.core.model.event import Event, TokenRevoked
 from instar.core.model.token import TOKEN_PREFIX, ShownToken, Token
 from instar.core.policy.tokens import TokenWish, decide_token, describe_token, is_use_worth_noting, plan_token
 from instar.errors import InvalidRequest, NotFound, StoreError
+from instar.gateway.doors import Doors, Visit
 from instar.ports.clock import Clock
 from instar.ports.ids import IdSource
 from instar.ports.tokens import TokenStore
@@ -34,21 +35,29 @@ log = structlog.get_logger(__name__)
 class Tokens:
     """The tokens of one gateway."""
 
-    def __init__(self, store: TokenStore, clock: Clock, ids: IdSource, publish: Callable[[Event], None]) -> None:
+    def __init__(
+        self, store: TokenStore, clock: Clock, ids: IdSource, publish: Callable[[Event], None], *, doors: Doors
+    ) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._publish = publish
+        self._doors = doors
 
     async def create(self, wish: TokenWish, *, maker: Caller) -> tuple[Token, str]:
-        """A new token and its text, which nobody can ask for again. Raises `InvalidRequest` for a wish too many."""
+        """A new token and its text, which nobody can ask for again.
+
+        Raises `InvalidRequest` for a wish too many, `Unavailable` while whose it is to be is erased for long.
+        """
         token_id = self._ids.session_id().replace("-", "")[-_ID_CHARS:]
         plan = plan_token(wish, maker=maker, token_id=token_id, now=self._clock.now())
         if plan.token is None:
             raise InvalidRequest(f"No token was made: {plan.problem}", field=plan.field)
         text = f"{TOKEN_PREFIX}{self._ids.token()}"
         noted = Noted(decision=describe_token(token_id, "made", scopes=plan.token.scopes), who=maker.who)
-        await self._store.save(plan.token, token_hash=hash_token(text), noted=noted)
+        people = [one for one in (plan.token.principal, maker.principal) if one is not None]
+        async with self._doors.passing(Visit(key=None, people=people, refusal="No token was made")):
+            await self._store.save(plan.token, token_hash=hash_token(text), noted=noted)
         log.info("token_created", token=token_id, principal=plan.token.principal, who=maker.who)
         return plan.token, text
 
