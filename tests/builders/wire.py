@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from instar.api.server import ApiServer
 from instar.api.settings import ApiSettings, AuthSettings, Limits
+from instar.ports.clock import Clock
 from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
 from tests.builders.fake_gateway import FakeGateway
@@ -110,7 +111,7 @@ def _part(frame: dict[str, Any], name: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def open_server(
-    gateway: FakeGateway | None = None, **settings: Any
+    gateway: FakeGateway | None = None, *, clock: Clock | None = None, **settings: Any
 ) -> AsyncIterator[tuple[ApiServer, FakeGateway]]:
     """A server on a free port of this machine, over a fake gateway."""
     limits = Limits(**settings.pop("limits", {}))
@@ -118,7 +119,7 @@ async def open_server(
     fake = gateway or FakeGateway()
     options: dict[str, Any] = {"host": "127.0.0.1", "port": 0, "auth": AuthSettings(token=TOKEN), **settings}
     api = ApiSettings(limits=limits, **options)
-    async with ApiServer(api, fake, clock=SystemClock(), ids=SystemIds(), mounts=mounts) as server:
+    async with ApiServer(api, fake, clock=clock or SystemClock(), ids=SystemIds(), mounts=mounts) as server:
         yield server, fake
 
 

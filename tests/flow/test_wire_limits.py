@@ -67,7 +67,8 @@ def build_door() -> Starlette:
 
 def test_wrong_secrets_make_an_address_wait_and_the_right_one_is_let_in_again() -> None:
     async def story() -> None:
-        async with open_server() as (server, _):
+        clock = ManualClock()
+        async with open_server(clock=clock) as (server, _):
             for _ in range(3 * GUESSES):
                 assert (await guess(server))["error"]["details"]["authReason"] == "token_missing"
             for _ in range(GUESSES):
@@ -76,7 +77,7 @@ def test_wrong_secrets_make_an_address_wait_and_the_right_one_is_let_in_again() 
             waiting = await guess(server, token="wrong")
             assert waiting["error"]["code"] == "UNAVAILABLE"
             assert 0 < waiting["error"]["retryAfterMs"] <= 2000, "this machine is never locked out for long"
-            await asyncio.sleep(waiting["error"]["retryAfterMs"] / 1000)
+            clock.advance(waiting["error"]["retryAfterMs"] / 1000)
             async with open_client(server) as client:
                 assert (await client.ask("health"))["ok"] is True
             assert (await guess(server, token="wrong"))["error"]["code"] == "INVALID_REQUEST"
@@ -86,8 +87,8 @@ def test_wrong_secrets_make_an_address_wait_and_the_right_one_is_let_in_again() 
 
 def test_wrong_tokens_over_http_are_429_at_that_door_only() -> None:
     async def story() -> None:
-        mounts = {"one": build_door(), "two": build_door()}
-        async with open_server(mounts=mounts) as (server, _):
+        clock, mounts = ManualClock(), {"one": build_door(), "two": build_door()}
+        async with open_server(clock=clock, mounts=mounts) as (server, _):
             for _ in range(3 * GUESSES):
                 assert (await post(server, "/channels/one/inbound", ""))[0] == 401
             for _ in range(GUESSES):
@@ -99,7 +100,7 @@ def test_wrong_tokens_over_http_are_429_at_that_door_only() -> None:
             assert "too many wrong tokens" in body["error"]
             assert (await post(server, "/channels/two/inbound", "good"))[0] == 200
             assert (await guess(server, token="x"))["error"]["code"] == "INVALID_REQUEST"
-            await asyncio.sleep(int(headers["retry-after"]))
+            clock.advance(int(headers["retry-after"]))
             assert (await post(server, "/channels/one/inbound", "good"))[0] == 200
 
     run_story(story)
@@ -108,7 +109,7 @@ def test_wrong_tokens_over_http_are_429_at_that_door_only() -> None:
 def test_one_bridge_cannot_flood_the_gateway() -> None:
     async def story() -> None:
         limits = {"inbound_burst": 3, "inbound_per_minute": 60}
-        async with open_server(mounts={"one": build_door()}, limits=limits) as (server, _):
+        async with open_server(clock=ManualClock(), mounts={"one": build_door()}, limits=limits) as (server, _):
             answers = [await post(server, "/channels/one/inbound", "good") for _ in range(4)]
             assert [status for status, _, _ in answers] == [200, 200, 200, 429]
             assert answers[3][1]["retry-after"] == "1"
@@ -118,7 +119,7 @@ def test_one_bridge_cannot_flood_the_gateway() -> None:
 
 def test_links_that_are_no_good_make_an_address_wait() -> None:
     async def story() -> None:
-        async with open_server() as (server, _):
+        async with open_server(clock=ManualClock()) as (server, _):
 
             def look() -> int:
                 connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
