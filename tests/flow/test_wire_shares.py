@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from instar.api.settings import Limits
+from tests.builders.stories import until
 from tests.builders.town import open_town
 from tests.builders.wire import open_client, open_server, run_story
 
@@ -58,15 +59,14 @@ def test_an_address_has_so_many_sockets_that_have_not_connected():
     async def story():
         async with open_server(limits={"greetings_each": 2}) as (server, _):
             strangers = [Stranger(server, host) for host in ("10.0.0.7", "10.0.0.7", "10.0.0.7", "10.0.0.8")]
-            await asyncio.sleep(0.05)
+            await until(lambda: all(one.sent for one in strangers))
             accepted = ["websocket.accept" in one.sent for one in strangers]
             assert accepted == [True, True, False, True]
             for one in strangers:
                 one.left.set()
             await asyncio.gather(*(one.task for one in strangers))
             late = Stranger(server, "10.0.0.7")
-            await asyncio.sleep(0.05)
-            assert "websocket.accept" in late.sent
+            await until(lambda: "websocket.accept" in late.sent)
             late.left.set()
             await late.task
 
