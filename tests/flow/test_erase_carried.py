@@ -114,3 +114,22 @@ def test_somebody_who_wrote_elsewhere_in_the_same_moment_keeps_their_words_where
             assert "panda-9001" in (await lines(world, COPY))[0]
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("is_first_gone", [True, False])
+def test_archives_of_what_was_put_back_lose_them(tmp_path, is_first_gone):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await both(world)
+            first = await delete(world, GROUP)
+            await world.gateway.gateway.keeping.restore(COPY, str(first), who=WHO)
+            if is_first_gone:
+                first.unlink()
+            copy = await delete(world, COPY)
+            receipt = await world.gateway.gateway.people.erase("alice", drop_backups=False, who=WHO)
+            assert (receipt.residue, receipt.left) == (0, ())
+            said = [line for line in read_archive(copy) if '"role":"user"' in line]
+            assert [WORDS_ERASED in line for line in said] == [True, False, True]
+            assert world.count("zebra", "Alice Moor") == {}
+
+    asyncio.run(story())

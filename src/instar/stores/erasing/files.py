@@ -185,9 +185,9 @@ def recall_in_archives(places: Places, found: Holdings) -> list[tuple[Instant, S
     traces = Traces(spoken=found.spoken, names=frozenset(found.names))
     recalled = []
     for path, label in _list_archives(places):
-        if found.is_apart(label.key):
-            continue
         lines = _read_packed(path, places.seals) or []
+        if found.is_apart(label.key) and not _note_carried(found, label.key, lines):
+            continue
         own = _narrow(traces, found, lines, label.key)
         for line in lines:
             if '"role":"user"' in line:
@@ -197,6 +197,16 @@ def recall_in_archives(places: Places, found: Holdings) -> list[tuple[Instant, S
                     recalled += [one] if one is not None else []
                     found.overheard.update(recall_context(entry, own))
     return recalled
+
+
+def _note_carried(found: Holdings, key: SessionKey, lines: Sequence[str]) -> bool:
+    """Whether an archive of a session has lines of theirs that came to another one; noted, so that it is cleaned."""
+    traces = Traces(spoken=found.spoken)
+    origins = {one for line in lines if '"role":"user"' in line for one in found.find_origins(line, traces)}
+    if origins:
+        found.archived.add(key)
+        found.origins[key] = (found.origins.get(key) or frozenset()) | origins
+    return bool(origins)
 
 
 def _narrow(traces: Traces, found: Holdings, lines: Sequence[str], key: SessionKey | None) -> Traces:
@@ -219,7 +229,7 @@ def find_common_in_archives(places: Places, found: Holdings, test: PersonTest) -
     cleaner = found.cleaner()
     common: set[str] = set()
     for path, label in _list_archives(places):
-        if label.key in found.keys | found.shared or test.owns(label.key, label.owner):
+        if not found.is_apart(label.key) or test.owns(label.key, label.owner):
             continue
         for line in _read_packed(path, places.seals) or ():
             if '"role":"user"' in line:

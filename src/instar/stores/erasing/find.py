@@ -65,7 +65,8 @@ class Holdings:
     `aliases` are the ids under which they wrote, as rows spell them; `needles` the words, names and ids to look for;
     `common` how many of their words others wrote as well; `transcripts` the keys of all that are stored; `origins` the
     sessions from which a session has copies, None where one of them is gone. `spoken` is what they wrote, by the time
-    that a transcript has for it; `overheard` what stands of it beside messages of others alone.
+    that a transcript has for it, `crowded` those times at which others wrote too; `overheard` what stands of it beside
+    messages of others alone. `archived` are sessions of which only archives tell that they hold lines of theirs.
     """
 
     person: Person
@@ -82,6 +83,8 @@ class Holdings:
     needles: set[str] = field(default_factory=set)
     common: int = 0
     spoken: dict[Instant, tuple[Spoken, ...]] = field(default_factory=dict)
+    crowded: frozenset[Instant] = frozenset()
+    archived: set[SessionKey] = field(default_factory=set)
     overheard: set[str] = field(default_factory=set)
     last_at: Instant | None = None
 
@@ -90,7 +93,21 @@ class Holdings:
 
     def is_apart(self, key: SessionKey | None) -> bool:
         """Whether a session is known, and one in which they never spoke."""
-        return key is not None and key not in self.keys and key not in self.shared
+        return key is not None and not any(key in held for held in (self.keys, self.shared, self.archived))
+
+    def find_origins(self, line: str, traces: Traces) -> set[SessionKey]:
+        """The sessions to which a line of theirs came, as far as its moment tells that it is theirs.
+
+        The words may be forgotten by now, so only a moment at which nobody else wrote tells of it: else somebody who
+        wrote elsewhere in that moment would lose their words.
+        """
+        if not any(int(at) in self.spoken for at in _MOMENT.findall(line)):
+            return set()
+        try:
+            spoken = find_spoken(read_entry((0, line, 0)).entry, traces)
+        except StoreUnreadable:
+            return set()
+        return {key for key, at in spoken.items() if at not in self.crowded}
 
     def traces(self, key: SessionKey | None = None) -> Traces:
         """By what their share of a transcript of a session is recognised; without one, of any."""
@@ -150,6 +167,7 @@ class _Senders:
     others: set[SessionKey] = field(default_factory=set)
     called: set[SessionKey] = field(default_factory=set)
     other_names: set[str] = field(default_factory=set)
+    moments: set[Instant] = field(default_factory=set)
 
 
 Recall = Callable[["Holdings"], Sequence[tuple[Instant, Spoken]]]
@@ -162,6 +180,7 @@ async def find_holdings(engine: Engine, person: Person, links: Links, *, recall:
     found, seen = Holdings(person=person), _Senders()
     async for row in walk(engine, "walk_inbox"):
         _note_message(row, test, found, seen)
+    found.crowded = frozenset(seen.moments & found.spoken.keys())
     async for _, key, owner, spawned_by, _ in walk(engine, "walk_sessions"):
         seen.owners[key] = owner
         if spawned_by is not None:
@@ -200,6 +219,7 @@ def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -
     if not test.wrote(submission):
         (seen.others if submission.session_key is None else seen.called).add(key)
         seen.other_names.add(inbound.sender.name or "")
+        seen.moments.add(_moment(submission, received_at))
         return
     seen.theirs.add(key)
     found.inbounds.add(inbound_id)
@@ -255,28 +275,17 @@ def _sort_sessions(test: PersonTest, found: Holdings, seen: _Senders) -> None:
 
 
 async def _follow_copies(engine: Engine, found: Holdings, keys: Mapping[int, SessionKey]) -> None:
-    """Sessions with lines of theirs that came to another one: an archive or an export was put back under another key.
-
-    The words may be forgotten by now, so only a moment at which nobody else wrote tells of it: else somebody who wrote
-    elsewhere in that moment would lose their words.
-    """
+    """Sessions with lines of theirs that came to another one: an archive or an export was put back there."""
     traces = Traces(spoken=found.spoken)
-    carried: dict[Instant, set[tuple[SessionKey, SessionKey]]] = {}
+    carried: dict[SessionKey, set[SessionKey]] = {}
     async for transcript, line in _walk_words(engine):
         key = keys.get(transcript)
-        if key is None or not found.is_apart(key) or not any(int(at) in found.spoken for at in _MOMENT.findall(line)):
-            continue
-        with contextlib.suppress(StoreUnreadable):
-            for origin, at in find_spoken(read_entry((0, line, 0)).entry, traces).items():
-                carried.setdefault(at, set()).add((key, origin))
-    if carried:
-        async for _, inbound_id, _, _, received_at, _, text, _ in walk(engine, "walk_inbox"):
-            submission = read_submission(text) if inbound_id not in found.inbounds else None
-            if submission is not None:
-                carried.pop(_moment(submission, received_at), None)
-    for key, origin in set().union(*carried.values()):
-        found.shared.add(key)
-        found.origins[key] = (found.origins.get(key) or frozenset()) | {origin}
+        if key is not None and found.is_apart(key):
+            origins = found.find_origins(line, traces)
+            if origins:
+                carried.setdefault(key, set()).update(origins)
+    found.shared.update(carried)
+    found.origins.update({key: frozenset(origins) for key, origins in carried.items()})
 
 
 def _follow_forks(
