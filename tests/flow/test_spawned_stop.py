@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from structlog.testing import capture_logs
 
 from instar.core.model.ids import SessionKey
 from instar.core.model.view import NewSession
+from instar.gateway.gateway import DRAIN_S
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply
@@ -109,6 +113,45 @@ async def test_a_sub_agent_that_cannot_be_stopped_in_time_is_told_of():
         await world.run_for(20)
         assert sent_texts(world) == ["Stopped. 1 sub-agent did not stop in time; try again."]
         fuse.kill()
+
+
+@story
+async def test_sub_agents_are_stopped_also_where_the_turn_of_the_session_does_not_end_in_time():
+    gate = Gate()
+    fuse = RefusingAt("before change abort_turn", times=1_000)
+    async with build_world(gate, fuse=fuse) as world:
+        await post(world, "one")
+        await gate.reached.wait()
+        await start(world, CHILD, by=DIRECT)
+        await until(lambda: world.runner.running == 2)
+        await post(world, "/stop")
+        await world.run_for(40)
+        assert world.runner.running == 0
+        assert [text.split(":")[0] for text in sent_texts(world)] == ["The running turn did not stop"]
+        fuse.kill()
+
+
+@story
+async def test_a_gateway_that_stops_does_not_wait_for_a_stop_that_waits_and_does_it_after_the_start():
+    gate = Gate()
+    fuse = RefusingAt("before change abort_turn", times=1_000)
+    async with build_world(gate, fuse=fuse) as world:
+        await post(world, "one")
+        await gate.reached.wait()
+        await start(world, CHILD, by=DIRECT)
+        await until(lambda: world.runner.running == 2)
+        await post(world, "/stop")
+        await until(lambda: "before change abort_turn" in fuse.steps)
+        with capture_logs() as logs:
+            stopping = asyncio.ensure_future(world.gateway.stop("shutdown"))
+            await until(lambda: world.gateway._is_draining)
+            await world.run_for(DRAIN_S)
+            await stopping
+        assert [line for line in logs if line["event"] == "work_left_behind"] == []
+        await world.restart(kill=True)  # with a store that takes everything
+        await world.settle()
+        assert sent_texts(world) == ["Stopped, with 1 sub-agent."]
+        assert [state for _, state, _ in await read_inbox(world)] == ["answered", "command"]
 
 
 @story

@@ -217,8 +217,11 @@ class Commands:
         key = item.acceptance.session_key
         try:
             stopped = await self._lanes.get(key).stop_from_inside("stop")
-        finally:
-            others = await stop_sub_agents(self._parts, self._services, self._lanes, key, rule="CMD-26")
+        except Unavailable:
+            # Only its turn goes on. Where the gateway stops meanwhile nothing more is begun: the command is done anew.
+            await stop_sub_agents(self._parts, self._services, self._lanes, key, rule="CMD-26")
+            raise
+        others = await stop_sub_agents(self._parts, self._services, self._lanes, key, rule="CMD-26")
         return tell_stop(stopped=bool(stopped), sub_agents=others.stopped, busy=others.busy)
 
     async def _compact(
