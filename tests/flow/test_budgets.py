@@ -30,6 +30,7 @@ from tests.builders.stories import (
     then,
     until,
 )
+from tests.flow.test_store_refuses import RefusingAt
 
 DOLLAR = replace(SCRIPTED_MODEL, price={"output": 1_000_000.0})
 """A model whose every token costs a dollar."""
@@ -40,10 +41,12 @@ USED_UP = (
 )
 
 
-def world_of(*budgets, costs=2, clock=None, **session):
+def world_of(*budgets, costs=2, clock=None, fuse=None, **session):
     runner = ScriptedRunner(lambda _asked: Reply(text="Here.", usage=Usage(output=costs, total_tokens=costs)))
     config = build_config(budgets=list(budgets), channels=("telegram", "discord"), session=session)
-    return GatewayInMemory(config, runner=runner, model=DOLLAR, clock=clock or ManualClock(at("2026-03-10 12:00")))
+    return GatewayInMemory(
+        config, runner=runner, model=DOLLAR, clock=clock or ManualClock(at("2026-03-10 12:00")), fuse=fuse
+    )
 
 
 async def say(world, text, *, sender="ann", channel="telegram"):
@@ -266,3 +269,18 @@ async def test_how_far_budgets_are_is_shown_with_a_forecast():
         await say(world, "/status")
         assert "Budget per month: $6.00 of $100.00" in sent_texts(world)[-1]
         assert "Budget per session: $2.00 of $9.00" in sent_texts(world)[-1]
+
+
+@story
+async def test_a_refusal_that_the_store_did_not_take_is_decided_anew_once_the_budget_has_freed_up():
+    fuse = RefusingAt("before change refuse_turn", times=1)
+    async with world_of(day(3), clock=ManualClock(at("2026-03-10 23:59:59")), fuse=fuse) as world:
+        await say(world, "one")
+        await say(world, "two")
+        await world.channel("telegram").post("three", sender="ann")
+        await until(lambda: world.clock.sleepers > 0 and "before change refuse_turn" in fuse.steps)
+        await world.run_for(3)
+        await world.settle()
+        assert sent_texts(world) == ["Here."] * 3
+        assert [state for _, state, _ in await read_inbox(world)] == ["answered"] * 3
+        assert list(await read_decisions(world, kind="budget")) == []

@@ -84,9 +84,8 @@ class PreparedTurn:
         """Run the turn, unless it would begin and its budget is used up; notes are written first where due."""
         config = self._services.parts.config()
         if not resume and config.budgets:
-            decided = await self._services.insist(self._check)
-            if decided.outcome == "stop":
-                await self._refuse(decided)
+            await self._services.insist(self._refuse_used_up)
+            if self._is_refused:
                 return
         if not resume and self._alone and config.memory.enabled and may_keep_notes(self._services.parts, self.key):
             await self._flush()
@@ -96,6 +95,14 @@ class PreparedTurn:
         """End it after a defect of ours."""
         if not self._is_refused:
             await self._turn.fail(sentence)
+
+    async def _refuse_used_up(self) -> None:
+        """Refuse the turn if its budget is used up. Whatever is repeated after a store that refused is asked anew: the
+        budget may have freed up meanwhile.
+        """
+        decided = await self._check()
+        if decided.outcome == "stop":
+            await self._refuse(decided)
 
     async def _check(self) -> BudgetDecision:
         services, last = self._services, self._items[-1]
@@ -165,7 +172,7 @@ class PreparedTurn:
             draw=services.ids.delivery_id,
             text_max_chars=services.text_limit,
         )
-        changed = await services.insist(lambda: services.change("refuse_turn", self.key, lambda _facts: change))
+        changed = await services.change("refuse_turn", self.key, lambda _facts: change)
         self._is_refused = True
         session_id = changed.session.session_id if changed.session else SessionId("")
         for item in self._items:
