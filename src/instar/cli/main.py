@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "tokens": "instar.cli.commands.tokens",
     "people": "instar.cli.commands.people",
     "export": "instar.cli.commands.exports",
+    "mirror": "instar.cli.commands.mirror",
     "security": "instar.cli.commands.security",
     "encryption": "instar.cli.commands.encryption",
     "dashboard": "instar.cli.commands.dashboard",

@@ -45,7 +45,7 @@ from instar.system.files import make_private_folder
 from instar.system.ids import SystemIds
 from instar.system.log import LogSettings, open_log
 
-__all__ = ["OfflineSource", "open_offline"]
+__all__ = ["OfflineSource", "log_to_file", "open_offline"]
 
 
 _OWNERS = frozenset({"device.pair.list", "outbox.list", "pairing.list", "security.audit", "tokens.list"})
@@ -110,7 +110,7 @@ def open_offline(flags: GatewayFlags, *, store: Path | None, may_write: bool = F
         opened = open_memory_store()
     with ExitStack() as stack:
         if may_write:
-            stack.enter_context(_log_to_file(loaded.config))
+            stack.enter_context(log_to_file(loaded.config))
         runner = stack.enter_context(asyncio.Runner())
         runner.run(opened.open())
         try:
@@ -121,7 +121,7 @@ def open_offline(flags: GatewayFlags, *, store: Path | None, may_write: bool = F
 
 
 @contextmanager
-def _log_to_file(config: Config) -> Iterator[None]:
+def log_to_file(config: Config) -> Iterator[None]:
     """What is changed without a gateway stands in the gateway's log too, and nowhere on the screen."""
     file = config.state_dir / "logs" / "gateway.log"
     make_private_folder(file.parent)

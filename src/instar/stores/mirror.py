@@ -151,12 +151,17 @@ class Mirror:
         await self._write_now()
         await self._save_marks()
 
-    async def rebuild(self) -> None:
-        """Compare every file with the rows and write anew what differs; changed files are kept beside (STORE-5)."""
+    async def rebuild(self) -> int:
+        """Compare every file with the rows and write anew what differs; changed files are kept beside (STORE-5).
+
+        Gives the number of transcripts. Raises OSError, `StoreError`.
+        """
         async with self._following:
             self._marks.clear()
             await self._look_at_all(lambda _: False)
+            count = len(self._transcripts)
         await self.flush()
+        return count
 
     def _hear(self, touched: Touched) -> None:
         """Note what a commit touched; in the thread that committed."""
