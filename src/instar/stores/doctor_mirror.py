@@ -127,8 +127,8 @@ def _tell_mirror(found: dict[_Level, list[str]], *, is_running: bool) -> Iterato
             severity="warning",
             what=f"{len(found['differs'])} files of the mirror do not hold what the database says",
             why=name_some(found["differs"]),
-            fix="If you changed them by hand, copy your changes away. The next start, or `instar mirror rebuild` while no "
-            "gateway runs, keeps such a file as `<name>.conflict.<time>` and writes it anew.",
+            fix="If you changed them by hand, copy your changes away. The next start, or `instar mirror rebuild` while "
+            "no gateway runs, keeps such a file as `<name>.conflict.<time>` and writes it anew.",
             count=len(found["differs"]),
         )
 
