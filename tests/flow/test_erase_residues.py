@@ -17,6 +17,8 @@ from instar.config.document import parse_document
 from instar.config.edit import remove_setting, write_setting
 from instar.core.model.ids import Instant
 from instar.core.routing.person import resolve_person_named
+from instar.stores.erasing.eraser import _hide, _show
+from instar.system.ids import SystemIds
 from tests.builders.people import PeopleWorld, open_people
 
 CONFIG = {
@@ -187,3 +189,33 @@ def test_a_file_of_any_kind_is_written_over_deleted_or_named(tmp_path):
 
 
 pytestmark = pytest.mark.timeout(60)
+
+
+class _OnePad(SystemIds):
+    """Draws one id again and again."""
+
+    def __init__(self, drawn: str) -> None:
+        self._drawn = drawn
+
+    def session_id(self) -> str:
+        return self._drawn
+
+
+def test_whom_an_erasure_is_about_is_not_found_in_its_own_row_by_chance(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            told, wish = b'{"person":{"name', b"\0\0\0Alice Moor\0\0\0"
+            pad = bytes(one ^ other for one, other in zip(told, wish, strict=True))
+            setattr(world.eraser, "_ids", _OnePad(pad.hex()))  # noqa: B010 - as every draw may come out
+            receipt = await erase(world)
+            assert receipt.left == ()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("name", ["Ann", "Ăn²", "\x01\x02\x03"])
+def test_a_mask_under_which_a_name_would_stand_does_not_show_it(tmp_path, name):
+    hidden = _hide(name.encode() * 5)
+    assert name.encode() not in hidden
+    assert _show(hidden) == name.encode() * 5

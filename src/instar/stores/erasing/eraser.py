@@ -10,6 +10,8 @@ wiped too.
 from __future__ import annotations
 
 import asyncio
+import base64
+import string
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -56,6 +58,10 @@ _PLANNED: Final = (
     "list_tokens_of_person",
 )
 """What a dry run counts beside sessions and messages."""
+
+_SIGNS: Final = (string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/").encode()
+_HIDDEN: Final = bytes(range(0x80, 0xC0))
+"""The bytes with which no word begins in UTF-8: among nothing but them none can stand, not even by chance."""
 
 log = structlog.get_logger(__name__)
 
@@ -205,7 +211,7 @@ class StoreEraser:
     async def _load_cut(self, person: Person | None = None) -> tuple[tuple[str, _Wanted], ...]:
         """Erasures that were cut, with what they noted: all, or those that one of the person has to go on with."""
         rows = await self._engine.read(partial(ask, query="list_open_erasures", params={}))
-        cut = [(erasure_id, _wanted.decode(_unmask(wanted, pad))) for erasure_id, _, wanted, pad in rows]
+        cut = [(erasure_id, _read_wanted(wanted, pad)) for erasure_id, _, wanted, pad in rows]
         return tuple([one for one in cut if person is None or one[1].person.principals <= person.principals])
 
     async def _find_wanted(
@@ -241,7 +247,7 @@ class StoreEraser:
         return tuple([await self._go_on(*row) for row in rows])
 
     async def _go_on(self, erasure_id: str, began_at: Instant, wanted: bytes, pad: bytes) -> ErasureReceipt:
-        known = _wanted.decode(_unmask(wanted, pad))
+        known = _read_wanted(wanted, pad)
         log.warning("erasure_resumed", erasure=erasure_id)
         found = await self.find(known.person)
         _add_noted(found, known)
@@ -284,9 +290,9 @@ class StoreEraser:
         return replace(receipt, id=erasure.id, backups=(), dropped_backups=receipt.backups), scan
 
     def _mask(self, erasure: _Erasure, found: Holdings, counts: Counter[str]) -> dict[str, Value]:
-        """Whom an erasure is about, and a pad: neither holds a word of it, so the search finds neither."""
+        """Whom an erasure is about, and a pad: neither can hold a word, so the search finds neither."""
         pad = bytes.fromhex(self._ids.session_id().replace("-", ""))
-        return {"wanted": _unmask(_pack(found, erasure, counts), pad), "pad": pad}
+        return {"wanted": _hide(_mix(_pack(found, erasure, counts), pad)), "pad": _hide(pad)}
 
     async def _erase_rows(self, found: Holdings, test: PersonTest) -> Counter[str]:
         counts: Counter[str] = Counter()
@@ -382,5 +388,20 @@ def _add_noted(found: Holdings, noted: _Wanted) -> None:
     found.common = noted.common
 
 
-def _unmask(text: bytes, pad: bytes) -> bytes:
+def _read_wanted(wanted: bytes, pad: bytes) -> _Wanted:
+    return _wanted.decode(_mix(_show(wanted), _show(pad)))
+
+
+def _mix(text: bytes, pad: bytes) -> bytes:
+    """A text under a pad; done again, the text."""
     return bytes(sign ^ pad[place % len(pad)] for place, sign in enumerate(text))
+
+
+def _hide(text: bytes) -> bytes:
+    """Base64 in the bytes of `_HIDDEN`."""
+    return base64.b64encode(text).rstrip(b"=").translate(bytes.maketrans(_SIGNS, _HIDDEN))
+
+
+def _show(hidden: bytes) -> bytes:
+    signs = hidden.translate(bytes.maketrans(_HIDDEN, _SIGNS))
+    return base64.b64decode(signs + b"=" * (-len(signs) % 4))
