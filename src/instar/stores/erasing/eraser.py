@@ -5,6 +5,9 @@ messages themselves, which told whose is what; their keys, where words are seale
 without its free pages; the search for what is left; the receipt. Each step may run again. Until the receipt is written
 the row of the erasure says whom it is about, masked, so that the search does not find it; with the receipt that is
 wiped too.
+
+Others write meanwhile. Where the search finds something, it asks once more which of the words are others' by now, and
+looks for the rest alone.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from instar.stores.decisions import record_decisions
 from instar.stores.erased import Erased, keep_away, list_erased, write_list
 from instar.stores.erasing.export import Clean, export_person
 from instar.stores.erasing.files import EXPORTS, Places, erase_files, find_common_in_archives, recall_in_archives
-from instar.stores.erasing.find import Holdings, ask, find_holdings
+from instar.stores.erasing.find import Holdings, ask, find_common_by_now, find_holdings
 from instar.stores.erasing.people import list_people
 from instar.stores.erasing.rows import clean_shared, erase_messages, erase_rows, erase_session, rewrite_transcript
 from instar.stores.erasing.scan import Scan, scan_backups, search_everything
@@ -271,23 +274,37 @@ class StoreEraser:
         await self._engine.write(merge_index, purpose="freeing")
         await self._engine.wipe()
         forget_parsed()
-        receipt, scan = await asyncio.to_thread(self._search, erasure, found, counts)
+        receipt, scan = await self._search(erasure, found, test, counts)
         await self._engine.write(partial(_finish, receipt=receipt, who=erasure.who), purpose="freeing")
         await self._engine.wipe(log_only=True)
         log.info("person_erased", erasure=erasure.id, residue=receipt.residue)
         return replace(receipt, left=scan.left(self._places, is_kept=False))
 
-    def _search(self, erasure: _Erasure, found: Holdings, counts: Counter[str]) -> tuple[ErasureReceipt, Scan]:
-        """Look for what is left, in backups too, and drop those where that was asked for. Blocking."""
-        backups = scan_backups(self._places, found.needles)
-        scan = search_everything(self._places, found.needles)
+    async def _search(
+        self, erasure: _Erasure, found: Holdings, test: PersonTest, counts: Counter[str]
+    ) -> tuple[ErasureReceipt, Scan]:
+        """Look for what is left, in backups too, and drop those where that was asked for."""
+        # Backups are older than the erasure: what others wrote since then is in none.
+        backups = await asyncio.to_thread(scan_backups, self._places, found.needles)
+        scan = await asyncio.to_thread(search_everything, self._places, found.needles)
+        if scan and await self._let_go(found, test):
+            scan = await asyncio.to_thread(search_everything, self._places, found.needles)
         receipt = _build_receipt(found, counts, scan, self._places, backups=backups, at=erasure.began_at)
         if not erasure.drop_backups:
             return replace(receipt, id=erasure.id), scan
-        for path in backups:
-            path.unlink(missing_ok=True)
-            sync_folder(path.parent)
+        await asyncio.to_thread(_drop, backups)
         return replace(receipt, id=erasure.id, backups=(), dropped_backups=receipt.backups), scan
+
+    async def _let_go(self, found: Holdings, test: PersonTest) -> bool:
+        """Look no more for words that are others' by now, such as the name of a namesake who wrote meanwhile; whether
+        there were any.
+        """
+        common = await find_common_by_now(self._engine, found, test.links)
+        common |= await asyncio.to_thread(find_common_in_archives, self._places, found, test)
+        common &= found.needles
+        found.common += len(common)
+        found.needles -= common
+        return bool(common)
 
     def _mask(self, erasure: _Erasure, found: Holdings, counts: Counter[str]) -> dict[str, Value]:
         """Whom an erasure is about, and a pad: neither can hold a word, so the search finds neither."""
@@ -342,6 +359,12 @@ def _finish(tx: Transaction, *, receipt: ErasureReceipt, who: str) -> None:
     inputs: dict[str, InputValue] = {"erasure": receipt.id, **receipt.counts, "residue": receipt.residue}
     decision = Decision(kind="erase", outcome="erased", rule="LEAK-11", inputs=inputs)
     record_decisions(tx, [Noted(decision=decision, who=who)], key=None, now=receipt.at)
+
+
+def _drop(backups: Iterable[Path]) -> None:
+    for path in backups:
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
 
 
 def _build_receipt(

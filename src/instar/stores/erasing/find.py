@@ -32,7 +32,7 @@ from instar.errors import StoreUnreadable
 from instar.stores.rows import read_entry
 from instar.stores.transaction import Engine, Params, Row, Transaction
 
-__all__ = ["Holdings", "ask", "find_holdings", "read_submission", "walk"]
+__all__ = ["Holdings", "ask", "find_common_by_now", "find_holdings", "read_submission", "walk"]
 
 _SLICE: Final = 500
 
@@ -205,6 +205,26 @@ async def find_holdings(engine: Engine, person: Person, links: Links, *, recall:
     common = await _find_common(engine, wanted, found, seen, keys_of)
     found.needles, found.common = wanted - common, len(wanted & common)
     return found
+
+
+async def find_common_by_now(engine: Engine, found: Holdings, links: Links) -> set[str]:
+    """Which of the words that are looked for others wrote or bear by now: somebody may have come since it was found.
+
+    Whose a message or a session is, is asked anew: what is still the person's makes no word of theirs another's.
+    """
+    test, seen = PersonTest(person=found.person, links=links), _Senders()
+    again = Holdings(person=found.person)
+    async for row in walk(engine, "walk_inbox"):
+        _note_message(row, test, again, seen)
+    async for _, key, owner, _, _ in walk(engine, "walk_sessions"):
+        seen.owners[key] = owner
+    keys_of = {row_id: key async for row_id, _, key, _ in walk(engine, "walk_transcripts")}
+    for key in keys_of.values():
+        seen.owners.setdefault(key, None)
+    _sort_sessions(test, again, seen)
+    for name in ("keys", "shared", "inbounds", "aliases"):
+        getattr(again, name).update(getattr(found, name))
+    return await _find_common(engine, found.needles, again, seen, keys_of)
 
 
 def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -> None:

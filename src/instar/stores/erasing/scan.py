@@ -66,6 +66,10 @@ class Scan:
     config_hits: int = 0
     config_fix: str = CONFIG_FIX
 
+    def __bool__(self) -> bool:
+        """Whether anything was found."""
+        return bool(self.hits or self.config_hits)
+
     def left(self, places: Places, *, is_kept: bool) -> tuple[Left, ...]:
         """The places, those with most first. Of what is kept no word says whom it was about."""
         told = [Left(place=place, count=count, fix=self._fix(place)) for place, count in self.hits.most_common()]

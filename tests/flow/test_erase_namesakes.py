@@ -1,0 +1,74 @@
+"""What an erasure says is left of a person is theirs, and no namesake's who came meanwhile (LEAK-11)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from instar.core.model.ids import SessionKey
+from tests.builders.people import PeopleWorld, open_people
+from tests.flow.test_erase_a_person import CONFIG, OWN, erase, lines, talk
+from tests.flow.test_erase_meanwhile import Held, begin, still
+
+NAMESAKE = SessionKey("agent:main:chat:direct:al-900")
+
+
+async def erase_beside(world: PeopleWorld, text: str):
+    """Erase alice; while her files are looked through, a namesake writes for the first time."""
+    held = Held(world, "_touch")
+    erasing = begin(world)
+    await held.began.wait()
+    await world.gateway.channel("chat").post(text, sender="al-900", name="Alice Moor")
+    await still(0.2)  # hers is answered; lanes of the person's sessions wait, so that nothing settles
+    await world.mirror.flush()
+    held.go_on.set()
+    return await erasing
+
+
+def test_a_namesake_who_comes_meanwhile_is_nothing_that_is_left(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            receipt = await erase_beside(world, "good day from koala-1")
+            assert receipt.left == ()
+            assert receipt.residue == 0
+            assert receipt.common_words == 1
+            assert "koala-1" in (await lines(world, NAMESAKE))[0]
+            assert world.count("Alice Moor")["instar.db"] > 0
+            assert world.count("zebra", "alice-771") == {}
+
+    asyncio.run(story())
+
+
+def test_what_is_left_of_the_person_is_told_also_beside_a_namesake_who_says_the_same(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            # No text that could be written over: only the search names it.
+            (tmp_path / "dump.bin").write_bytes(b"\0 zebra-4471 \0 zebra-4472 \0 alice-771 \0 Alice Moor \0")
+            receipt = await erase_beside(world, "I say zebra-4471 too")
+            assert [(one.place, one.count) for one in receipt.left] == [("dump.bin", 2)]
+            assert receipt.common_words == 2
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("again", ["alice-771", "al-772"])
+def test_what_the_person_wrote_anew_makes_no_word_of_theirs_anothers(tmp_path, again):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            (tmp_path / "dump.bin").write_bytes(b"\0 zebra-4471 \0")
+            held = Held(world, "_touch")
+            erasing = asyncio.ensure_future(erase(world))  # nobody is kept out: the store alone is asked
+            await held.began.wait()
+            channel = world.gateway.channel("chat" if again == "alice-771" else "other")
+            await channel.post("once more zebra-4471", sender=again, name="Alice Moor")
+            await world.gateway.settle()
+            held.go_on.set()
+            left = {one.place: one.count for one in (await erasing).left}
+            assert left["dump.bin"] == 1
+            assert await world.store.load_session(OWN) is not None
+
+    asyncio.run(story())
