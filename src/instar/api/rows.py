@@ -1,9 +1,10 @@
-"""Rows of session lists, from a session's values (RPC-31, ENTRY-10, ENTRY-13)."""
+"""Rows of session lists, from a session's values (RPC-31, ENTRY-10, ENTRY-11, ENTRY-13)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from instar.core.lifecycle.group_name import name_session
 from instar.core.model.fields import OWNER_FIELDS, format_session
 from instar.core.model.ids import TurnId
 from instar.core.model.session import Lifecycle, Session
@@ -34,6 +35,9 @@ def build_row(session: Session, active_run_ids: Sequence[TurnId] = ()) -> dict[s
     """The row of a session; fields without a value are left out."""
     entry = {name: value for name, value in format_session(session).items() if name not in OWNER_FIELDS}
     counters = session.counters
+    name = name_session(session)
+    if name is not None:
+        entry["displayName"] = name
     return {
         "key": session.key,
         **entry,

@@ -65,3 +65,8 @@ def test_a_row_shows_settings_names_runs_and_marks():
     )
     assert (row["archived"], row["pinned"], row["hasActiveRun"], row["stateVersion"]) == (True, True, True, 3)
     assert "authProfileOverride" not in row
+
+
+def test_a_row_calls_a_group_by_its_place():
+    assert build_row(session("agent:main:slack:channel:c1"))["displayName"] == "slack:g-c1"
+    assert "displayName" not in build_row(session())

@@ -6,12 +6,23 @@ import re
 from typing import Final
 
 from instar.core.model.ids import ChannelName
-from instar.core.model.session import Naming
+from instar.core.model.session import Naming, Session
+from instar.core.routing.grammar import parse_key, row_kind
 
-__all__ = ["derive_group_name"]
+__all__ = ["derive_group_name", "name_session"]
 
 _OTHER: Final = re.compile(r"[^a-z0-9#@._+-]")
 _REPEATS: Final = re.compile(r"-{2,}")
+
+
+def name_session(session: Session) -> str | None:
+    """What lists call a session: as somebody named it, else a group by its place; None for any other."""
+    if session.naming.display_name or row_kind(session.key, chat_type=session.origin.chat_type) != "group":
+        return session.naming.display_name
+    place = parse_key(session.key)
+    channel = session.origin.channel or place.channel
+    group_id = session.origin.group_id or place.peer_id
+    return None if channel is None else derive_group_name(session.naming, channel=channel, group_id=group_id)
 
 
 def derive_group_name(naming: Naming, *, channel: ChannelName, group_id: str | None) -> str | None:

@@ -1,8 +1,8 @@
 import pytest
 
-from instar.core.lifecycle.group_name import derive_group_name
-from instar.core.model.ids import ChannelName
-from instar.core.model.session import Naming
+from instar.core.lifecycle.group_name import derive_group_name, name_session
+from instar.core.model.ids import AgentId, ChannelName, SessionId, SessionKey
+from instar.core.model.session import Naming, Origin, Session
 
 SLACK = ChannelName("slack")
 
@@ -28,3 +28,23 @@ def test_a_group_is_named_after_the_best_that_is_known_of_it(naming, group_id, n
 
 def test_a_group_of_which_nothing_is_known_has_no_name():
     assert derive_group_name(Naming(subject="???"), channel=SLACK, group_id=None) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "naming", "origin", "name"),
+    [
+        ("agent:main:telegram:group:club", Naming(), Origin(), "telegram:g-club"),
+        ("agent:main:telegram:group:club", Naming(subject="Book Club"), Origin(), "telegram:g-book-club"),
+        ("agent:main:telegram:group:club", Naming(display_name="Ours", subject="Book Club"), Origin(), "Ours"),
+        ("agent:main:discord:channel:c1:thread:7", Naming(group_channel="general"), Origin(), "discord:g-general"),
+        ("agent:main:telegram:direct:ann", Naming(subject="s"), Origin(), None),
+        ("agent:main:telegram:direct:ann", Naming(display_name="Ann"), Origin(), "Ann"),
+        ("agent:main:main", Naming(subject="s"), Origin(chat_type="group"), None),
+        ("agent:main:main", Naming(), Origin(chat_type="group", channel=SLACK, group_id="C1"), "slack:g-c1"),
+    ],
+)
+def test_lists_call_a_group_by_its_place_unless_somebody_named_it(key, naming, origin, name):
+    session = Session(
+        key=SessionKey(key), agent_id=AgentId("main"), session_id=SessionId("s"), naming=naming, origin=origin
+    )
+    assert name_session(session) == name
