@@ -8,7 +8,7 @@ import pytest
 
 from instar.core.model.ids import SessionKey
 from tests.builders.people import PeopleWorld, open_people
-from tests.flow.test_erase_a_person import CONFIG, OWN, erase, lines, talk
+from tests.flow.test_erase_a_person import CONFIG, erase, lines, talk
 from tests.flow.test_erase_meanwhile import Held, begin, still
 
 NAMESAKE = SessionKey("agent:main:chat:direct:al-900")
@@ -54,8 +54,8 @@ def test_what_is_left_of_the_person_is_told_also_beside_a_namesake_who_says_the_
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("again", ["alice-771", "al-772"])
-def test_what_the_person_wrote_anew_makes_no_word_of_theirs_anothers(tmp_path, again):
+@pytest.mark.parametrize("place", [{}, {"chat_type": "group", "chat_id": "den"}], ids=["direct", "group"])
+def test_what_the_person_wrote_anew_makes_no_word_of_theirs_anothers(tmp_path, place):
     async def story() -> None:
         async with open_people(tmp_path, CONFIG) as world:
             await talk(world)
@@ -63,12 +63,11 @@ def test_what_the_person_wrote_anew_makes_no_word_of_theirs_anothers(tmp_path, a
             held = Held(world, "_touch")
             erasing = asyncio.ensure_future(erase(world))  # nobody is kept out: the store alone is asked
             await held.began.wait()
-            channel = world.gateway.channel("chat" if again == "alice-771" else "other")
-            await channel.post("once more zebra-4471", sender=again, name="Alice Moor")
+            other = world.gateway.channel("other")
+            await other.post("once more zebra-4471", sender="al-772", name="Alice Moor", **place)
             await world.gateway.settle()
             held.go_on.set()
             left = {one.place: one.count for one in (await erasing).left}
             assert left["dump.bin"] == 1
-            assert await world.store.load_session(OWN) is not None
 
     asyncio.run(story())
