@@ -186,8 +186,8 @@ MUTATIONS = (
     Mutation(
         "budget: nobody asks what was spent",
         "gateway/prepared.py",
-        '            if decided.outcome == "stop":\n',
-        '            if decided.outcome == "never":\n',
+        '        if decided.outcome == "stop":\n',
+        '        if decided.outcome == "never":\n',
         seeds=400,
     ),
     Mutation(
@@ -227,8 +227,8 @@ MUTATIONS = (
     Mutation(
         "erase: others who shared a session lose their words",
         "core/context/erasing.py",
-        "        (sender is None or sender == spoken.name) and _is_same(words, spoken, is_named=sender is not None)\n",
-        "        (sender is None or sender == spoken.name) or _is_same(words, spoken, is_named=sender is not None)\n",
+        " and _is_same(words, spoken, is_named=sender is not None):\n",
+        " or _is_same(words, spoken, is_named=sender is not None):\n",
         seeds=1_200,
     ),
 )
