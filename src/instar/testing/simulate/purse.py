@@ -31,6 +31,7 @@ class _Line:
     at: Instant
     elapsed_s: float
     is_forgotten: bool = False
+    is_of_erased_session: bool = False
 
 
 class Purse:
@@ -64,9 +65,20 @@ class Purse:
         for line in change.ledger:
             self._book(key, line)
 
-    def forget(self, people: set[str]) -> None:
-        """What these have spent was nobody's; a gateway that has added it up may know the sum for a while."""
-        self._lines = [replace(line, is_forgotten=line.is_forgotten or line.person in people) for line in self._lines]
+    def forget(self, people: set[str], sessions: set[SessionKey]) -> None:
+        """What these have spent was nobody's; a gateway that has added it up may know the sum for a while.
+
+        What was spent in sessions that went as a whole belongs to no session any more: the next one of the same key has
+        spent nothing yet, also where it begins within the same millisecond, so that no moment tells the two apart.
+        """
+        self._lines = [
+            replace(
+                line,
+                is_forgotten=line.is_forgotten or line.person in people,
+                is_of_erased_session=line.is_of_erased_session or line.key in sessions,
+            )
+            for line in self._lines
+        ]
 
     def _book(self, key: SessionKey, line: Ledger) -> None:
         self._lines.append(
@@ -86,7 +98,8 @@ class Purse:
         lines = [line for line in self._lines if line.elapsed_s <= until_s]
         if self._setting.budget == "session":
             began = session.lifecycle.started_at if session is not None else None
-            return sum(line.usd for line in lines if began is not None and line.key == key and line.at >= began)
+            lines = [line for line in lines if line.key == key and not line.is_of_erased_session]
+            return sum(line.usd for line in lines if began is not None and line.at >= began)
         if self._setting.budget == "person":
             whose = self._setting.budget_person
             lines = [line for line in lines if line.person == whose == person and (at_most or not line.is_forgotten)]
