@@ -195,6 +195,20 @@ async def test_a_session_that_somebody_came_back_to_while_others_are_removed_sta
 
 
 @story
+async def test_a_gateway_that_stops_while_its_own_cleanup_is_busy_stops_in_good_order_and_cleans_after_its_start():
+    world, gate = build_slow_world(mode="enforce", pruneAfter="30m")
+    async with world:
+        await speak(world, "ann")
+        await world.run_for(3601)
+        assert gate.reached.is_set()
+        await asyncio.wait_for(world.restart(), 10)
+        assert await keys(world) == {key_of("ann")}
+        gate.open()
+        await world.run_for(3601)
+        assert await keys(world) == set()
+
+
+@story
 async def test_a_session_at_work_is_left_alone():
     gate = Gate()
     runner = ScriptedRunner(lambda _asked: Reply(text="late", before_chunk=gate))

@@ -32,7 +32,7 @@ from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.query import SessionQuery
 from instar.core.model.session import Session
 from instar.core.routing.key import parse_key
-from instar.errors import StoreError
+from instar.errors import StoreError, Unavailable
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.turn_services import TurnServices
@@ -110,7 +110,8 @@ class Maintenance:
     async def _look_after(self, agent_id: AgentId) -> None:
         try:
             await self.clean(agent_id, trigger="write")
-        except StoreError as error:
+        except (StoreError, Unavailable) as error:
+            # `Unavailable`: the gateway stops meanwhile, or a lane cannot write what it owes.
             log.error("maintenance_failed", agent_id=agent_id, error=str(error))
 
     async def prune_states(self) -> int:
