@@ -1,21 +1,24 @@
 """What was spent, told in another way than the gateway decides it: every line of the ledger, added up (COST-2).
 
 The gateway asks before a turn begins and follows sums; here each begin is held against all lines that were booked, by
-the host's own calendar. A turn that was let through just before another one booked may still begin (`PLAY_S`).
+the host's own calendar. A turn that was let through just before another one booked may still begin (`PLAY_S`), and one
+that was let through on a day that the wall clock was set away from before the begin was committed: the gateway decided
+by the clock that it saw. What it saw is a clock that was shown after the message was accepted, by the start that
+committed, and no longer ago than `PLAY_S`; under none but these may the budget have been free.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Final
 
 from instar.core.model.change import Ledger, SessionChange
-from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.ids import InboundId, Instant, SessionKey
 from instar.core.model.session import Session
 from instar.testing.simulate.findings import Findings
 from instar.testing.simulate.story import LIMIT_USD, Setting
-from instar.testing.simulate.virtual import VirtualClock
+from instar.testing.simulate.virtual import Moment, VirtualClock
 
 __all__ = ["Purse"]
 
@@ -42,26 +45,37 @@ class Purse:
         self._setting = setting
         self._clock = clock
         self._lines: list[_Line] = []
+        self._accepted: dict[InboundId, Moment] = {}
+        self._started = clock.moment()
 
     @property
     def spent(self) -> float:
         """Everything that was ever booked."""
         return sum(line.usd for line in self._lines)
 
+    def accepted(self, inbound_id: InboundId) -> None:
+        """A message was stored: nothing was decided about its turn before."""
+        self._accepted[inbound_id] = self._clock.moment()
+
+    def started(self) -> None:
+        """A gateway started: it decides anew whatever has not begun."""
+        self._started = self._clock.moment()
+
     def watch(self, name: str, key: SessionKey, change: SessionChange, before: Session | None, *, person: str) -> None:
         """Look at a commit called `name`, whose newest message is of `person`."""
-        if self._setting.budget and name in {"begin_turn", "refuse_turn"}:
+        if self._setting.budget and name == "begin_turn":
             is_new = before is None or change.close is not None or change.open is not None
-            session = None if is_new and name == "begin_turn" else before
-            spent = self._spent(key, session, person, until_s=self._clock.monotonic() - PLAY_S)
-            if name == "begin_turn":
-                is_over = spent >= LIMIT_USD
-                self._findings.require(not is_over, "COST-2", f"a turn of {key} begins although ${spent} are spent")
-            else:
-                now = self._spent(key, session, person, until_s=self._clock.monotonic(), at_most=True)
-                self._findings.require(
-                    now >= LIMIT_USD, "COST-2", f"a turn of {key} is refused although ${now} are spent"
-                )
+            until_s = self._clock.monotonic() - PLAY_S
+            since = self._decided_since(change, until_s)
+            spent = min(self._spent(key, None if is_new else before, person, until_s=until_s, since=since))
+            self._findings.require(spent < LIMIT_USD, "COST-2", f"a turn of {key} begins although ${spent} are spent")
+        elif self._setting.budget and name == "refuse_turn":
+            until_s = self._clock.monotonic()
+            since = self._decided_since(change, until_s)
+            spent = max(self._spent(key, before, person, until_s=until_s, since=since, at_most=True))
+            self._findings.require(
+                spent >= LIMIT_USD, "COST-2", f"a turn of {key} is refused although ${spent} are spent"
+            )
         for line in change.ledger:
             self._book(key, line)
 
@@ -91,20 +105,39 @@ class Purse:
             )
         )
 
+    def _decided_since(self, change: SessionChange, earliest_s: float) -> Moment:
+        """The first moment at which the gateway may have decided about the turn of these messages."""
+        now = self._clock.moment()
+        newest = max((self._accepted.get(move.inbound_id, now) for move in change.inbox), default=now)
+        since = max(newest, self._started)
+        return replace(since, elapsed_s=max(since.elapsed_s, earliest_s))
+
     def _spent(
-        self, key: SessionKey, session: Session | None, person: str, *, until_s: float, at_most: bool = False
-    ) -> float:
-        """What the budget of the story has been used for, as far as it counts for a turn of this session and person."""
+        self,
+        key: SessionKey,
+        session: Session | None,
+        person: str,
+        *,
+        until_s: float,
+        since: Moment,
+        at_most: bool = False,
+    ) -> list[float]:
+        """What the budget of the story has been used for, as far as it counts for a turn of this session and person:
+        by each wall clock that was shown since then.
+        """
         lines = [line for line in self._lines if line.elapsed_s <= until_s]
         if self._setting.budget == "session":
             began = session.lifecycle.started_at if session is not None else None
             lines = [line for line in lines if line.key == key and not line.is_of_erased_session]
-            return sum(line.usd for line in lines if began is not None and line.at >= began)
+            return [sum(line.usd for line in lines if began is not None and line.at >= began)]
         if self._setting.budget == "person":
             whose = self._setting.budget_person
             lines = [line for line in lines if line.person == whose == person and (at_most or not line.is_forgotten)]
-        today = self._date(self._clock.now())
-        return sum(line.usd for line in lines if self._date(line.at) == today)
+        return [
+            sum(line.usd for line in lines if _date(line.at, zone) == _date(at, zone))
+            for at, zone in self._clock.read_since(since)
+        ]
 
-    def _date(self, at: Instant) -> date:
-        return datetime.fromtimestamp(at / 1000, self._clock.zone()).date()
+
+def _date(at: Instant, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(at / 1000, zone).date()
