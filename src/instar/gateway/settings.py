@@ -92,6 +92,7 @@ def begin_settings(
         cwd=config.workspace(agent_id),
         default_model=default_model,
         pinned_sender=_only_sender(config, channel) if is_main and channel else None,
+        numbers=config.routing.keys.numbers,
         group_main=main_session_key(config.routing.keys, agent_id) if is_group_key(key) else None,
     )
 

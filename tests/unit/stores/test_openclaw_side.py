@@ -290,6 +290,21 @@ def test_who_was_erased_is_named_in_nothing_that_is_copied_or_kept(old: OpenClaw
     assert {path: (state / path).read_bytes() for path in kept} == kept
 
 
+def test_whoever_was_erased_is_not_named_by_a_hidden_id_either(old: OpenClawState, state: Path):
+    async def forget():
+        async with file_store(state / "instar.db")() as store:
+            ids = ("whatsapp:+4930123456", "whatsapp:88@lid")
+            gone = [Erased(hash=hash_id(one, salt=salt), salt=salt, at=1) for one, salt in zip(ids, "ab", strict=True)]
+            await store.engine.write(lambda tx: keep_away(tx, gone))
+
+    asyncio.run(forget())
+    old.file("workspace/MEMORY.md", "471199@lid likes zebras\n88@lid likes cats\n555000@lid likes dogs\n")
+    numbers = {"471199@lid": "+4930123456", "88@lid": "+4930999999"}
+    bring(old, state, config={"channels": {"whatsapp": {"lidNumbers": numbers}}})
+    words = (state / "workspace" / "MEMORY.md").read_text()
+    assert words == "********** likes zebras\n****** likes cats\n555000@lid likes dogs\n"
+
+
 def test_two_people_who_would_share_one_conversation_are_told_of(old: OpenClawState, state: Path):
     old.file("credentials/telegram-allowFrom.json", '{"allowFrom": ["42", "43"]}')
     report = bring(old, state, config={"channels": {"telegram": BRIDGE}, "session": {"dmScope": "main"}})

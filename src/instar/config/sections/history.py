@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from instar.config.read import join_path, read_object
+from instar.config.sections.routing import parse_numbers
 from instar.core.context.limits import DmHistoryLimits, HistorySettings, HistoryStrategy
 from instar.core.model.ids import ChannelName
 from instar.core.routing.normalize import normalize_channel, normalize_peer
@@ -41,6 +42,7 @@ def parse_dm_history(root: Mapping[str, object]) -> DmHistoryLimits:
     by_channel: dict[ChannelName, int] = {}
     by_peer: dict[tuple[ChannelName, str], int] = {}
     channels = read_object(root.get("channels"), "channels")
+    numbers = parse_numbers(root)
     # Own names last: they overwrite their aliases (NORM-2).
     for name in sorted(channels, key=lambda name: name == normalize_channel(name)):
         path = join_path("channels", name)
@@ -52,7 +54,8 @@ def parse_dm_history(root: Mapping[str, object]) -> DmHistoryLimits:
         for peer in peers:
             limit = read_object(peers[peer], join_path(f"{path}.dms", peer)).get("historyLimit")
             if limit is not None:
-                by_peer[channel, normalize_peer(channel, kind="direct", peer_id=peer)] = _limit(limit) or 0
+                plain = normalize_peer(channel, kind="direct", peer_id=peer, numbers=numbers)
+                by_peer[channel, plain] = _limit(limit) or 0
     return DmHistoryLimits(by_channel=by_channel, by_peer=by_peer)
 
 

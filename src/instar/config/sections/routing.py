@@ -25,7 +25,7 @@ from instar.core.routing.normalize import (
 from instar.core.routing.route import RoutingSettings
 from instar.errors import ConfigError
 
-__all__ = ["parse_identity_links", "parse_routing"]
+__all__ = ["parse_identity_links", "parse_numbers", "parse_routing"]
 
 _SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 _DM_SCOPES: Final[tuple[DmScope, ...]] = get_args(DmScope)
@@ -60,7 +60,7 @@ def parse_identity_links(value: object) -> tuple[IdentityGroup, ...]:
 def _parse_keys(root: Mapping[str, object]) -> KeySettings:
     session = read_object(root.get("session"), "session")
     known = known_channels(root)
-    numbers = _parse_numbers(root)
+    numbers = parse_numbers(root)
     return KeySettings(
         scope=read_choice(session.get("scope"), "session.scope", words=_SCOPES) or "per-sender",
         dm_scope=read_choice(session.get("dmScope"), "session.dmScope", words=_DM_SCOPES) or "main",
@@ -99,7 +99,7 @@ def _parse_group(item: object, *, name: str | None) -> IdentityGroup | None:
     return IdentityGroup(name=label, ids=texts, shared=fields.get("sharedSession") is not False) if label else None
 
 
-def _parse_numbers(root: Mapping[str, object]) -> Mapping[str, str]:
+def parse_numbers(root: Mapping[str, object]) -> Mapping[str, str]:
     """``channels.whatsapp.lidNumbers``: hidden WhatsApp ids whose phone number is known (NORM-5)."""
     channels = read_object(root.get("channels"), "channels")
     path = "channels.whatsapp.lidNumbers"
@@ -110,7 +110,7 @@ def _parse_numbers(root: Mapping[str, object]) -> Mapping[str, str]:
 
 def _parse_bindings(root: Mapping[str, object]) -> Bindings:
     agents = parse_agents(root)
-    numbers = _parse_numbers(root)
+    numbers = parse_numbers(root)
     parsed = (
         _parse_binding(item, path=f"bindings[{at}]", default_agent=agents.default_id, numbers=numbers)
         for at, item in enumerate(read_list(root.get("bindings"), "bindings"))

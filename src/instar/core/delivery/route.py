@@ -12,6 +12,7 @@ since platforms compare them as they are (NORM-8, DOCK-6).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -22,7 +23,7 @@ from instar.core.model.message import ChatType, Inbound, Target
 from instar.core.model.session import Delivery, Naming, Origin, Session
 from instar.core.routing.grammar import is_group_key
 from instar.core.routing.identity import Links, are_one_person, resolve_dock_target
-from instar.core.routing.normalize import DEFAULT_ACCOUNT, normalize_peer
+from instar.core.routing.normalize import DEFAULT_ACCOUNT, NO_NUMBERS, normalize_peer
 
 __all__ = [
     "DockDecision",
@@ -114,7 +115,13 @@ def resolve_route(item: InboxItem) -> Target | None:
     return None if item.submission.session_key is not None else build_reply_target(item.submission.inbound)
 
 
-def apply_inbound_route(session: Session, submission: Submission, *, pinned_sender: str | None = None) -> Session:
+def apply_inbound_route(
+    session: Session,
+    submission: Submission,
+    *,
+    pinned_sender: str | None = None,
+    numbers: Mapping[str, str] = NO_NUMBERS,
+) -> Session:
     """The session after a message for it: where it came from, and where answers go now (ENTRY-2, ENTRY-3).
 
     A source that names the session itself (RPC, cron, hooks) is no place to answer to and changes nothing.
@@ -126,7 +133,7 @@ def apply_inbound_route(session: Session, submission: Submission, *, pinned_send
     inbound = submission.inbound
     target = build_reply_target(inbound)
     delivery = session.delivery
-    if not delivery.docked and not is_pinned_to_another(inbound, pinned_sender):
+    if not delivery.docked and not is_pinned_to_another(inbound, pinned_sender, numbers):
         delivery = Delivery(
             channel=target.channel, to=target.to, account_id=target.account_id, thread_id=target.thread_id
         )
@@ -138,12 +145,16 @@ def apply_inbound_route(session: Session, submission: Submission, *, pinned_send
     )
 
 
-def is_pinned_to_another(inbound: Inbound, pinned_sender: str | None) -> bool:
-    """Whether a direct message comes from somebody other than the one person a session is pinned to (ENTRY-14)."""
+def is_pinned_to_another(inbound: Inbound, pinned_sender: str | None, numbers: Mapping[str, str] = NO_NUMBERS) -> bool:
+    """Whether a direct message comes from somebody other than the one person a session is pinned to (ENTRY-14).
+
+    `numbers` are the phone numbers of hidden WhatsApp ids, as far as they are known (NORM-5).
+    """
     if pinned_sender is None or inbound.chat.type != "direct":
         return False
     mine, pinned = (
-        normalize_peer(inbound.channel, kind="direct", peer_id=each) for each in (inbound.sender.id, pinned_sender)
+        normalize_peer(inbound.channel, kind="direct", peer_id=each, numbers=numbers)
+        for each in (inbound.sender.id, pinned_sender)
     )
     return mine != pinned
 

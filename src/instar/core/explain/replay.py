@@ -241,10 +241,12 @@ class _Replay:
         """Where the record goes and whether it is admitted and wakes the agent; `answered` stands for both."""
         found = route(self.rules.routing, build_inbound(record, message_id=name))
         key = record.session_key or found.session_key
+        numbers = self.rules.routing.keys.numbers
+        person = normalize_peer(record.channel, kind="direct", peer_id=record.sender_id, numbers=numbers)
         answer = Replayed(
             record=record,
             session_key=key,
-            person=f"{record.channel}:{normalize_peer(record.channel, kind='direct', peer_id=record.sender_id)}",
+            person=f"{record.channel}:{person}",
             fate="answered",
             is_sent=decide_send(
                 self.rules.send, SendFacts(key=key, channel=record.channel, chat_type=record.chat_type)

@@ -7,8 +7,8 @@ greeting turn (CMD-7): its prompt is a line for the model alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
 from instar.core.delivery.route import apply_inbound_route
@@ -65,9 +65,9 @@ class BeginSettings:
 
     `zone` is the zone of the host (COMPAT-10), `cwd` what the header names as folder (TRANS-2), `default_model` is
     ``provider/model``, None without any model. `pinned_sender` is the one person whom the allow-list of a shared main
-    session names (ENTRY-14), None if there is no such person. `group_main` is the main session that watches an isolated
-    group (STATE-3), None for any other session. `notes` are the notes that a bare reset brings along (CMD-10), empty if
-    there are none.
+    session names (ENTRY-14), None if there is none; `numbers` are those of hidden ids (NORM-5). `group_main` is
+    the main session that watches an isolated group (STATE-3), None for any other session. `notes` are the notes that a
+    bare reset brings along (CMD-10), empty if there are none.
     """
 
     agent_id: AgentId
@@ -76,6 +76,7 @@ class BeginSettings:
     cwd: str = ""
     default_model: str | None = None
     pinned_sender: str | None = None
+    numbers: Mapping[str, str] = field(default_factory=dict)
     group_main: SessionKey | None = None
     notes: str = ""
 
@@ -254,7 +255,9 @@ def _create_session(facts: SessionFacts, item: InboxItem, settings: BeginSetting
 def _use(session: Session, items: Sequence[InboxItem], settings: BeginSettings, *, now: Instant) -> Session:
     """The session after these messages: its route, and its interaction where a person wrote (RESET-19, RESET-20)."""
     for item in items:
-        session = apply_inbound_route(session, item.submission, pinned_sender=settings.pinned_sender)
+        session = apply_inbound_route(
+            session, item.submission, pinned_sender=settings.pinned_sender, numbers=settings.numbers
+        )
     touched = touch_updated(session, now)
     if all(item.submission.options.system for item in items):
         return touched

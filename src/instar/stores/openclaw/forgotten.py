@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ import msgspec
 from instar.config.config import Config
 from instar.core.model.ids import ChannelName
 from instar.core.policy.needles import build_pattern
-from instar.core.routing.normalize import normalize_peer
+from instar.core.routing.normalize import NO_NUMBERS, normalize_peer
 from instar.ports.store import Store
 from instar.stores.openclaw.doorkeeper import parse_list_name
 from instar.stores.openclaw.jobs import FoundJobs
@@ -100,11 +100,19 @@ async def find_forgotten(found: FoundState, store: Store | None, config: Config,
         *config.channels,
         *(parse_list_name(path, config)[0] for path in found.credentials),
     }
-    names = {
-        word: [f"{channel}:{normalize_peer(channel, kind='direct', peer_id=word)}" for channel in sorted(channels)]
-        for word in words
-    }
+    names = {word: _names_of(word, channels, config.routing.keys.numbers) for word in words}
     return Forgotten(ids=await _find(store, words, names), folder=folder, lists=frozenset(found.credentials))
+
+
+def _names_of(word: str, channels: Collection[ChannelName], numbers: Mapping[str, str]) -> list[str]:
+    """What a word would be called on each channel, a hidden id by its number too: either may have been erased."""
+    return [
+        f"{channel}:{peer_id}"
+        for channel in sorted(channels)
+        for peer_id in dict.fromkeys(
+            normalize_peer(channel, kind="direct", peer_id=word, numbers=known) for known in (NO_NUMBERS, numbers)
+        )
+    ]
 
 
 async def _find(store: Store, words: Sequence[str], names: Mapping[str, Sequence[str]]) -> frozenset[str]:

@@ -66,5 +66,16 @@ def test_user_turns_of_direct_chats_are_limited_by_channel_and_by_peer():
     assert limits.get("irc", "1") is None
 
 
+def test_limit_of_a_hidden_whatsapp_id_holds_for_its_phone_number():
+    limits = parse_dm_history(
+        {
+            "channels": {
+                "whatsapp": {"lidNumbers": {"99@lid": "+491701234567"}, "dms": {"99@LID": {"historyLimit": 2}}},
+            }
+        }
+    )
+    assert limits.get("whatsapp", "+491701234567") == 2
+
+
 def test_channel_limit_that_is_no_positive_number_is_none():
     assert parse_dm_history({"channels": {"irc": {"dmHistoryLimit": -1}}}).get("irc", "1") is None

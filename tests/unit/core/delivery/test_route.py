@@ -133,6 +133,15 @@ def test_a_stranger_does_not_move_the_route_of_a_session_pinned_to_one_person():
     assert apply_inbound_route(before, submit(), pinned_sender="tg:u7").delivery.to == "U7"
 
 
+def test_the_person_a_session_is_pinned_to_is_known_by_a_hidden_id_too():
+    message = inbound(Chat(type="direct", id="99@lid"), channel=ChannelName("whatsapp"), sender="99@LID")
+    after = apply_inbound_route(
+        session(), submit(message), pinned_sender="+491701234567", numbers={"99@lid": "+491701234567"}
+    )
+    assert after.delivery.to == "99@lid"
+    assert apply_inbound_route(session(), submit(message), pinned_sender="+491701234567").delivery.to is None
+
+
 def test_groups_are_never_pinned():
     assert not is_pinned_to_another(inbound(GROUP), "U1")
     assert not is_pinned_to_another(inbound(), None)

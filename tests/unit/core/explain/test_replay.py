@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from instar.core.explain.replay import Replayed, replay_traffic
 from instar.core.lifecycle.reset import ResetRule, ResetSettings
-from instar.core.model.ids import AccountId, SessionKey
+from instar.core.model.ids import AccountId, ChannelName, SessionKey
 from instar.core.model.pairing import PairingFacts
 from instar.core.queue.settings import QueueConfig
 from instar.core.routing.key import KeySettings
@@ -42,6 +42,13 @@ def test_strangers_are_refused_unless_they_were_approved():
     known = PairingFacts(people=frozenset({"ann"}))
     (paired,) = replay(record(), rules=rules, pairing={(TELEGRAM, AccountId("default")): known})
     assert paired.fate == "answered"
+
+
+def test_a_person_is_counted_once_under_a_hidden_id_and_the_phone_number():
+    rules = Rules(routing=RoutingSettings(keys=KeySettings(numbers={"99@lid": "+491701234567"})))
+    whatsapp = ChannelName("whatsapp")
+    told = replay(record(0, "99@lid", channel=whatsapp), record(1, "+491701234567", channel=whatsapp), rules=rules)
+    assert [one.person for one in told] == ["whatsapp:+491701234567"] * 2
 
 
 def test_a_group_message_that_is_not_addressed_is_only_observed():
