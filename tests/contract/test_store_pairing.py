@@ -104,12 +104,14 @@ def test_codes_of_a_time_that_was_taken_back_go_when_the_next_is_told(open_store
     asyncio.run(scenario())
 
 
-def test_codes_of_other_accounts_are_not_looked_at(open_store: OpenStore):
+def test_codes_of_other_accounts_are_told_apart_and_those_of_other_channels_not_looked_at(open_store: OpenStore):
     async def scenario():
         async with open_store() as store:
             await knock(store, 1, code=build_code())
-            assert (await knock(store, 2, peer=replace(ANN, account_id=AccountId("b")))).waiting == ()
-            assert (await knock(store, 3, peer=replace(ANN, channel=ChannelName("slack")))).waiting == ()
+            other = await knock(store, 2, peer=replace(ANN, account_id=AccountId("b")))
+            assert (other.waiting, other.elsewhere) == ((), (build_code(),))
+            slack = await knock(store, 3, peer=replace(ANN, channel=ChannelName("slack")))
+            assert (slack.waiting, slack.elsewhere) == ((), ())
             assert await knock(store, 4, peer=None) == PairingFacts()
 
     asyncio.run(scenario())

@@ -21,8 +21,12 @@ def load_pairing_facts(tx: Transaction, peer: Peer) -> PairingFacts:
     """What a decision at the door has to know. Codes are read only for somebody who was not approved."""
     name = _name(peer)
     if tx.one("find_pairing", name) is None:
-        account = {"channel": peer.channel, "account_id": peer.account_id}
-        return PairingFacts(enabled=True, waiting=tuple(map(_read_code, tx.all("load_codes_of_account", account))))
+        codes = tuple(map(_read_code, tx.all("load_codes_of_channel", {"channel": peer.channel})))
+        return PairingFacts(
+            enabled=True,
+            waiting=tuple(code for code in codes if code.peer.account_id == peer.account_id),
+            elsewhere=tuple(code for code in codes if code.peer.account_id != peer.account_id),
+        )
     found = frozenset({peer.peer_id})
     if peer.kind == "direct":
         return PairingFacts(enabled=True, people=found)

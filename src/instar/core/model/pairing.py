@@ -78,7 +78,7 @@ class PairingDraw:
 class PairingFacts:
     """What is known of pairings on one account of a channel: approved people and groups, in the spelling of keys.
 
-    `waiting` are the codes of the account. `enabled` False means that no codes are given out: an unknown sender is
+    `waiting` are the codes of the account, `elsewhere` those of the channel's other accounts. `enabled` False means that no codes are given out: an unknown sender is
     refused with a hint only.
     """
 
@@ -86,6 +86,7 @@ class PairingFacts:
     people: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     waiting: tuple[PairingCode, ...] = ()
+    elsewhere: tuple[PairingCode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -301,16 +301,20 @@ def _refuse_unpaired(settings: AccessSettings, facts: AccessFacts, pairing: Pair
     kind, peer_id = _name_peer(settings, facts)
     if not pairing.enabled or not peer_id or (kind == "group" and not facts.is_addressed):
         return Access(admitted=False, reason="not_paired", hint=hint)
-    alive = [code for code in pairing.waiting if holds_at(now, since=code.created_at, until=code.expires_at)]
+    alive = _alive(pairing.waiting, now)
     mine = next((code for code in alive if (code.peer.kind, code.peer.peer_id) == (kind, peer_id)), None)
     step: PairingStep = "offer"
     if mine is not None:
         # A group is told once. A clock that was set back must not keep a person's code from being repeated.
         is_recent = 0 <= now - mine.told_at < PAIRING_REPEAT_MS
         step = "waits" if kind == "group" or is_recent else "repeat"
-    elif len(alive) >= PAIRING_MAX_WAITING:
+    elif len(alive) + len(_alive(pairing.elsewhere, now)) >= PAIRING_MAX_WAITING:
         step = "full"
     return Access(admitted=False, reason="not_paired", hint=hint, pairing=step, waiting=mine)
+
+
+def _alive(codes: Sequence[PairingCode], now: Instant) -> list[PairingCode]:
+    return [code for code in codes if holds_at(now, since=code.created_at, until=code.expires_at)]
 
 
 def _build_hint(settings: AccessSettings, facts: AccessFacts) -> str:

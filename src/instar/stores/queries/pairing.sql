@@ -31,9 +31,9 @@ DELETE FROM pairings WHERE {who};
 -- Every code that is kept.
 SELECT {code_columns} FROM pairing_codes ORDER BY created_at, code;
 
--- name: load_codes_of_account
--- The codes that are kept for one account of a channel.
-SELECT {code_columns} FROM pairing_codes WHERE channel = :channel AND account_id = :account_id ORDER BY created_at, code;
+-- name: load_codes_of_channel
+-- The codes that are kept for all accounts of a channel.
+SELECT {code_columns} FROM pairing_codes WHERE channel = :channel ORDER BY created_at, code;
 
 -- name: save_code
 -- A code that was told; the same one again only says when it was told last.

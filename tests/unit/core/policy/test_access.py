@@ -327,6 +327,15 @@ def test_at_most_three_codes_wait_on_a_channel():
     assert decide(settings(), direct("100"), pairing=PairingFacts(enabled=True, waiting=waiting)).pairing == "repeat"
 
 
+def test_the_codes_of_all_accounts_of_a_channel_count_and_only_those_that_hold():
+    codes = tuple(code(str(number)) for number in range(100, 100 + PAIRING_MAX_WAITING))
+    shared = PairingFacts(enabled=True, waiting=codes[:1], elsewhere=codes[1:])
+    assert decide(settings(), direct(), pairing=shared).pairing == "full"
+    assert decide(settings(), direct("101"), pairing=shared).pairing == "full"
+    over = replace(shared, elsewhere=tuple(replace(one, expires_at=NOW) for one in codes[1:]))
+    assert decide(settings(), direct(), pairing=over).pairing == "offer"
+
+
 def test_nobody_is_offered_no_code():
     assert decide(settings(), direct(""), pairing=PairingFacts(enabled=True)).pairing == "none"
 
