@@ -174,6 +174,10 @@ def test_what_would_be_refused_or_only_kept_is_foreseen(gateway, monkeypatch, ca
     group = ["--channel", "telegram", "--chat", "group", "--peer", "g", "--sender", "ann"]
     assert foresee(gateway, monkeypatch, capsys, *group)["status"] == "observed"
     assert foresee(gateway, monkeypatch, capsys, *group, "--mentioned")["status"] == "accepted"
+    room = foresee(gateway, monkeypatch, capsys, "--channel", "telegram", "--chat", "room", "--peer", "r")
+    assert room["sessionKey"] == "agent:main:telegram:channel:r"
+    direct = foresee(gateway, monkeypatch, capsys, "--channel", "telegram", "--chat", "dm", "--peer", "ann")
+    assert direct["sessionKey"] == DIRECT
     topic = foresee(gateway, monkeypatch, capsys, *group, "--mentioned", "--thread", "7")
     assert topic["sessionKey"].startswith("agent:main:telegram:group:g:")
 

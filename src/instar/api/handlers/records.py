@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final
 
 from instar.api.call import Call, Handler
 from instar.core.explain.changes import build_changes_fields
@@ -12,10 +12,10 @@ from instar.core.explain.status import build_status_fields, build_status_lines, 
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import InboundId, TurnId
 from instar.core.model.keeping import ImportedTranscript
-from instar.core.model.message import Chat, ChatType, Inbound, Sender
+from instar.core.model.message import Chat, Inbound, Sender
 from instar.core.model.query import DecisionQuery
 from instar.core.model.view import ToldDecision
-from instar.core.routing.normalize import normalize_account_id, normalize_channel
+from instar.core.routing.normalize import normalize_account_id, normalize_channel, normalize_chat_type
 from instar.errors import InvalidRequest, TranscriptError
 
 __all__ = ["HANDLERS", "build_import_result"]
@@ -46,7 +46,7 @@ async def explain_session(call: Call) -> object:
 async def foresee_route(call: Call) -> object:
     """`sessions.route`."""
     params = call.params
-    chat = cast("ChatType", params.text("chat") or "direct")  # the table lets no other word through
+    chat = normalize_chat_type(params.text("chat")) or "direct"  # the table lets no other word through
     peer = params.text("peer")
     inbound = Inbound(
         channel=normalize_channel(params.text("channel")),

@@ -10,8 +10,9 @@ from typing import Final
 import msgspec
 
 from instar.core.model.ids import AccountId, ChannelName, Instant
-from instar.core.model.message import Attachment, Chat, ChatType, Inbound, Roster, Sender
-from instar.errors import InvalidRequest
+from instar.core.model.message import Attachment, Chat, Inbound, Roster, Sender
+from instar.core.routing.normalize import CHAT_WORDS, normalize_chat_type
+from instar.errors import InvalidRequest, InvariantBroken
 from instar.ports.channel import Receipt
 from instar.protocol.frames import ATTACHMENT_MAX_BYTES, MESSAGE_TEXT_MAX_BYTES
 from instar.protocol.params import Field, Params, check_params
@@ -29,11 +30,10 @@ __all__ = [
 
 ID_MAX_CHARS: Final = 512
 
-_CHAT_TYPES: Final[tuple[ChatType, ...]] = ("direct", "group", "channel")
 _DEFAULT_ACCOUNT: Final = "default"
 
 _CHAT: Final = (
-    Field(name="type", required=True, choices=_CHAT_TYPES),
+    Field(name="type", required=True, choices=CHAT_WORDS),
     Field(name="id", kinds=("string", "integer"), nullable=True, most=ID_MAX_CHARS),
     Field(name="threadId", kinds=("string", "integer"), nullable=True, most=ID_MAX_CHARS),
     Field(name="title", nullable=True, most=1024),
@@ -132,7 +132,9 @@ def parse_inbound(body: Mapping[str, object], *, channel: ChannelName) -> Inboun
 
 
 def _chat(chat: Params, *, sender_id: str) -> Chat:
-    kind = next(one for one in _CHAT_TYPES if one == chat.text("type"))
+    kind = normalize_chat_type(chat.text("type"))
+    if kind is None:
+        raise InvariantBroken("the table lets no other chat type through", why=chat.text("type"))
     chat_id = _optional(chat, "id")
     if chat_id is None and kind != "direct":
         raise _bad("at /chat: must have required property 'id'", field="chat.id")

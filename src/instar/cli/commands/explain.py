@@ -11,6 +11,7 @@ from instar.cli.options import GatewayFlags, Whole, gateway_options, json_option
 from instar.cli.render import format_moment
 from instar.cli.terminal import clean, paint, print_json, say, shows_colour
 from instar.client.wire import Payload
+from instar.core.routing.normalize import CHAT_WORDS
 from instar.errors import NotFound
 
 __all__ = ["command", "find_rows"]
@@ -20,7 +21,7 @@ __all__ = ["command", "find_rows"]
 @click.argument("what", metavar="[SESSION|MESSAGE|TURN]", required=False)
 @click.option("--route", "is_route", is_flag=True, help="What would become of a message, without sending one.")
 @click.option("--channel", metavar="NAME", help="With --route: the channel it would come through.")
-@click.option("--chat", type=click.Choice(["direct", "group", "channel"]), default="direct", help="With --route.")
+@click.option("--chat", type=click.Choice(CHAT_WORDS), default="direct", help="With --route.")
 @click.option("--peer", metavar="ID", help="With --route: the person, or the group.")
 @click.option("--sender", metavar="ID", help="With --route: who writes in a group.")
 @click.option("--account", metavar="ID", help="With --route: the account of the channel.")

@@ -18,6 +18,7 @@ from instar.core.model.ids import AccountId, AgentId, ChannelName
 from instar.core.model.message import ChatType
 
 __all__ = [
+    "CHAT_WORDS",
     "DEFAULT_ACCOUNT",
     "DEFAULT_AGENT",
     "KNOWN_CHANNELS",
@@ -76,6 +77,8 @@ _CHAT_TYPES: Final[Mapping[str, ChatType]] = {
     "channel": "channel",
     "room": "channel",
 }
+CHAT_WORDS: Final = tuple(_CHAT_TYPES)
+"""Every word that names a chat type, `dm` and `room` among them (NORM-9)."""
 _SPELLINGS: Final[Mapping[str, Spelling]] = {
     "whatsapp": "whatsapp",
     "signal": "phone",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from instar.core.routing.normalize import CHAT_WORDS
 from instar.protocol.methods.row import ADMIN, KEY, READ, SESSION_KEY_MAX_CHARS, Method, flag, text, whole
 from instar.protocol.params import Field
 
@@ -29,7 +30,7 @@ RECORDS: Final = (
         rule="WHY-3",
         fields=(
             text("channel", required=True, most=256),
-            Field(name="chat", choices=("direct", "group", "channel"), note="default direct"),
+            Field(name="chat", choices=CHAT_WORDS, note="default direct; `dm` and `room` are older words"),
             text("peer", required=True, most=512, note="the person of a direct chat, else the group or room"),
             text("sender", most=512, note="who writes in a group"),
             text("account", most=256, note="default `default`"),

@@ -57,6 +57,11 @@ def test_everything_that_a_bridge_may_say_is_kept_in_its_own_spelling():
     assert (inbound.attachments[0].name, inbound.attachments[0].data_base64) == ("a.png", "AAAA")
 
 
+@pytest.mark.parametrize(("word", "kind"), [("dm", "direct"), ("room", "channel")])
+def test_older_words_for_a_chat_are_taken(word: str, kind: str):
+    assert parse(chat={"type": word, "id": "C1"}).chat.type == kind
+
+
 def test_ids_may_be_whole_numbers_as_many_platforms_have_them():
     inbound = parse(messageId=7, chat={"type": "group", "id": -1001}, sender={"id": 42})
     assert (inbound.message_id, inbound.chat.id, inbound.sender.id) == ("7", "-1001", "42")
@@ -75,7 +80,7 @@ def test_null_says_the_same_as_nothing():
         ({"messageId": True}, "at /messageId: must be string or integer", "messageId"),
         ({"chat": ...}, "must have required property 'chat'", "chat"),
         ({"chat": "direct"}, "at /chat: must be object", "chat"),
-        ({"chat": {"type": "dm"}}, "at /chat/type: must be equal to one of the allowed values", "chat.type"),
+        ({"chat": {"type": "people"}}, "at /chat/type: must be equal to one of the allowed values", "chat.type"),
         ({"chat": {"type": "group"}}, "at /chat: must have required property 'id'", "chat.id"),
         ({"chat": {"type": "channel", "id": " "}}, "at /chat: must have required property 'id'", "chat.id"),
         (
