@@ -26,7 +26,7 @@ from instar.core.routing.grammar import parse_key
 from instar.errors import StoreError
 from instar.ports.clock import Clock
 from instar.stores.mirror_files import Mark, is_as_left
-from instar.stores.mirror_folders import KeyFolders, find_keys
+from instar.stores.mirror_folders import KeyFolders, find_keys, list_folders
 from instar.stores.mirror_index import write_index
 from instar.stores.mirror_level import Leveller
 from instar.stores.mirror_moved import move_marks
@@ -236,6 +236,8 @@ class Mirror:
             if self._folders is not None:
                 self._folders.touch(row.key for row in rows if row.closed_at is None)
             after = rows[-1].place
+        if self._folders is not None:
+            self._folders.touch(await self._store.engine.read(list_folders))
         self._files |= await asyncio.to_thread(list_namesakes, nameless)
         self._transcripts |= set(await self._store.engine.read(load_lost))
         self._agents |= set(await self._store.engine.read(list_agents))

@@ -2,7 +2,7 @@
 
 They follow the rows as the mirror's other files do, and beside them. A transcript is appended to; one that began anew
 takes the place of the one before, whose file the mirror keeps elsewhere. A copy that another hand has changed is set
-aside (STORE-5). A session that is removed takes its folder along.
+aside (STORE-4). A session that is removed takes its folder along, at the next start where a crash came in between.
 """
 
 from __future__ import annotations
@@ -22,19 +22,31 @@ from instar.core.model.ids import SessionId, SessionKey
 from instar.core.model.session import Session
 from instar.ports.clock import Clock
 from instar.stores.known import TranscriptRow
-from instar.stores.mirror_files import Comparison, Mark, append_lines, is_as_left, set_aside
-from instar.stores.mirror_rows import load_slice
-from instar.stores.rows import write_header
+from instar.stores.mirror_files import Comparison, Mark, append_lines, is_as_left, read_mark, set_aside
+from instar.stores.mirror_index import take_place
+from instar.stores.mirror_rows import load_mark, load_slice, save_marks
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Transaction
 from instar.stores.transcripts import find_transcript
 from instar.system.files import make_private_folder, replace_file
 from instar.system.log_events import MIRROR_CONFLICT
 
-__all__ = ["KeyFolders", "find_keys"]
+__all__ = [
+    "ENTRY_NAME",
+    "TRANSCRIPT_NAME",
+    "KeyFolders",
+    "find_keys",
+    "holds_other_life",
+    "is_entry_as_left",
+    "list_folders",
+    "write_entry",
+]
 
 ENTRY_NAME: Final = "session.json"
 TRANSCRIPT_NAME: Final = "transcript.jsonl"
+
+_NEW_SUFFIX: Final = ".new"
+"""An entry that is about to take the place of the one before."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +55,41 @@ def find_keys(tx: Transaction, session_ids: Sequence[SessionId]) -> set[SessionK
     """The keys of transcripts that are there."""
     found = (find_transcript(tx, session_id) for session_id in session_ids)
     return {transcript.head.key for transcript in found if transcript is not None}
+
+
+def list_folders(tx: Transaction) -> list[SessionKey]:
+    """The keys whose folders the mirror has written and not yet taken away."""
+    return [SessionKey(row[0]) for row in tx.all("list_folder_marks", {})]
+
+
+def write_entry(session: Session) -> bytes:
+    """What ``session.json`` says of a session."""
+    return msgspec.json.format(msgspec.json.encode(format_session(session)), indent=2) + b"\n"
+
+
+def is_entry_as_left(tx: Transaction, key: SessionKey, path: Path) -> bool:
+    """Whether nobody else has changed a ``session.json``. Blocking; raises OSError."""
+    return read_mark(path, 0) in [load_mark(tx, owner) for owner in _owners(key)]
+
+
+def holds_other_life(tx: Transaction, path: Path) -> bool:
+    """Whether a copy is of another transcript, whose rows hold every word of it. Blocking; raises OSError."""
+    with path.open("rb") as file:
+        session_id = _read_id(file.readline())
+    transcript = find_transcript(tx, session_id) if session_id is not None else None
+    if transcript is None:
+        return False
+    comparison = Comparison(path)
+    try:
+        seq, size = -1, 0
+        while lines := load_slice(tx, transcript, seq=seq, size=size):
+            count = comparison.take([line for _, line in lines])
+            if count is None or count < len(lines):
+                return count is not None
+            seq, size = lines[-1][0], size + sum(len(line.encode()) + 1 for _, line in lines)
+        return not comparison.has_more()
+    finally:
+        comparison.close()
 
 
 class KeyFolders:
@@ -71,17 +118,37 @@ class KeyFolders:
         if session is None:
             self._marks.pop(key, None)
             await asyncio.to_thread(_remove, folder)
+            await self._store.engine.write(lambda tx: save_marks(tx, dict.fromkeys(_owners(key))))
             return
-        await asyncio.to_thread(_save_entry, folder, session)
+        await self._save_entry(folder, session)
         transcript = await self._store.engine.read(partial(find_transcript, session_id=session.session_id))
         if transcript is not None:
             self._marks[key] = (session.session_id, await self._follow(key, transcript, folder / TRANSCRIPT_NAME))
 
+    async def _save_entry(self, folder: Path, session: Session) -> None:
+        """Write an entry anew where it says something else; one that another hand has changed is kept beside."""
+        path, content = folder / ENTRY_NAME, write_entry(session)
+        if await asyncio.to_thread(_read, path) == content:
+            if not await self._store.engine.read(partial(is_entry_as_left, key=session.key, path=path)):
+                mark = await asyncio.to_thread(read_mark, path, 0)
+                await self._store.engine.write(lambda tx: save_marks(tx, {_owners(session.key)[1]: mark}))
+            return
+        temporary = path.with_name(f"{path.name}{_NEW_SUFFIX}")
+        await asyncio.to_thread(make_private_folder, folder)
+        await asyncio.to_thread(replace_file, temporary, [content])
+        now = self._clock.now()
+        kept = await take_place(self._store, temporary, path, owners=_owners(session.key), now=now)
+        if kept is not None:
+            log.warning(MIRROR_CONFLICT, path=str(path), kept=str(kept))
+
     async def _follow(self, key: SessionKey, transcript: TranscriptRow, path: Path) -> Mark:
         """Append what the copy lacks; how it is then."""
         session_id, mark = self._marks.get(key, (None, None))
-        if mark is None or session_id != transcript.head.session_id or not await asyncio.to_thread(is_as_left, mark):
+        if mark is None or not await asyncio.to_thread(is_as_left, mark):
             mark = await self._compare(transcript, path)
+        elif session_id != transcript.head.session_id:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            mark = None
         seq, size = (mark.seq, mark.size) if mark is not None else (-1, 0)
         while lines := await self._slice(transcript, seq=seq, size=size):
             mark = await asyncio.to_thread(append_lines, path, [line for _, line in lines], seq=lines[-1][0])
@@ -92,10 +159,10 @@ class KeyFolders:
 
     async def _compare(self, transcript: TranscriptRow, path: Path) -> Mark | None:
         """How far a copy holds the lines of a transcript; None when there is nothing to go on from."""
-        if not await asyncio.to_thread(_is_of, path, write_header(transcript.head.header)):
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+        try:
+            comparison = await asyncio.to_thread(Comparison, path)
+        except FileNotFoundError:
             return None
-        comparison = await asyncio.to_thread(Comparison, path)
         try:
             seq, size = -1, 0
             while lines := await self._slice(transcript, seq=seq, size=size):
@@ -111,6 +178,9 @@ class KeyFolders:
                     return await asyncio.to_thread(comparison.cut, seq=seq)
         finally:
             comparison.close()
+        if await self._store.engine.read(partial(holds_other_life, path=path)):
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            return None
         kept = await asyncio.to_thread(set_aside, path, self._clock.now())
         log.warning(MIRROR_CONFLICT, path=str(path), kept=str(kept))
         return None
@@ -119,26 +189,31 @@ class KeyFolders:
         return await self._store.engine.read(partial(load_slice, transcript=transcript, seq=seq, size=size))
 
 
-def _is_of(path: Path, header: str) -> bool:
-    """Whether a copy begins as this transcript does; another one's is a life that is over."""
+def _owners(key: SessionKey) -> tuple[str, str]:
+    """Under which names it is stored how the last two rewrites left a ``session.json``."""
+    return f"folder left {key}", f"folder meant {key}"
+
+
+def _read_id(line: bytes) -> SessionId | None:
+    """Whose transcript a first line begins; None where it is none."""
     try:
-        with path.open("rb") as file:
-            return file.readline() == f"{header}\n".encode()
+        header = msgspec.json.decode(line, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    session_id = header.get("id")
+    return SessionId(session_id) if isinstance(session_id, str) else None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
     except FileNotFoundError:
-        return False
-
-
-def _save_entry(folder: Path, session: Session) -> None:
-    content = msgspec.json.format(msgspec.json.encode(format_session(session)), indent=2) + b"\n"
-    path = folder / ENTRY_NAME
-    make_private_folder(folder)
-    if not path.is_file() or path.read_bytes() != content:
-        replace_file(path, [content])
+        return None
 
 
 def _remove(folder: Path) -> None:
     """Take the copies away, and the folder where nothing else lies in it."""
-    for name in (ENTRY_NAME, TRANSCRIPT_NAME):
+    for name in (ENTRY_NAME, TRANSCRIPT_NAME, f"{ENTRY_NAME}{_NEW_SUFFIX}"):
         (folder / name).unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

@@ -21,7 +21,7 @@ from instar.stores.store import SessionStore
 from instar.stores.transaction import Transaction
 from instar.system.files import make_private_folder
 
-__all__ = ["compare_index", "write_index"]
+__all__ = ["compare_index", "take_place", "write_index"]
 
 
 async def write_index(store: SessionStore, path: Path, agents: Sequence[AgentId], *, now: Instant) -> Path | None:
@@ -31,7 +31,7 @@ async def write_index(store: SessionStore, path: Path, agents: Sequence[AgentId]
         await asyncio.to_thread(_create, temporary)
         async for chunk in _chunks(store, agents):
             await asyncio.to_thread(_append, temporary, chunk)
-        return await _take_place(store, temporary, path, now=now)
+        return await take_place(store, temporary, path, owners=_owners(path), now=now)
     finally:
         await asyncio.to_thread(_remove, temporary)
 
@@ -46,7 +46,7 @@ def compare_index(tx: Transaction, path: Path, agents: Sequence[AgentId]) -> boo
         is_level = all(file.read(len(chunk)) == chunk for chunk in _chunks_now(tx, agents)) and not file.read(1)
     if is_level:
         return True
-    return None if there is not None and there in (load_mark(tx, _left(path)), load_mark(tx, _meant(path))) else False
+    return None if there is not None and there in [load_mark(tx, owner) for owner in _owners(path)] else False
 
 
 def _chunks_now(tx: Transaction, agents: Sequence[AgentId]) -> Iterator[bytes]:
@@ -75,28 +75,30 @@ def _question(agent_id: AgentId, after: str) -> Callable[[Transaction], IndexSli
     return lambda tx: load_index_slice(tx, agent_id, after=after)
 
 
-async def _take_place(store: SessionStore, temporary: Path, path: Path, *, now: Instant) -> Path | None:
-    """Rename the new file over the old one, which is kept where it is not as it was left."""
+async def take_place(
+    store: SessionStore, temporary: Path, path: Path, *, owners: tuple[str, str], now: Instant
+) -> Path | None:
+    """Rename the new file over the old one, which is kept where it is not as it was left. Raises OSError.
+
+    `owners` are the names under which it is stored how the last but one rewrite left the file, and how the last one
+    leaves it if it comes so far.
+    """
+    was_left, is_meant = owners
     made = await asyncio.to_thread(read_mark, temporary, 0)
     there = await asyncio.to_thread(read_mark, path, 0)
-    left, meant = await store.engine.read(lambda tx: (load_mark(tx, _left(path)), load_mark(tx, _meant(path))))
+    left, meant = await store.engine.read(lambda tx: (load_mark(tx, was_left), load_mark(tx, is_meant)))
     kept = None
     if there is not None and there not in (left, meant):
         kept = await asyncio.to_thread(set_aside, path, now)
-    marks = {_left(path): there if kept is None else None, _meant(path): made and replace(made, path=path)}
+    marks = {was_left: there if kept is None else None, is_meant: made and replace(made, path=path)}
     await store.engine.write(lambda tx: save_marks(tx, marks))
     await asyncio.to_thread(temporary.replace, path)
     return kept
 
 
-def _left(path: Path) -> str:
-    """Under which name it is stored how an index was left by the last but one rewrite."""
-    return f"index left {path}"
-
-
-def _meant(path: Path) -> str:
-    """Under which name it is stored how an index is left by the last rewrite, if it came so far."""
-    return f"index meant {path}"
+def _owners(path: Path) -> tuple[str, str]:
+    """Under which names it is stored how an index was left by the last two rewrites."""
+    return f"index left {path}", f"index meant {path}"
 
 
 def _create(path: Path) -> None:

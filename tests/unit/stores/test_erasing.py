@@ -66,6 +66,7 @@ TOLD_OTHERWISE = {
     "entries": "the other lines",
     "search": "the index of those lines",
     "lanes": "which gateway runs a session",
+    "mirror": "how the folder of a session was left",
     "state_versions": "the number of the last line of a log",
     "state_watches": "which session is told of which",
     "device_requests": "nobody's yet",

@@ -14,6 +14,7 @@ from instar.config.paths import resolve_store_path
 from instar.core.model.ids import SessionKey
 from instar.core.transcript.codec import format_entry, format_header
 from instar.stores.mirror import open_mirror
+from instar.stores.mirror_folders import list_folders
 from instar.stores.openclaw.carry import import_state
 from instar.system.clock import SystemClock
 from tests.builders.store import KEY, NOW, SID, SessionTalk, build_message, file_store, memory_store
@@ -56,6 +57,22 @@ def play(world: World, story) -> None:
             await story()
 
     asyncio.run(run())
+
+
+def without_mirror(world: World, story) -> None:
+    """What a store lives through whose mirror is not at work."""
+
+    async def run():
+        async with world.opened() as world.store:
+            world.talk = SessionTalk(world.store)
+            await story()
+
+    asyncio.run(run())
+
+
+async def flushed(world: World, story) -> None:
+    await world.flush()
+    await story()
 
 
 def test_the_copy_is_the_active_transcript_word_for_word(world: World):
@@ -124,6 +141,104 @@ def test_a_copy_that_another_hand_has_changed_is_kept_beside(world: World):
         assert world.copy.read_text() == await world.lines()
         (kept,) = world.folder.glob("*.conflict.*")
         assert "mine" in kept.read_text()
+
+    play(world, story)
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+@pytest.mark.parametrize("line", [b'{"mine": 1}\n', b"no line of ours\n", b""])
+def test_a_copy_whose_first_line_another_hand_has_changed_is_kept_beside(world: World, is_running: bool, line: bytes):
+    def harm() -> None:
+        head, _, rest = world.copy.read_bytes().partition(b"\n")
+        world.copy.write_bytes((line or head.replace(b'"type"', b'"mine"') + b"\n") + rest)
+
+    async def first():
+        await world.talk.begin(build_message(1, None, "ours"))
+        await world.flush()
+        if is_running:
+            harm()
+            await second()
+
+    async def second():
+        await world.talk.append(build_message(2, 1))
+        await world.flush()
+        assert world.copy.read_text() == await world.lines()
+        (kept,) = world.folder.glob("transcript.jsonl.conflict.*")
+        assert "ours" in kept.read_text()
+
+    play(world, first)
+    if not is_running:
+        harm()
+        play(world, second)
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_an_entry_that_another_hand_has_changed_is_kept_beside(world: World, is_running: bool):
+    entry = world.folder / "session.json"
+
+    async def first():
+        await world.talk.begin(build_message(1, None))
+        await world.flush()
+        if is_running:
+            entry.write_text('{"mine": 1}')
+            await second()
+
+    async def second():
+        await world.talk.append(build_message(2, 1))
+        await world.flush()
+        assert json.loads(entry.read_text())["sessionId"] == SID
+        (kept,) = world.folder.glob("session.json.conflict.*")
+        assert kept.read_text() == '{"mine": 1}'
+
+    play(world, first)
+    if not is_running:
+        entry.write_text('{"mine": 1}')
+        play(world, second)
+
+
+def test_what_changed_while_the_mirror_was_not_at_work_is_nobody_elses_hand(world: World):
+    async def first():
+        await world.talk.begin(build_message(1, None, "before"))
+
+    async def meanwhile():
+        await world.talk.reset(NEXT)
+        await world.talk.append(build_message(2, None, "after"))
+
+    async def second():
+        assert world.copy.read_text() == await world.lines(NEXT)
+        assert json.loads((world.folder / "session.json").read_text())["sessionId"] == NEXT
+        assert sorted(path.name for path in world.folder.iterdir()) == ["session.json", "transcript.jsonl"]
+
+    play(world, first)
+    without_mirror(world, meanwhile)
+    play(world, lambda: flushed(world, second))
+
+
+def test_a_session_that_was_removed_while_the_mirror_was_not_at_work_takes_its_folder_along(world: World):
+    async def first():
+        await world.talk.begin(build_message(1, None))
+
+    async def meanwhile():
+        await world.store.delete_session(SessionKey(KEY), now=NOW, decisions=())
+
+    async def second():
+        assert not world.folder.exists()
+        assert await world.store.engine.read(list_folders) == []
+
+    play(world, first)
+    without_mirror(world, meanwhile)
+    play(world, lambda: flushed(world, second))
+
+
+def test_a_folder_that_the_mirror_never_wrote_is_left_alone(world: World):
+    other = resolve_store_path(world.state, SessionKey("agent:main:main"))
+    other.mkdir(parents=True)
+    (other / "session.json").write_text("{}")
+
+    async def story():
+        await world.talk.begin(build_message(1, None))
+        await world.flush()
+        assert (other / "session.json").read_text() == "{}"
 
     play(world, story)
 

@@ -111,7 +111,7 @@ TABLES: Final[Mapping[str, Table]] = {
         erased_by=("erase_usage_session", "erase_usage_principal"),
     ),
     "lanes": Table(identity=("session_key",), neither=("owner", "fence", "expires_at"), erased_by=("erase_lanes",)),
-    "mirror": Table(neither=("owner", "path", "seq", "size", "changed_ns"), erased_by=("erase_mirror",)),
+    "mirror": Table(identity=("owner", "path"), neither=("seq", "size", "changed_ns"), erased_by=("erase_mirror",)),
     "pairings": Table(
         words=("name",),
         identity=("peer_id", "session_key", "approved_by"),

@@ -131,8 +131,10 @@ DELETE FROM run_lines WHERE {theirs} OR turn_id IN (SELECT value FROM json_each(
 DELETE FROM lanes WHERE {theirs};
 
 -- name: erase_mirror
--- Forget how the mirror left the files of a person's transcripts.
-DELETE FROM mirror WHERE owner IN (SELECT value FROM json_each(:session_ids));
+-- Forget how the mirror left the files of a person's transcripts, and the folders of their sessions.
+DELETE FROM mirror WHERE owner IN (SELECT value FROM json_each(:session_ids))
+    OR owner IN (SELECT 'folder left ' || value FROM json_each(:keys))
+    OR owner IN (SELECT 'folder meant ' || value FROM json_each(:keys));
 
 -- name: erase_pairings
 -- Take out approvals of a person.

@@ -35,7 +35,11 @@ WHERE t.id > :after AND t.close_reason IS DISTINCT FROM 'staged' ORDER BY t.id L
 -- name: list_lost_marks
 -- Files of the mirror whose transcripts are gone.
 SELECT owner FROM mirror
-WHERE owner NOT LIKE 'index %' AND owner NOT IN (SELECT session_id FROM transcripts);
+WHERE owner NOT LIKE 'index %' AND owner NOT LIKE 'folder %' AND owner NOT IN (SELECT session_id FROM transcripts);
+
+-- name: list_folder_marks
+-- Keys whose folders the mirror has written.
+SELECT substr(owner, length('folder meant ') + 1) FROM mirror WHERE owner LIKE 'folder meant %';
 
 -- name: load_slice
 -- The next lines of a transcript, as many as fit into so many bytes, but at least one.
