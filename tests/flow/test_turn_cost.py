@@ -13,6 +13,7 @@ class WatchedEcho(EchoRunner):
     """An echo that keeps what it was asked."""
 
     def __init__(self):
+        super().__init__()
         self.requests = []
 
     async def run(self, request):
