@@ -12,6 +12,8 @@ from instar.core.model.change import InboxItem
 from instar.core.model.entry import AssistantMessage
 from instar.core.model.ids import AgentId, SessionKey, TurnId
 from instar.core.model.session import Session
+from instar.core.policy.levels import parse_thinking
+from instar.core.policy.patch import clamp_thinking
 from instar.core.routing.key import parse_key
 from instar.core.turn.steps import ModelCall
 from instar.errors import InvariantBroken, ModelOverflow, ModelUnavailable
@@ -103,7 +105,7 @@ class Asking:
             system=system,
             messages=self._plan(model, system),
             tools=tuple(tool.spec for tool in self.tools().values()),
-            thinking=options.thinking or session.overrides.thinking_level,
+            thinking=self._thinking(session, model),
             timeout_s=min(TURN_TIMEOUT_S, asked_s),
             fallbacks=services.fallbacks_of(model, self.agent_id),
             messages_for=lambda stand_in: self._plan(stand_in, system),
@@ -120,6 +122,15 @@ class Asking:
                 provider=model.provider,
                 model=model.id,
             ) from None
+
+    def _thinking(self, session: Session, model: ModelSpec) -> str | None:
+        """The level to think at: asked for this turn, else the session's, as far as the model knows it (PATCH-6).
+
+        None for a word that is no level, which older versions stored: a turn must not fail for it.
+        """
+        word = parse_thinking(self.item.submission.options.thinking or session.overrides.thinking_level or "")
+        supports_xhigh = model.ref in self.services.parts.models.xhigh_models()
+        return clamp_thinking(word.level if word else None, supports_xhigh=supports_xhigh)
 
     def _plan(self, model: ModelSpec, system: str) -> LazyPrompt:
         """What a model gets to see, in its own window; what is told of the answer is told of the newest plan."""

@@ -211,7 +211,8 @@ class Gateway:
         """Commit a message and answer what its sender is told (LOSS-1); the lane takes it from there.
 
         The same (channel, account, message id) gets the first answer again and runs nothing. Raises `Unavailable`
-        while the gateway stops or the sender is being erased, and any `StoreError`, when nothing was stored.
+        while the gateway stops or the sender is being erased, `InvalidRequest` where the model lacks the level,
+        and any `StoreError`, when nothing was stored.
         """
         if self._is_draining:
             raise Unavailable(
@@ -222,6 +223,8 @@ class Gateway:
         inbound_id = parts.ids.inbound_id()
         address = resolve_address(config.routing, submission, default_agent=config.agents.default_id)
         inbound = submission.inbound
+        if submission.options.thinking == "xhigh":
+            await self._services.check_xhigh(submission, address.session_key, address.agent_id)
         settings = door_settings(
             config,
             inbound.channel,

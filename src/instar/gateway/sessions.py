@@ -27,6 +27,7 @@ from instar.core.model.view import (
     SessionView,
     ToldDecision,
 )
+from instar.core.policy.levels import require_thinking, require_xhigh
 from instar.core.policy.model_choice import apply_model_choice, find_model
 from instar.core.policy.resolve import find_meant
 from instar.core.routing.key import build_source_key, canonical_key, is_main_key, parse_key
@@ -294,16 +295,24 @@ class Sessions:
         return text
 
     def _overrides_of(self, new: NewSession, agent_id: AgentId) -> Overrides:
-        overrides = Overrides(thinking_level=new.thinking_level)
-        if new.model is None:
-            return overrides
+        """The settings that a new session is given. Raises `InvalidRequest` (RPC-5, PATCH-6)."""
         names = self._services.model_names(agent_id)
+        word = require_thinking(new.thinking_level, field="thinkingLevel") if new.thinking_level else None
+        overrides = Overrides(thinking_level=word.level, reasoning_level=word.reasoning) if word else Overrides()
+        if new.model is None:
+            self._check_xhigh(overrides, names.default)
+            return overrides
         model = find_model(new.model, names)
         if model is None:
             raise InvalidRequest(
                 f"model not allowed: {new.model}", fix="`models.list` shows what may be chosen.", field="model"
             )
+        self._check_xhigh(overrides, model)
         return apply_model_choice(overrides, model, default=names.default)
+
+    def _check_xhigh(self, overrides: Overrides, model: str | None) -> None:
+        is_known = model in self._parts.models.xhigh_models()
+        require_xhigh(overrides.thinking_level, is_known=is_known, field="thinkingLevel")
 
     async def _fork(self, creation: Creation, parent_key: SessionKey) -> Creation:
         parent = await self._parts.store.load_session(parent_key)

@@ -19,12 +19,13 @@ from instar.core.context.compaction import CompactionSettings
 from instar.core.context.tokens import estimate_chars, json_chars
 from instar.core.lifecycle.freshness import StaleReason
 from instar.core.lifecycle.notice import build_reset_notice
-from instar.core.model.change import Changed, InboxItem, SessionChange, SessionFacts
+from instar.core.model.change import Changed, InboxItem, SessionChange, SessionFacts, Submission
 from instar.core.model.entry import MessageEntry
 from instar.core.model.event import Event, MessageStored, RunEnded, SessionChanged
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.session import Session
 from instar.core.policy.command_kinds import Reset
+from instar.core.policy.levels import require_xhigh
 from instar.core.policy.model_choice import ModelNames
 from instar.core.routing.key import is_group_key, is_main_key
 from instar.core.turn.begin import BeginDraws, BeginSettings
@@ -212,6 +213,14 @@ class TurnServices:
             if spec is not None:
                 return spec
         return models.default_of(session.agent_id)
+
+    async def check_xhigh(self, submission: Submission, key: SessionKey, agent_id: AgentId) -> None:
+        """Raises `InvalidRequest` for a message that asks for ``xhigh`` of a model without it (PATCH-6)."""
+        models, options = self.parts.models, submission.options
+        session = await self.parts.store.load_session(key)
+        asked = models.resolve(options.model) if options.model else None
+        model = asked or (self.resolve_model(session, None) if session else models.default_of(agent_id))
+        require_xhigh(options.thinking, is_known=model.ref in models.xhigh_models(), field="thinking")
 
     def fallbacks_of(self, model: ModelSpec, agent_id: AgentId) -> tuple[ModelSpec, ...]:
         """The models that may stand in: those of the agent, unless a person chose another model than the agent's."""

@@ -11,6 +11,7 @@ from typing import Final
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.model.keeping import ImportedTranscript
 from instar.core.routing.key import build_source_key
+from instar.core.turn.imported import find_unknown_level
 from instar.errors import TranscriptError
 from instar.ports.store import Store
 from instar.stores.importer import ImportLimits, TranscriptFile, read_transcript_file, store_transcript_file
@@ -100,6 +101,8 @@ def _tell(file: TranscriptFile) -> tuple[str, ...]:
     """What was amiss, line by line."""
     told = [(finding.line, finding.detail) for finding in file.findings]
     told += [(line, "Something in it was no proper text and was mended.") for line in file.repaired_lines]
+    unknown = find_unknown_level(file.entries)
+    told += [(0, f"The thinking level {unknown[:60]!r} is none and was left out.")] if unknown else []
     told.sort()
     shown = [f"line {line}: {detail}" if line else detail for line, detail in told[:FINDINGS_MAX]]
     rest = len(told) - len(shown)

@@ -1,6 +1,7 @@
 """What a running gateway takes of a foreign transcript is bounded; without one more is taken (STORE-6)."""
 
 import asyncio
+import json
 
 import pytest
 import zstandard
@@ -46,3 +47,10 @@ def test_a_file_at_hand_is_taken_whatever_a_gateway_would_be_sent(tmp_path, monk
             return await TranscriptIntake(store).take_file(path, **WISH)
 
     assert asyncio.run(story()).entries == 1
+
+
+def test_a_thinking_level_that_is_none_is_left_out_and_told(monkeypatch):
+    level = {"type": "thinking_level_change", "id": "ffff", "parentId": None, "thinkingLevel": "banana"}
+    data = "\n".join([*transcript_lines(1), json.dumps({**level, "timestamp": "2026-01-01T00:00:00.000Z"})]).encode()
+    taken = take(data, "a.jsonl", limit=10_000, monkeypatch=monkeypatch)
+    assert taken.findings == ("The thinking level 'banana' is none and was left out.",)

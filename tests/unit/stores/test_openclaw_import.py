@@ -10,6 +10,7 @@ import pytest
 
 from instar.config.config import parse_config
 from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.query import SessionQuery
 from instar.core.policy.erased import hash_id
 from instar.core.transcript.text import message_text
 from instar.errors import NotFound
@@ -318,3 +319,19 @@ def test_whoever_was_erased_does_not_come_along_and_everybody_else_does(old: Ope
     (refused,) = of(report, "session", "refused")
     assert "somebody who was erased" in refused.detail
     assert said == [["mine is panda-9001"]]
+
+
+def test_thinking_words_of_an_entry_are_read_and_unknown_ones_are_told(old: OpenClawState):
+    old.add(MAIN, 1, "hello", thinkingLevel="banana")
+    old.add("agent:main:telegram:dm:7", 2, "hi", thinkingLevel="stream")
+    old.write_index()
+
+    async def look(store):
+        return {one.key: one.overrides for one in (await store.list_sessions(SessionQuery())).sessions}
+
+    report, found = bring(old, look=look)
+    levels = {(one.thinking_level, one.reasoning_level) for one in found.values()}
+    assert levels == {(None, None), ("low", "stream")}
+    assert [one.detail for one in of(report, "session", "noted")] == [
+        "the thinking level 'banana' is none; the session has none now"
+    ]

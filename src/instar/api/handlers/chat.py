@@ -19,6 +19,7 @@ from instar.core.model.change import Acknowledgement, Submission, TurnOptions
 from instar.core.model.ids import AccountId, ChannelName, SessionKey, TurnId
 from instar.core.model.message import Chat, Inbound, Sender
 from instar.core.model.view import RunState
+from instar.core.policy.levels import require_thinking
 from instar.core.policy.scopes import ADMIN, has_scope
 from instar.core.routing.principal import build_message_id
 from instar.errors import InvalidRequest
@@ -54,11 +55,18 @@ async def steer_session(call: Call) -> object:
 
 
 async def send_message(
-    call: Call, key: SessionKey, *, idempotency_key: str, queue_mode: str | None = None
+    call: Call, key: SessionKey, *, idempotency_key: str, queue_mode: str | None = None, is_run: bool = False
 ) -> dict[str, object]:
-    """Commit a message to a session; answers when it is safe, not when it is answered (LOSS-1)."""
+    """Commit a message to a session; answers when it is safe, not when it is answered (LOSS-1).
+
+    `is_run` says that the caller takes the answer itself (`agent`).
+    """
     submission = _submission(call, key, idempotency_key=idempotency_key, queue_mode=queue_mode)
-    submission = replace(submission, run_id=await _choose_run_id(call, TurnId(idempotency_key)))
+    submission = replace(
+        submission,
+        run_id=await _choose_run_id(call, TurnId(idempotency_key)),
+        options=replace(submission.options, is_run=is_run),
+    )
     acknowledgement = await call.gateway.submit(submission)
     if acknowledgement.session_key != key and not call.sight.sees_all:
         raise _taken()
@@ -78,6 +86,8 @@ def _submission(call: Call, key: SessionKey, *, idempotency_key: str, queue_mode
     attachments = parse_attachments(params.list("attachments"))
     if not text.strip() and not attachments:
         raise InvalidRequest("message or attachment required", field="message")
+    asked = params.maybe_text("thinking")
+    thinking = require_thinking(asked, field="thinking") if asked else None
     inbound = Inbound(
         channel=_CHANNEL,
         account_id=_ACCOUNT,
@@ -97,7 +107,8 @@ def _submission(call: Call, key: SessionKey, *, idempotency_key: str, queue_mode
         is_owner=has_scope(caller.scopes, ADMIN),
         options=TurnOptions(
             deliver=params.flag("deliver"),
-            thinking=params.maybe_text("thinking") or None,
+            thinking=thinking.level if thinking else None,
+            reasoning=thinking.reasoning if thinking else None,
             model=params.maybe_text("model") or None,
             timeout_ms=params.maybe_whole("timeoutMs") or params.whole("timeout", 0) * 1000 or None,
             queue_mode=queue_mode or params.maybe_text("queueMode"),

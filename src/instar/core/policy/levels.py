@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from instar.errors import InvalidRequest
+
 __all__ = [
     "THINKING_LEVELS",
     "ElevatedLevel",
@@ -19,6 +21,8 @@ __all__ = [
     "parse_thinking",
     "parse_usage",
     "parse_verbose",
+    "require_thinking",
+    "require_xhigh",
 ]
 
 ThinkingLevel = Literal["off", "minimal", "low", "medium", "high", "xhigh"]
@@ -61,6 +65,28 @@ def parse_thinking(word: str) -> ThinkingWord | None:
     name = word.strip().lower()
     level = _THINKING.get(name)
     return None if level is None else ThinkingWord(level=level, reasoning="stream" if name == "stream" else None)
+
+
+def require_thinking(word: str, *, field: str) -> ThinkingWord:
+    """As `parse_thinking`, for a field of a request. Raises `InvalidRequest` for a word that is no level."""
+    found = parse_thinking(word)
+    if found is None:
+        raise InvalidRequest(
+            f"invalid {field}: must be one of {', '.join(THINKING_LEVELS)}",
+            why=f"{word[:60]!r} is no level",
+            field=field,
+        )
+    return found
+
+
+def require_xhigh(level: str | None, *, is_known: bool, field: str) -> None:
+    """Raises `InvalidRequest` for ``xhigh`` where the model does not know it (PATCH-6)."""
+    if level == "xhigh" and not is_known:
+        raise InvalidRequest(
+            f"invalid {field}: the model does not support xhigh",
+            fix="Ask for high, or choose a model that knows xhigh.",
+            field=field,
+        )
 
 
 def parse_verbose(word: str) -> VerboseLevel | None:

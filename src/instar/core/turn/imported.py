@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from instar.core.model.entry import AnyEntry, AssistantMessage, CompactionEntry, Header, MessageEntry, UserMessage
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.session import Counters, Lifecycle, Naming, Overrides, Session
+from instar.core.policy.levels import parse_thinking
 from instar.core.transcript.tree import branch_path, find_leaf, find_settings
 from instar.core.turn.entries import build_first_words
 
-__all__ = ["build_imported_session"]
+__all__ = ["build_imported_session", "find_unknown_level", "read_level"]
 
 
 def build_imported_session(
@@ -37,7 +39,7 @@ def build_imported_session(
             last_activity_at=max(times, default=None),
         ),
         naming=Naming(first_words=build_first_words(branch)),
-        overrides=Overrides(thinking_level=settings.thinking_level),
+        overrides=read_level(Overrides(thinking_level=settings.thinking_level)),
         counters=Counters(
             input_tokens=sum(usage.input for usage in calls),
             output_tokens=sum(usage.output for usage in calls),
@@ -46,6 +48,20 @@ def build_imported_session(
             model=settings.model_id,
         ),
     )
+
+
+def read_level(overrides: Overrides) -> Overrides:
+    """Settings of another program with its thinking word as a level; a word that is no level is left out (X-16)."""
+    word = parse_thinking(overrides.thinking_level or "")
+    if word is None:
+        return replace(overrides, thinking_level=None)
+    return replace(overrides, thinking_level=word.level, reasoning_level=overrides.reasoning_level or word.reasoning)
+
+
+def find_unknown_level(entries: Sequence[AnyEntry]) -> str | None:
+    """The thinking word that the branch of a transcript ends with and that is no level; None for none."""
+    level = find_settings(branch_path(entries, find_leaf(entries)).entries).thinking_level
+    return level if level and parse_thinking(level) is None else None
 
 
 def _is_from_person(entry: AnyEntry) -> bool:

@@ -21,8 +21,9 @@ from instar.core.model.entry import Header
 from instar.core.model.fields import parse_session
 from instar.core.model.ids import Instant, SessionId, SessionKey
 from instar.core.model.session import Session
+from instar.core.policy.levels import parse_thinking
 from instar.core.routing.key import parse_key
-from instar.core.turn.imported import build_imported_session
+from instar.core.turn.imported import build_imported_session, read_level
 from instar.errors import InvalidRequest, NotFound, TranscriptError
 from instar.ports.store import Store
 from instar.stores.importer import ImportLimits, TranscriptFile, read_transcript_file
@@ -122,6 +123,8 @@ class _Carrier:
         is_dry_run = self._report.is_dry_run
         status: ItemStatus = "known" if header is None else "would-import" if is_dry_run else "imported"
         detail = f"{len(file.entries)} entries, version {file.from_version}"
+        if header is not None:
+            self._tell_level(planned, source)
         if header is not None and not is_dry_run and self._store is not None:
             try:
                 await self._save(self._store, replace(file, header=header), planned)
@@ -218,6 +221,21 @@ class _Carrier:
             for line, detail in sorted(found)
         ]
 
+    def _tell_level(self, planned: PlannedTranscript, source: str) -> None:
+        """Say which thinking word of an entry is no level: the session is stored without it (X-16)."""
+        word = (planned.row or {}).get("thinkingLevel")
+        if isinstance(word, str) and word and parse_thinking(word) is None:
+            self._report.items.append(
+                ImportItem(
+                    kind="session",
+                    status="noted",
+                    source=source,
+                    key=planned.key,
+                    line=planned.line,
+                    detail=f"the thinking level {word[:60]!r} is none; the session has none now",
+                )
+            )
+
 
 def build_session(file: TranscriptFile, planned: PlannedTranscript, *, person_names: Container[str]) -> Session:
     """The session of a planned transcript: what its entry says, and what the words tell where it says nothing."""
@@ -233,6 +251,7 @@ def build_session(file: TranscriptFile, planned: PlannedTranscript, *, person_na
         session,
         owner=_owner_of(planned.key, person_names),
         lifecycle=lifecycle,
+        overrides=read_level(session.overrides),
         naming=replace(session.naming, first_words=built.naming.first_words),
     )
 

@@ -12,7 +12,10 @@ from instar.core.policy.levels import (
     parse_thinking,
     parse_usage,
     parse_verbose,
+    require_thinking,
+    require_xhigh,
 )
+from instar.errors import InvalidRequest
 
 
 @pytest.mark.parametrize("level", THINKING_LEVELS)
@@ -58,3 +61,17 @@ def test_words_of_the_other_levels(parse, words):
 def test_any_other_word_is_none(parse):
     assert parse("banana") is None
     assert parse("") is None
+
+
+def test_a_field_of_a_request_takes_the_same_words_and_names_them_to_whoever_writes_another():
+    assert require_thinking("stream", field="thinking") == ThinkingWord(level="low", reasoning="stream")
+    with pytest.raises(InvalidRequest, match="must be one of off, minimal, low, medium, high, xhigh") as refused:
+        require_thinking("banana", field="thinking")
+    assert refused.value.field == "thinking"
+
+
+def test_the_highest_level_is_refused_where_the_model_does_not_know_it():
+    require_xhigh("xhigh", is_known=True, field="thinking")
+    require_xhigh("high", is_known=False, field="thinking")
+    with pytest.raises(InvalidRequest, match="does not support xhigh"):
+        require_xhigh("xhigh", is_known=False, field="thinking")

@@ -10,7 +10,8 @@ from instar.core.model.entry import (
     UserMessage,
 )
 from instar.core.model.ids import AgentId, EntryId, Instant, SessionId, SessionKey
-from instar.core.turn.imported import build_imported_session
+from instar.core.model.session import Overrides
+from instar.core.turn.imported import build_imported_session, find_unknown_level, read_level
 
 KEY = SessionKey("agent:main:explicit:old")
 
@@ -68,3 +69,16 @@ def test_a_file_without_words_or_times_invents_none():
     assert build(Instant(5)).lifecycle.updated_at == 5
     bare = build(None, ask(1, None)).lifecycle
     assert (bare.started_at, bare.last_interaction_at, bare.updated_at) == (None, None, None)
+
+
+def test_thinking_words_of_another_program_come_as_levels_and_unknown_ones_are_left_out():
+    def thinking(word):
+        return (ThinkingLevelEntry(id=EntryId("1"), parent_id=None, timestamp=None, thinking_level=word),)
+
+    assert build(None, *thinking("on")).overrides == Overrides(thinking_level="low")
+    assert build(None, *thinking("stream")).overrides == Overrides(thinking_level="low", reasoning_level="stream")
+    assert build(None, *thinking("banana")).overrides == Overrides()
+    own = Overrides(thinking_level="stream", reasoning_level="off")
+    assert read_level(own) == Overrides(thinking_level="low", reasoning_level="off")
+    assert [find_unknown_level(thinking(word)) for word in ("on", "banana", "")] == [None, "banana", None]
+    assert find_unknown_level(()) is None
