@@ -348,3 +348,15 @@ def test_nothing_is_written_where_notes_are_not_the_sessions_or_tools_are_denied
             assert list(tmp_path.iterdir()) == []
 
     play()
+
+
+@story
+async def test_notes_for_a_large_file_count_only_what_the_model_still_sees():
+    script = build_script(total=100)
+    async with build_world(script, tools={"write": Writer()}, forceFlushTranscriptBytes=16_000) as world:
+        await say(world, *(word * 1_000 for word in ("heron ", "stork ", "crane ")), "one")
+        assert [row.decision.outcome for row in await read_decisions(world, kind="flush")] == ["flush", "flushed"]
+        await ask(world, "/compact")
+        await say(world, "two")
+        assert [row.decision.outcome for row in await read_decisions(world, kind="compact")] == ["compacted"]
+        assert len(await read_decisions(world, kind="flush")) == 2

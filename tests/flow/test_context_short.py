@@ -193,6 +193,15 @@ def test_limits_that_a_person_set_are_kept(strategy, is_compacted, most):
 
 
 @story
+async def test_bytes_that_a_summary_stands_for_count_no_more():
+    compaction = {"maxActiveTranscriptBytes": 12_000, "keepRecentTokens": 300}
+    async with build_world(model=SCRIPTED_MODEL, agents={"defaults": {"compaction": compaction}}) as world:
+        await say(world, *[LONG] * 24)
+        summaries = [request for request in world.runner.requests if is_summary(request.system)]
+        assert 1 <= len(summaries) <= 5
+
+
+@story
 async def test_a_channel_limits_the_turns_of_direct_chats():
     config = build_config()
     config["channels"]["telegram"]["dmHistoryLimit"] = 2

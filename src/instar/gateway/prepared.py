@@ -129,6 +129,10 @@ class PreparedTurn:
             return
         compaction = services.compaction_settings(session.agent_id)
         model = services.resolve_model(session, None)
+        size = 0
+        if compaction.flush.force_bytes and facts.transcript is not None:
+            view = await services.insist(lambda: self._warm.load(session.session_id))
+            size = view.count_bytes()
         decided = decide_flush(
             compaction.flush,
             session.counters,
@@ -137,7 +141,7 @@ class PreparedTurn:
             turn="heartbeat" if last.submission.options.system else "user",
             workspace_writable=self._may_write(session),
             incognito=is_incognito_key(self.key),
-            transcript_bytes=facts.transcript.bytes if facts.transcript else 0,
+            transcript_bytes=size,
         )
         if decided.outcome != "flush":
             return

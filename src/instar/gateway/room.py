@@ -13,7 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, overload
 
-from instar.core.context.compaction import CompactionReason, decide_bytes, decide_threshold, effective_keep
+from instar.core.context.compaction import (
+    CompactionReason,
+    CompactionSettings,
+    decide_bytes,
+    decide_threshold,
+    effective_keep,
+)
 from instar.core.context.envelope import read_envelope
 from instar.core.context.fit import halve_budget
 from instar.core.context.limits import HistorySettings, decide_history, keep_budget
@@ -121,11 +127,10 @@ class Room:
     whole: WarmContext | None = None
     squeezed_tokens: int | None = None
 
-    async def before(self, session: Session, model: ModelSpec, *, transcript_bytes: int) -> None:
+    async def before(self, session: Session, model: ModelSpec) -> None:
         """Compact before the first request where the file or a person's limits ask for it (COMPACT-6, HIST-3…5)."""
         settings = self.services.compaction_settings(session.agent_id)
-        is_large = decide_bytes(settings, transcript_bytes=transcript_bytes).outcome == "compact"
-        if is_large:
+        if settings.max_active_bytes and await self._is_large(session, settings):
             await self._compact(session, model, reason="bytes")
         limits = self.services.parts.config().history
         view = await self.warm.load(session.session_id)
@@ -181,6 +186,12 @@ class Room:
         if decided.outcome != "compact":
             return None
         return await self._compact(session, model, reason="threshold")
+
+    async def _is_large(self, session: Session, settings: CompactionSettings) -> bool:
+        """Whether what the model still sees is too large a file; what was summarised counts no more (COMPACT-6)."""
+        whole = self.warm if self.whole is None else self.whole
+        view = await self.services.insist(lambda: whole.load(session.session_id))
+        return decide_bytes(settings, transcript_bytes=view.count_bytes()).outcome == "compact"
 
     async def _compact(
         self, session: Session, model: ModelSpec, *, reason: CompactionReason, budget: Budget | None = None

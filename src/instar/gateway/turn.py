@@ -91,7 +91,6 @@ class Turn:
         self._open_calls: list[ToolCall] = []
         self._has_answered = False
         self._has_ended = False
-        self._bytes = 0
         self._words = TurnWords(
             services=services,
             news=self._news,
@@ -214,7 +213,7 @@ class Turn:
 
     async def _loop(self) -> None:
         await self._take_steered()
-        await self._room.before(self._require_session(), self._asking.model(), transcript_bytes=self._bytes)
+        await self._room.before(self._require_session(), self._asking.model())
         for _ in range(MAX_REQUESTS):
             model = self._asking.model()
             answer = await self._asking.ask_until_it_fits(model)
@@ -418,7 +417,6 @@ class Turn:
         """One transaction of the turn, with `last` the one that ends it."""
         changed = await self._lines.write(name, decide, last=last)
         self._session = changed.session
-        self._bytes = changed.transcript.bytes if changed.transcript else self._bytes
         return changed
 
     async def _load_held(self) -> tuple[AnyEntry, ...]:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -25,6 +26,7 @@ from instar.core.model.entry import (
     OtherMessage,
 )
 from instar.core.model.ids import EntryId, Instant
+from instar.core.transcript.codec import format_entry
 from instar.core.transcript.codec_blocks import format_content
 from instar.core.transcript.repair import PlacedMessage
 
@@ -65,6 +67,10 @@ class ContextView:
     def entries(self) -> Iterator[AnyEntry]:
         """The entries in view, without the compaction and the pinned ones it left behind."""
         return (item.entry for item in chain(self.carried, self.items))
+
+    def count_bytes(self) -> int:
+        """The bytes of the lines in view, the compaction's own among them, as a mirror file holds them (COMPACT-6)."""
+        return sum(map(_line_bytes, chain([self.compaction] if self.compaction else [], self.entries())))
 
     def newest_first(self) -> Iterator[AnyEntry]:
         """The same, newest first, each taken up only when it is asked for."""
@@ -109,6 +115,11 @@ def entry_message(entry: AnyEntry) -> AnyMessage | None:
             return _other("custom", entry, customType=entry.custom_type, content=content, display=entry.display)
         case _:
             return None
+
+
+def _line_bytes(entry: AnyEntry) -> int:
+    text = json.dumps(format_entry(entry), ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode(errors="surrogatepass")) + 1
 
 
 def _other(role: str, entry: AnyEntry, **fields: object) -> OtherMessage:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from instar.core.context.pins import PIN_TYPE, build_pin_data, format_pinned
 from instar.core.context.tokens import estimate_entry
 from instar.core.context.view import entry_message
 from instar.core.model.entry import OtherMessage
+from instar.core.transcript.codec import format_entry
 from instar.core.transcript.injected import build_mirror_message
 from tests.builders.transcripts import START, Branch, assistant, call, image, text, user
 
@@ -399,3 +401,14 @@ def test_message_entry_is_its_message():
     branch.user("hi")
 
     assert entry_message(branch.entries[0]) == user("hi")
+
+
+def test_the_bytes_in_view_are_those_of_the_lines_since_the_first_kept_one():
+    branch = talk(4)
+    branch.user("Äpfel")
+    lines = [len(msgspec.json.encode(format_entry(entry))) + 1 for entry in branch.entries]
+    assert build_view(branch.entries).count_bytes() == sum(lines)
+
+    branch.compaction("e3", "old")
+    own = len(msgspec.json.encode(format_entry(branch.entries[-1]))) + 1
+    assert build_view(branch.entries).count_bytes() == sum(lines[3:]) + own
