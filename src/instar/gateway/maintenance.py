@@ -164,7 +164,8 @@ class Maintenance:
         for step in plan.changes:
             applied += await self._carry_out(step, rows[step.key])
         removed = await self._disk.remove(agent_id, disk.files)
-        log.info("maintenance_done", agent_id=agent_id, sessions=applied, files=removed)
+        given = await self._parts.store.give_back()
+        log.info("maintenance_done", agent_id=agent_id, sessions=applied, files=removed, bytes_given_back=given)
         return replace(report, applied_count=applied + removed)
 
     async def _measure(self, agent_id: AgentId, rows: Sequence[MaintenanceRow]) -> DiskFacts:

@@ -315,6 +315,10 @@ class Store(Protocol):
         """Sums over the ledger by agent, provider and model. `owner_in` restricts as in `SessionQuery`."""
         ...
 
+    async def give_back(self) -> int:
+        """Return room that deletions have freed to the disk, piece by piece; how much, in bytes (MAINT-16)."""
+        ...
+
     async def describe(self) -> dict[str, object]:
         """Facts for `status`: engine, path, schema version, counts."""
         ...

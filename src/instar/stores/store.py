@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import structlog
 
@@ -55,6 +56,9 @@ from instar.stores.transcripts import WHOLE_ENTRIES
 __all__ = ["SessionStore"]
 
 log = structlog.get_logger(__name__)
+
+_KEPT_PAGES: Final = 256
+"""Free pages that stay in the file (a mebibyte): what is written next finds room without growing it again."""
 
 
 class SessionStore:
@@ -355,6 +359,13 @@ class SessionStore:
             lambda tx: usage.sum_usage(tx, session_key=session_key, since=since, owner_in=owner_in)
         )
 
+    async def give_back(self) -> int:
+        """Return room that deletions have freed to the disk."""
+        given = 0
+        while some := await self._engine.write(_give_back, purpose="freeing"):
+            given += some
+        return given
+
     async def describe(self) -> dict[str, object]:
         """Facts for `status`."""
         return self._engine.describe() | await self._engine.read(_count_rows)
@@ -363,6 +374,16 @@ class SessionStore:
 def _is_short(limit: int | None) -> bool:
     """Whether a page has so few rows that it may be tried at once."""
     return limit is not None and limit <= SHORT_ROWS
+
+
+def _give_back(tx: Transaction) -> int:
+    """Cut free pages off the end of the file, as many as nobody has to wait long for; how many bytes that gave."""
+    before = tx.one("count_free_pages", {})
+    if before is None or before[0] <= _KEPT_PAGES:
+        return 0
+    tx.all("cut_free_pages", {})
+    after = tx.one("count_free_pages", {})
+    return 0 if after is None else (before[0] - after[0]) * int(before[1])
 
 
 def _count_rows(tx: Transaction) -> dict[str, object]:
