@@ -365,3 +365,36 @@ async def test_a_run_may_ask_for_its_own_queue_mode():
         await world.settle()
         assert [line for line in await read_lines(world) if line.startswith("user")] == ["user: first", "user: later"]
         assert [state for _, state, _ in await read_inbox(world)] == ["answered", "answered"]
+
+
+# --- the title (ENTRY-12) ---------------------------------------------------------------------------------------------
+
+
+async def read_title(world, key=DIRECT):
+    found = await world.gateway.sessions.describe(key, titles=True)
+    return found.derived_title
+
+
+@story
+async def test_a_life_is_called_by_its_first_message_however_it_began():
+    async with build_world() as world:
+        sessions, ann = world.gateway.sessions, world.channel("telegram")
+
+        async def say(text):
+            await ann.post(text, sender="ann")
+            await world.settle()
+            return await read_title(world)
+
+        await sessions.create(NewSession(key=DIRECT), who="operator")
+        assert await say("made by create") == "made by create"
+        fork = await sessions.create(NewSession(parent_key=DIRECT, fork=True), who="operator")
+        assert await read_title(world, fork.session.key) == "made by create"
+        await sessions.reset(DIRECT, reason="reset", who="operator")
+        assert await say("made by reset") == "made by reset"
+        await say("/new")
+        assert await say("made by a command") == "made by a command"
+        assert await say("and its second") == "made by a command"
+        assert await say("/resume") == "made by reset"
+        await sessions.delete(DIRECT, delete_transcript=True, who="operator")
+        await sessions.patch(DIRECT, {"thinkingLevel": "low"}, who="operator")
+        assert await say("made by patch") == "made by patch"

@@ -25,7 +25,10 @@ async def resume_session(
     Must not run beside a turn. Raises `NotFound` when there is none, `InvalidRequest` when several fit.
     """
     head = find_closed_transcript(await parts.store.load_transcripts(key), which)
-    changed = await services.change("resume_session", key, lambda facts: plan_resume_transcript(facts, head, who=who))
+    branch = [stored.entry for stored in (await parts.store.load_entries(head.session_id)).entries]
+    changed = await services.change(
+        "resume_session", key, lambda facts: plan_resume_transcript(facts, head, branch=branch, who=who)
+    )
     if changed.session is None:
         raise InvariantBroken("a resumed session is there", why=key)
     services.tell_session(changed.session, "reset")

@@ -126,7 +126,7 @@ def plan_begin(
     notices = () if is_new or greets else facts.notices
     told = _add_told(contexts, queued, notices, count=len(items))
     entries = _build_entries(items, draws.entry_ids, command=command, settings=settings, now=now, contexts=told)
-    if is_new:
+    if session.naming.first_words is None:
         session = replace(session, naming=replace(session.naming, first_words=build_first_words(entries)))
     head = None if is_new else facts.transcript
     change = SessionChange(

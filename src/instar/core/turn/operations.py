@@ -13,6 +13,7 @@ from instar.core.model.entry import AnyEntry, Header, MessageEntry
 from instar.core.model.ids import AgentId, EntryId, SessionId, SessionKey
 from instar.core.model.session import Lifecycle, Naming, Origin, Overrides, Session
 from instar.core.transcript.injected import build_injected_message
+from instar.core.turn.entries import build_first_words
 from instar.core.turn.steps import hang_entries, touch_updated
 from instar.errors import NotFound
 
@@ -57,7 +58,7 @@ def plan_create(facts: SessionFacts, creation: Creation, *, who: str) -> Session
         session_id=creation.session_id,
         owner=creation.owner,
         lifecycle=Lifecycle(started_at=now, last_interaction_at=now, updated_at=now, created_at=now),
-        naming=Naming(label=creation.label),
+        naming=Naming(label=creation.label, first_words=build_first_words(creation.forked)),
         origin=replace(creation.origin, parent_key=creation.parent_key, forked_from=creation.parent_session_id),
         overrides=creation.overrides,
     )

@@ -13,6 +13,7 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, CustomEntry
 from instar.core.model.ids import EntryId
 from instar.core.model.session import Counters
+from instar.core.turn.entries import build_first_words
 from instar.core.turn.steps import hang_entries, touch_updated
 from instar.errors import InvalidRequest, NotFound
 
@@ -50,11 +51,14 @@ def find_closed_transcript(heads: Sequence[TranscriptHead], which: str) -> Trans
     )
 
 
-def plan_resume_transcript(facts: SessionFacts, head: TranscriptHead, *, who: str) -> SessionChange:
+def plan_resume_transcript(
+    facts: SessionFacts, head: TranscriptHead, *, branch: Sequence[AnyEntry], who: str
+) -> SessionChange:
     """Make a closed transcript current again; what was current is closed in turn (LOSS-6).
 
     The session goes on as if it had been used just now: its own begin would make the next message reset it at once.
-    What was noted of the life that ends, such as a reset that its person was not told of yet, ends with it.
+    What was noted of the life that ends, such as a reset that its person was not told of yet, ends with it; its title
+    comes from `branch`, the lines that are current again (ENTRY-12).
     Raises `NotFound` for a key without a session.
     """
     if facts.session is None:
@@ -78,6 +82,7 @@ def plan_resume_transcript(facts: SessionFacts, head: TranscriptHead, *, who: st
             touched,
             session_id=head.session_id,
             lifecycle=lifecycle,
+            naming=replace(touched.naming, first_words=build_first_words(branch)),
             counters=counters,
             extra=forget_life(touched.extra),
         ),

@@ -12,7 +12,7 @@ from instar.core.lifecycle.reset import NOTICE_FIELD, ResetPolicy
 from instar.core.model.change import TurnOptions
 from instar.core.model.entry import CustomMessageEntry
 from instar.core.model.ids import AgentId, ChannelName, EntryId, InboundId, Instant, SessionId, SessionKey, TurnId
-from instar.core.model.session import Counters, Overrides
+from instar.core.model.session import Counters, Naming, Overrides
 from instar.core.model.state import WaitingNotice
 from instar.core.policy.command_kinds import Reset
 from instar.core.queue.mode import Next
@@ -98,10 +98,16 @@ def test_a_fresh_session_goes_on_below_its_leaf():
     assert [entry.parent_id for entry in change.entries] == ["e9", "e1"]
     assert change.session.session_id == SESSION_ID
     assert change.session.lifecycle.last_interaction_at == NOW + 5
-    assert change.session.naming.first_words is None
     (decision,) = change.decisions
     assert decision.decision.outcome == "fresh"
     assert decision.decision.inputs["idle_expires_at"] == NOW + HOUR
+
+
+@pytest.mark.parametrize(("known", "title"), [(None, "hello there"), ("earlier words", "earlier words")])
+def test_the_first_message_names_a_life_that_began_without_one(known, title):
+    session = replace(build_session(), naming=Naming(first_words=known))
+    change = begin(build_facts(session), build_item("hello there"), build_item("more", number=2)).change
+    assert change.session.naming.first_words == title
 
 
 def test_a_session_without_a_transcript_gets_one_of_its_own_id():

@@ -47,6 +47,8 @@ def test_a_fork_begins_with_its_parents_lines_and_names_the_parent() -> None:
     assert change.entries == (line,)
     assert change.open is not None
     assert change.open.parent_session == SESSION_ID
+    assert change.session is not None
+    assert change.session.naming.first_words == "hi"
 
 
 def test_creating_what_is_there_changes_only_what_is_given() -> None:

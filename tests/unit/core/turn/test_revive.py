@@ -10,7 +10,8 @@ from instar.core.context.pins import PIN_TYPE
 from instar.core.model.change import TranscriptHead
 from instar.core.model.entry import CustomEntry, Header, MessageEntry, UserMessage
 from instar.core.model.ids import EntryId, Instant, SessionId
-from instar.core.model.session import Counters
+from instar.core.model.session import Counters, Naming
+from instar.core.turn.entries import build_first_words
 from instar.core.turn.revive import find_closed_transcript, plan_pin, plan_resume_transcript
 from instar.errors import InvalidRequest, NotFound
 from tests.builders.turns import KEY, NOW, SESSION_ID, build_facts, build_session
@@ -66,7 +67,7 @@ def test_a_session_without_closed_ones_has_none_to_go_back_to() -> None:
 
 def test_a_closed_transcript_becomes_current_and_the_current_one_is_closed() -> None:
     session = replace(build_session(started_at=Instant(NOW - 7)), counters=Counters(input_tokens=9, model="m"))
-    change = plan_resume_transcript(build_facts(session, leaf="e1"), CLOSED, who="ann")
+    change = plan_resume_transcript(build_facts(session, leaf="e1"), CLOSED, branch=(), who="ann")
     assert (change.close, change.open) == ("resume", CLOSED.header)
     assert change.session is not None
     assert change.session.session_id == OLD
@@ -78,19 +79,27 @@ def test_a_closed_transcript_becomes_current_and_the_current_one_is_closed() -> 
 
 def test_what_was_noted_of_the_life_that_ends_is_not_carried_into_the_one_that_goes_on() -> None:
     session = replace(build_session(), extra={"resetNotice": "idle", "sessionFile": "new.jsonl", "colour": "blue"})
-    change = plan_resume_transcript(build_facts(session, leaf="e1"), CLOSED, who="ann")
+    change = plan_resume_transcript(build_facts(session, leaf="e1"), CLOSED, branch=(), who="ann")
     assert change.session is not None
     assert change.session.extra == {"colour": "blue"}
 
 
+def test_the_title_of_a_resumed_life_comes_from_its_own_words() -> None:
+    left = replace(build_session(), naming=Naming(label="trip", first_words="of the life that ends"))
+    change = plan_resume_transcript(build_facts(left, leaf="e1"), CLOSED, branch=(LINE,), who="ann")
+    assert change.session is not None
+    assert change.session.naming == Naming(label="trip", first_words=build_first_words((LINE,)))
+    assert change.session.naming.first_words
+
+
 def test_a_session_whose_transcript_is_gone_only_opens_the_old_one() -> None:
     facts = replace(build_facts(build_session()), transcript=None)
-    assert plan_resume_transcript(facts, CLOSED, who="ann").close is None
+    assert plan_resume_transcript(facts, CLOSED, branch=(), who="ann").close is None
 
 
 def test_there_is_nothing_to_resume_without_a_session() -> None:
     with pytest.raises(NotFound):
-        plan_resume_transcript(build_facts(), CLOSED, who="ann")
+        plan_resume_transcript(build_facts(), CLOSED, branch=(), who="ann")
 
 
 @pytest.mark.parametrize(("pinned", "outcome"), [(True, "pinned"), (False, "unpinned")])
