@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import apsw
 
 from instar.config.config import Config
 from instar.stores.doctor_finding import DoctorFinding, name_some
+from instar.stores.doctor_folders import Level, compare_folders, compare_transcript, tell_left_folders
 from instar.stores.known import Known
-from instar.stores.mirror_files import Comparison
 from instar.stores.mirror_index import compare_index
 from instar.stores.mirror_moved import find_old_home, take_home
 from instar.stores.mirror_places import MirrorPlaces
-from instar.stores.mirror_rows import Listed, list_agents, list_mirrored, list_written_indices, load_slice
+from instar.stores.mirror_rows import list_agents, list_mirrored, list_written_indices
 from instar.stores.mirror_strays import STRAYS_FIX, is_archived, pick_strays, walk_transcript_files
 from instar.stores.sqlite.connection import SqliteTransaction
 from instar.stores.transaction import load_queries
-from instar.stores.transcripts import find_transcript
 
 __all__ = ["check_lost_words", "check_mirror"]
 
@@ -30,7 +28,7 @@ def check_mirror(connection: apsw.Connection, config: Config, *, is_running: boo
         return
     places = MirrorPlaces.of(config)
     tx = SqliteTransaction(connection, load_queries("sqlite"), Known(0))
-    found: dict[_Level, list[str]] = {"level": [], "behind": [], "missing": [], "differs": []}
+    found: dict[Level, list[str]] = {"level": [], "behind": [], "missing": [], "differs": []}
     old_home = find_old_home(tx, places)
     after = 0
     while listed := list_mirrored(tx, after=after):
@@ -38,9 +36,13 @@ def check_mirror(connection: apsw.Connection, config: Config, *, is_running: boo
         for one in listed:
             place = places.transcript(one.key, one.session_id, closed_at=one.closed_at)
             path = take_home(one.mark.path, old_home, places) if one.mark is not None else place
-            level = _compare(tx, one, path, is_running=is_running)
+            level = compare_transcript(tx, one.session_id, path, is_running=is_running)
             is_let_go = level == "missing" and one.closed_at is not None and config.maintenance.lets_archives_go
             found["level" if is_let_go else level].append(str(path))
+    if config.store.mirror == "per-key":
+        for path, level in compare_folders(tx, config.state_dir, is_running=is_running):
+            found[level].append(str(path))
+        yield from tell_left_folders(tx, config.state_dir, is_running=is_running)
     yield from _tell_mirror(found, is_running=is_running)
     yield from _check_indices(tx, places, old_home, is_running=is_running)
     yield from _tell_strays(path for files in walk_transcript_files(places) for path in pick_strays(tx, files).files)
@@ -103,13 +105,9 @@ def _tell_strays(paths: Iterable[Path]) -> Iterator[DoctorFinding]:
         )
 
 
-_Level = Literal["level", "behind", "missing", "differs"]
-"""How a file of the mirror stands: as its rows, a beginning of them, not there, something else."""
-
-
-def _tell_mirror(found: dict[_Level, list[str]], *, is_running: bool) -> Iterator[DoctorFinding]:
+def _tell_mirror(found: dict[Level, list[str]], *, is_running: bool) -> Iterator[DoctorFinding]:
     late = "The gateway writes them in a moment" if is_running else "The next start writes what they lack"
-    lagging: tuple[tuple[_Level, str], ...] = (("missing", "are missing"), ("behind", "lack their last lines"))
+    lagging: tuple[tuple[Level, str], ...] = (("missing", "are missing"), ("behind", "lack their last lines"))
     for level, words in lagging:
         names = found[level]
         if names and not (is_running and level == "behind"):
@@ -131,24 +129,3 @@ def _tell_mirror(found: dict[_Level, list[str]], *, is_running: bool) -> Iterato
             "no gateway runs, keeps such a file as `<name>.conflict.<time>` and writes it anew.",
             count=len(found["differs"]),
         )
-
-
-def _compare(tx: SqliteTransaction, one: Listed, path: Path, *, is_running: bool) -> _Level:
-    """How a file stands to its transcript; beside a running gateway it may hold lines that came after our snapshot."""
-    transcript = find_transcript(tx, one.session_id)
-    if transcript is None:
-        return "level"
-    if not path.is_file():
-        return "missing"
-    comparison = Comparison(path)
-    try:
-        seq, size = -1, 0
-        while lines := load_slice(tx, transcript, seq=seq, size=size):
-            texts = [text for _, text in lines]
-            taken = comparison.take(texts)
-            if taken is None or taken < len(texts):
-                return "differs" if taken is None else "behind"
-            seq, size = lines[-1][0], size + sum(len(text.encode()) + 1 for text in texts)
-        return "differs" if comparison.has_more() and not is_running else "level"
-    finally:
-        comparison.close()

@@ -11,6 +11,7 @@ import apsw
 import pytest
 
 from instar.config.config import parse_config
+from instar.config.paths import resolve_store_path
 from instar.core.model.change import SessionChange
 from instar.core.model.entry import Header
 from instar.core.model.ids import AgentId, ChannelName, SessionId, SessionKey
@@ -20,7 +21,16 @@ from instar.stores.mirror import open_mirror
 from instar.stores.staging import import_in_pieces
 from instar.testing.clock import ManualClock
 from tests.builders.openclaw import digest_tree
-from tests.builders.store import NOW, SessionTalk, accept, build_decision, build_delivery, build_message, file_store
+from tests.builders.store import (
+    KEY,
+    NOW,
+    SessionTalk,
+    accept,
+    build_decision,
+    build_delivery,
+    build_message,
+    file_store,
+)
 
 
 def config_of(state: Path):
@@ -211,6 +221,71 @@ def test_an_empty_state_says_that_there_is_no_database(tmp_path: Path):
 
 def index_of(state: Path) -> Path:
     return state / "agents" / "main" / "sessions" / "sessions.json"
+
+
+@pytest.fixture
+def folder(state: Path) -> Path:
+    """The folder of the session, where each key has one."""
+    asyncio.run(keep_folders(state))
+    return resolve_store_path(state, SessionKey(KEY))
+
+
+def per_key(state: Path):
+    return parse_config({"session": {"mirror": "per-key"}}, env={}, state_dir=state, home=state.parent)
+
+
+async def keep_folders(state: Path) -> None:
+    async with (
+        file_store(state / "instar.db")() as store,
+        open_mirror(store, per_key(state), clock=ManualClock()) as mirror,
+    ):
+        await mirror.flush()
+
+
+def folder_codes(state: Path) -> dict[str, int]:
+    before = digest_tree(state)
+    found = examine(per_key(state))
+    assert digest_tree(state) == before
+    return {one.code: one.count for one in found}
+
+
+@pytest.mark.parametrize("name", ["session.json", "transcript.jsonl"])
+def test_the_folder_of_a_key_is_compared_by_content(state: Path, folder: Path, name: str):
+    path = folder / name
+    words = path.read_bytes()
+    assert folder_codes(state) == {}
+    path.write_bytes(words.replace(b"22222222", b"99999999"))
+    assert folder_codes(state) == {"mirror-differs": 1}
+    assert codes(state) == {}, "where no folders are wanted, nobody looks at them"
+    path.write_bytes(words)
+    assert folder_codes(state) == {}
+    path.unlink()
+    assert folder_codes(state) == {"mirror-missing": 1}
+
+
+def test_a_folder_that_is_only_late_is_a_note(state: Path, folder: Path):
+    async def change() -> None:
+        async with file_store(state / "instar.db")() as store:
+            await SessionTalk(store).reset("33333333-3333-4333-8333-333333333333")
+
+    before = folder_codes(state)
+    asyncio.run(change())
+    late = folder_codes(state)
+    assert before == {}
+    assert late["mirror-behind"] == 2
+    assert "mirror-differs" not in late
+
+
+def test_a_folder_of_a_session_that_is_gone_is_named_until_the_next_start(state: Path, folder: Path):
+    async def remove() -> None:
+        async with file_store(state / "instar.db")() as store:
+            await store.delete_session(SessionKey(KEY), now=NOW, decisions=())
+
+    asyncio.run(remove())
+    assert folder_codes(state)["folder-left"] == 1
+    asyncio.run(keep_folders(state))
+    assert "folder-left" not in folder_codes(state)
+    assert not folder.exists()
 
 
 def test_a_list_of_sessions_that_another_hand_changed_emptied_or_took_away_is_found(state: Path):
