@@ -79,6 +79,9 @@ class TurnOptions:
     queue_mode: str | None = None
     system: bool = False
     """True for input that no person wrote (cron, hooks, announcements): it is no interaction (RESET-20)."""
+    is_run: bool = False
+    """True for a run whose caller takes the answer itself (`agent`): without `deliver` it sends nothing, and a session
+    that may not send takes it (SEND-11)."""
     verbose: str | None = None
     reasoning: str | None = None
     usage: str | None = None
