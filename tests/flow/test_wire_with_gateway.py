@@ -10,7 +10,7 @@ from instar.system.ids import SystemIds
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply, call, play
-from tests.builders.stories import Gate
+from tests.builders.stories import Gate, build_config
 from tests.builders.wire import TOKEN, open_client, run_story
 
 KEY = "agent:main:main"
@@ -281,5 +281,24 @@ def test_an_agent_is_named_in_any_spelling_of_its_id():
                 assert (await client.ask("agent.identity.get", {"agentId": agent}))["agentId"] == "main"
             assert (await client.ask("sessions.list", {"agentId": "other"}))["count"] == 0
             assert (await client.refusal("agent.identity.get", {"agentId": "other"}))["code"] == "INVALID_REQUEST"
+
+    run_story(story)
+
+
+def test_of_a_denied_session_only_a_run_without_delivery_is_taken():
+    async def story():
+        config = build_config(session={"sendPolicy": {"default": "deny"}})
+        async with open_world("Hello.", config=config) as world, listen(world) as client:
+            wish = {"sessionKey": "main", "message": "hi"}
+            for method, asked in (
+                ("chat.send", wish),
+                ("sessions.send", {"key": "main", "message": "hi"}),
+                ("agent", {**wish, "deliver": True}),
+            ):
+                error = await client.refusal(method, {**asked, "idempotencyKey": method})
+                assert (error["code"], error["message"]) == ("INVALID_REQUEST", "send blocked by session policy")
+            assert (await client.ask("agent", {**wish, "idempotencyKey": "run-1"}))["status"] == "accepted"
+            end = await client.event("chat", runId="run-1", state="final")
+            assert end["message"]["content"][0]["text"] == "Hello."
 
     run_story(story)

@@ -174,7 +174,8 @@ class Commands:
         return lambda: self._end(item, decision, text=text, state="command")
 
     async def _tell_status(self, item: InboxItem) -> str:
-        facts = await load_status_facts(self._parts, self._services, self._lanes, item.acceptance.session_key)
+        key = item.acceptance.session_key
+        facts = await load_status_facts(self._parts, self._services, self._lanes, key, item.submission)
         return build_status_lines(facts if item.acceptance.is_owner else hide_others_spending(facts))
 
     async def _answer(self, command: kinds.Command, item: InboxItem) -> str:

@@ -12,10 +12,11 @@ from instar.core.model.pairing import PairingFacts
 from instar.core.model.session import Overrides
 from instar.core.model.view import ForeseenMessage, ToldDecision
 from instar.core.policy.pairing import build_facts
-from instar.core.policy.send import SendFacts, decide_send
+from instar.core.policy.send import decide_send
 from instar.core.policy.tools import Speaker
 from instar.core.queue.settings import resolve_queue_settings
 from instar.core.turn.door import decide_acceptance, resolve_address
+from instar.core.turn.egress import build_send_facts, find_reply_route
 from instar.core.turn.foresee import Foreseen, foresee_decisions
 from instar.errors import NotFound
 from instar.gateway.parts import GatewayParts
@@ -81,13 +82,9 @@ def _ask_further(parts: GatewayParts, facts: SessionFacts, acceptance: Acceptanc
             session.lifecycle, header_at=header_at, policy=policy, now=facts.now, zone=parts.clock.zone()
         )
     overrides = session.overrides if session else Overrides()
-    send = SendFacts(
-        key=facts.key,
-        override=overrides.send_policy,
-        entry_channel=session.origin.channel if session else channel,
-        entry_chat_type=session.origin.chat_type if session else None,
-        main_key=config.routing.keys.main_key,
-    )
+    keys = config.routing.keys
+    way = find_reply_route(Submission(inbound=inbound), session, keys.links)
+    send = build_send_facts(facts.key, session, way, main_key=keys.main_key)
     return Foreseen(
         acceptance=acceptance,
         freshness=freshness,

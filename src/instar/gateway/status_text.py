@@ -8,12 +8,14 @@ from typing import Final
 from instar.core.context.heartbeat import AuthKind
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.freshness import decide_freshness
+from instar.core.model.change import Submission
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.session import Overrides, Session
 from instar.core.policy.activation import resolve_activation
-from instar.core.policy.send import SendFacts, decide_send
+from instar.core.policy.send import decide_send
 from instar.core.queue.settings import resolve_queue_settings
 from instar.core.routing.key import is_group_key, parse_key
+from instar.core.turn.egress import build_send_facts, find_usual_route
 from instar.gateway.held import held_settings
 from instar.gateway.held_model import model_settings
 from instar.gateway.lane import LaneBook
@@ -30,9 +32,16 @@ _AUTH: Final[Mapping[AuthKind, str]] = {"api-key": "api key", "oauth": "token of
 
 
 async def load_status_facts(
-    parts: GatewayParts, services: TurnServices, lanes: LaneBook, key: SessionKey
+    parts: GatewayParts,
+    services: TurnServices,
+    lanes: LaneBook,
+    key: SessionKey,
+    submission: Submission | None = None,
 ) -> StatusFacts:
-    """How the session of a key stands; costs no model call and changes nothing (STATUS-5)."""
+    """How the session of a key stands; costs no model call and changes nothing (STATUS-5).
+
+    `submission` is the message that asks, if one does: it is told whether its own answers may leave.
+    """
     config, now = parts.config(), parts.clock.now()
     facts = await parts.store.load_facts(key, now)
     session = facts.session
@@ -49,12 +58,9 @@ async def load_status_facts(
     if session is not None:
         header_at = facts.transcript.header.timestamp if facts.transcript else None
         freshness = decide_freshness(session.lifecycle, header_at=header_at, policy=policy, now=now, zone=zone)
-    send = decide_send(
-        config.send,
-        SendFacts(
-            key=key, override=overrides.send_policy, entry_channel=channel, main_key=config.routing.keys.main_key
-        ),
-    )
+    keys = config.routing.keys
+    way = find_usual_route(submission, session, keys.links)
+    send = decide_send(config.send, build_send_facts(key, session, way, main_key=keys.main_key))
     usage = await parts.store.sum_usage(session_key=key)
     costs = [row.cost_usd for row in usage if row.cost_usd is not None]
     return StatusFacts(

@@ -23,7 +23,7 @@ async def run_agent(call: Call) -> object:
     agent_id = call.agent() or facts.default_agent_id
     _check_agent(call, agent_id)
     key = call.named(params.text("sessionKey") or facts.main_key, agent_id=agent_id)
-    answer = await send_message(call, key, idempotency_key=params.text("idempotencyKey"))
+    answer = await send_message(call, key, idempotency_key=params.text("idempotencyKey"), is_run=True)
     status = "accepted" if answer["status"] == "started" else answer["status"]
     return {**answer, "status": status, "acceptedAt": call.services.clock.now(), "sessionKey": key}
 

@@ -28,11 +28,12 @@ from instar.core.policy.command_kinds import Command, Inline
 from instar.core.policy.command_rights import CommandDecision, decide_command
 from instar.core.policy.commands import CommandContext, parse_command
 from instar.core.policy.ownership import is_begun_by_another
-from instar.core.policy.send import ALLOW_ALL, SendFacts, SendPolicy, decide_send
+from instar.core.policy.send import ALLOW_ALL, SendPolicy, decide_send
 from instar.core.routing.identity import NO_LINKS, Links
 from instar.core.routing.key import DEFAULT_MAIN_KEY, parse_key
 from instar.core.routing.principal import resolve_place_owner
 from instar.core.routing.route import RoutingSettings, route
+from instar.core.turn.egress import build_send_facts, find_reply_route
 from instar.core.turn.inline import asks_for_status
 from instar.core.turn.offer import plan_offer
 
@@ -225,13 +226,17 @@ def _offer_code(
 def _accept_named(facts: AcceptFacts, submission: Submission, address: Address, settings: DoorSettings) -> Acceptance:
     """A message from a source that names the session: refused only where the session may not send (SEND-11).
 
-    Commands always pass, so that `/send on` can be given and confirmed (SEND-12); text with directives in it asks for a
-    turn like any other.
+    A run whose caller takes the answer itself passes: it sends nothing. Commands always pass, so that `/send on` can be
+    given and confirmed (SEND-12); text with directives in it asks for a turn like any other.
     """
-    verdict = decide_send(settings.send_policy, _send_facts(facts, address, settings))
+    way = find_reply_route(submission, facts.session, settings.links)
+    asked = build_send_facts(address.session_key, facts.session, way, main_key=settings.main_key)
+    verdict = decide_send(settings.send_policy, asked)
     command = parse_command(submission.inbound.text, settings.commands)
     is_command = command is not None and not (isinstance(command, Inline) and command.text)
-    is_allowed = verdict.allowed or submission.options.system or (is_command and submission.may_command)
+    options = submission.options
+    sends_nothing = options.system or (options.is_run and not options.deliver)
+    is_allowed = verdict.allowed or sends_nothing or (is_command and submission.may_command)
     return Acceptance(
         status="accepted" if is_allowed else "refused",
         session_key=address.session_key,
@@ -242,20 +247,6 @@ def _accept_named(facts: AcceptFacts, submission: Submission, address: Address, 
         is_owner=submission.is_owner,
         owner=address.owner,
         decisions=address.decisions if verdict.allowed else (*address.decisions, verdict.as_decision()),
-    )
-
-
-def _send_facts(facts: AcceptFacts, address: Address, settings: DoorSettings) -> SendFacts:
-    session = facts.session
-    if session is None:
-        return SendFacts(key=address.session_key, main_key=settings.main_key)
-    return SendFacts(
-        key=address.session_key,
-        override=session.overrides.send_policy,
-        entry_channel=session.origin.channel,
-        entry_last_channel=session.delivery.channel,
-        entry_chat_type=session.origin.chat_type,
-        main_key=settings.main_key,
     )
 
 

@@ -8,10 +8,10 @@ itself (an RPC) owes nothing, unless it asks for delivery.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from instar.core.delivery.chunk import split_text
-from instar.core.delivery.route import ReplyRoute, build_reply_target, decide_reply_route, holds_dock
+from instar.core.delivery.route import ReplyRoute, build_reply_target
 from instar.core.delivery.silent import is_silent
 from instar.core.lifecycle.freshness import StaleReason
 from instar.core.lifecycle.reset import NOTICE_FIELD
@@ -20,10 +20,11 @@ from instar.core.model.decision import Decision
 from instar.core.model.ids import DeliveryId, InboundId, TurnId
 from instar.core.model.message import Target
 from instar.core.model.session import Session
-from instar.core.policy.send import EgressKind, SendFacts, SendPolicy, decide_egress, decide_send
+from instar.core.policy.send import EgressKind, SendPolicy, decide_egress, decide_send
 from instar.core.queue.debounce import are_one_route
 from instar.core.queue.lane import Dropped
 from instar.core.routing.identity import NO_LINKS, Links
+from instar.core.turn.egress import build_send_facts, find_reply_route
 from instar.core.turn.ends import build_expiry_notice
 
 __all__ = [
@@ -116,12 +117,13 @@ def plan_reply(
     silent = is_silent(text)
     if not text.strip():
         return Reply(silent=silent)
-    found = ((item, _find_route(item, session, settings.links)) for item in reversed(items))
+    found = ((item, find_reply_route(item.submission, session, settings.links)) for item in reversed(items))
     item, route = next(((item, route) for item, route in found if route is not None), (items[-1], None))
     target = None if route is None else route.target
     if route is None or target is None:
         return Reply(silent=silent)
-    verdict = decide_send(settings.send_policy, _facts(session, settings.main_key))
+    asked = build_send_facts(session.key, session, route, main_key=settings.main_key)
+    verdict = decide_send(settings.send_policy, asked)
     egress = decide_egress(verdict, kind)
     state: DeliveryState = "suppressed" if silent or not egress.deliver else "pending"
     reason = "silent" if silent else None if egress.deliver else egress.reason or "send_policy"
@@ -209,34 +211,9 @@ def _describe_expiry(fate: Dropped) -> Decision:
     return Decision(kind="queue", outcome="expired", rule="LOSS-2", inputs={"reason": fate.reason})
 
 
-def _find_route(item: InboxItem, session: Session, links: Links) -> ReplyRoute | None:
-    """How the answer to `item` goes; None when nobody asked for it to leave, or it has no way."""
-    submission = item.submission
-    if submission.session_key is not None and not submission.options.deliver:
-        return None
-    own = None if submission.session_key is not None else build_reply_target(submission.inbound)
-    route = decide_reply_route(session, own, is_dockers=holds_dock(session, submission.inbound, links))
-    if route.target is None:
-        return None
-    if route.source in {"message", "others_dock"} and route.target.chat_type != "direct":
-        return replace(route, target=replace(route.target, reply_to_id=submission.inbound.message_id))
-    return route
-
-
 def _record_dock(route: ReplyRoute) -> tuple[Decision, ...]:
     """Why an answer of a docked session went where it did; other answers go back to their message, which says it."""
     return (route.as_decision(),) if route.source in {"docked", "others_dock"} else ()
-
-
-def _facts(session: Session, main_key: str) -> SendFacts:
-    return SendFacts(
-        key=session.key,
-        override=session.overrides.send_policy,
-        entry_channel=session.origin.channel,
-        entry_last_channel=session.delivery.channel,
-        entry_chat_type=session.origin.chat_type,
-        main_key=main_key,
-    )
 
 
 def _record(verdict: Decision, *, silent: bool) -> Decision:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from instar.core.model.change import AcceptFacts, Submission, TurnOptions
-from instar.core.model.ids import AgentId, DeliveryId, SessionKey
-from instar.core.model.session import Overrides
+from instar.core.model.ids import AgentId, ChannelName, DeliveryId, SessionKey
+from instar.core.model.session import Delivery, Origin, Overrides
 from instar.core.policy.access import AccessSettings, build_allow_list
 from instar.core.policy.activation import ActivationSettings
 from instar.core.policy.commands import CommandContext
@@ -154,3 +154,29 @@ def test_a_session_that_another_began_is_not_entered_and_the_sender_is_told() ->
     assert (refused.decisions[-1].rule, refused.decisions[-1].outcome) == ("LEAK-4", "refused")
     assert enter("slack:ann").deliveries == ()
     assert enter("telegram:42").status == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("is_run", "deliver", "status"),
+    [
+        (True, False, "accepted"),
+        (True, True, "refused"),
+        (False, False, "refused"),
+        (False, True, "refused"),
+    ],
+)
+def test_a_run_whose_caller_takes_the_answer_passes_a_denied_session(is_run, deliver, status) -> None:
+    options = TurnOptions(is_run=is_run, deliver=deliver)
+    assert accept(named(options=options), replace(OPEN, send_policy=DENY)).status == status
+
+
+def test_what_is_to_be_delivered_is_judged_by_the_place_where_it_goes() -> None:
+    rule = SendRule(action="deny", match=SendMatch(channel="slack"), name="slack")
+    door = replace(OPEN, send_policy=SendPolicy(rules=(rule,)))
+    docked = replace(
+        build_session(),
+        origin=Origin(channel=ChannelName("telegram")),
+        delivery=Delivery(channel=ChannelName("slack"), to="U1", docked=True),
+    )
+    assert accept(named(options=TurnOptions(deliver=True)), door, session=docked).reason == "send_denied"
+    assert accept(named(), door, session=docked).status == "accepted"

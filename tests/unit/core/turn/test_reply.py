@@ -11,8 +11,8 @@ from instar.core.lifecycle.reset import NOTICE_FIELD
 from instar.core.model.change import TurnOptions
 from instar.core.model.ids import AccountId, ChannelName, DeliveryId, SessionKey, TurnId
 from instar.core.model.message import Target
-from instar.core.model.session import Delivery, Overrides
-from instar.core.policy.send import SendPolicy
+from instar.core.model.session import Delivery, Origin, Overrides
+from instar.core.policy.send import SendMatch, SendPolicy, SendRule
 from instar.core.queue.lane import Dropped
 from instar.core.routing.identity import IdentityGroup, build_links
 from instar.core.turn.reply import (
@@ -148,6 +148,23 @@ def test_what_the_policy_denies_is_kept_back_in_one_piece():
     assert (owed.state, owed.text) == ("suppressed", "a long answer")
     assert owed.reason
     assert planned.decisions[0].decision.outcome == "deny"
+
+
+def test_the_policy_is_asked_about_the_place_where_the_answer_goes():
+    links = build_links(
+        (IdentityGroup(name="ann", ids=("telegram:7", "slack:U1")),), known_channels=frozenset({"telegram", "slack"})
+    )
+    session = replace(
+        build_session(),
+        origin=Origin(channel=ChannelName("telegram")),
+        delivery=Delivery(channel=ChannelName("slack"), to="U1", docked=True),
+    )
+    item = build_item(sender="7")
+    for channel, state in (("slack", "suppressed"), ("telegram", "pending")):
+        policy = SendPolicy(rules=(SendRule(action="deny", match=SendMatch(channel=channel)),))
+        planned = reply("hi", item, session=session, settings=replace(ALLOW, links=links, send_policy=policy))
+        (owed,) = planned.deliveries
+        assert (owed.target.channel, owed.state) == ("slack", state)
 
 
 def test_a_notice_stands_in_front_of_what_leaves_and_not_of_what_is_kept_back():
