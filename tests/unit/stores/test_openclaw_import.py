@@ -175,6 +175,38 @@ def test_of_two_keys_for_one_session_the_later_used_counts(old: OpenClawState):
     ]
 
 
+def test_gaps_of_the_later_used_entry_are_filled_with_the_settings_of_the_other(old: OpenClawState):
+    newer, older, life = "agent:main:Telegram:DM:42", "agent:main:telegram:direct:42", {"inputTokens": 9}
+    old.add(newer, 1, "newer", updatedAt=5, verboseLevel="off", modelOverride="small", providerOverride="p")
+    settings = {"label": "Ann", "verboseLevel": "on", "thinkingLevel": "low", "elevatedLevel": "on", "archivedAt": 3}
+    login = {"authProfileOverride": "work", "authProfileOverrideSource": "user"}
+    route = {"lastChannel": "telegram", "lastTo": "42"}
+    old.add(older, 2, "older", updatedAt=4, compactionCount=7, **settings, **login, **route, **life)
+    old.entry("agent:main:dm:7", 3, updatedAt=5, label="Bo", sessionId="")
+    old.add("agent:main:direct:7", 4, "of seven", updatedAt=4, **life)
+    old.write_index()
+
+    async def look(store):
+        first = await store.load_session("agent:main:telegram:direct:42")
+        return first, await store.load_session("agent:main:direct:7"), await texts_of(store, "agent:main:direct:7")
+
+    _, (session, other, words) = bring(old, look=look)
+    assert (session.session_id, session.naming.label, session.lifecycle.archived_at) == (session_id(1), "Ann", None)
+    overrides = session.overrides
+    assert (overrides.verbose_level, overrides.thinking_level, overrides.elevated_level) == ("off", "low", None)
+    # A login belongs to the model that it was chosen for, counters to their life.
+    assert (overrides.model_override, overrides.auth_profile_override) == ("small", None)
+    assert (session.counters.input_tokens, session.counters.compaction_count) == (0, 0)
+    assert (session.delivery.channel, session.delivery.to) == ("telegram", "42")
+    # An entry that names no life has the only one there is.
+    assert (other.session_id, other.naming.label, words, other.counters.input_tokens) == (
+        session_id(4),
+        "Bo",
+        [["of seven"]],
+        9,
+    )
+
+
 def test_half_a_last_line_and_lines_of_nonsense_are_named(old: OpenClawState):
     lines = transcript_lines(1, "one", "two")
     old.entry(MAIN, 1)

@@ -1,19 +1,21 @@
 """Which transcripts of a scanned state become which sessions (KEY-15, STORE-6). Reads the indices, writes nothing.
 
 Rules where a directory contradicts itself: a key in an older spelling is the key of today; of two entries that mean
-one key, or one session id, the later used one counts and the other is reported; a transcript without an entry comes
+one key, or one session id, the later used one counts and the other is reported; of two for one key, the older one
+fills the gaps of the newer (`gaps`); a transcript without an entry comes
 back under a key of its own, archived, so that it is there and in nobody's way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from instar.core.model.ids import AgentId, Instant, SessionKey
 from instar.core.routing.key import KeySettings, build_source_key, canonical_key, parse_key
+from instar.stores.openclaw.gaps import fill_gaps
 from instar.stores.openclaw.index import IndexEntry, IndexReading, read_index
 from instar.stores.openclaw.report import ImportItem, ItemKind, ItemStatus
 from instar.stores.openclaw.scan import FoundKeyFolder, FoundSessions, FoundState, transcript_id
@@ -109,17 +111,20 @@ class _Folder:
             self._add_orphan("archive", path, transcript_id(archive.file_name), what=what)
 
     def _choose(self, reading: IndexReading, source: str) -> list[tuple[SessionKey, IndexEntry]]:
-        """One entry for each key and each session id: the one that was used last."""
+        """One entry for each key and each session id: the one that was used last, its gaps filled from the others."""
         by_key: dict[SessionKey, IndexEntry] = {}
         for entry in sorted(reading.entries, key=_used_at, reverse=True):
             key = canonical_key(entry.key, self._keys, default_agent=self._agent_id)
             session_id = str(entry.fields.get("sessionId") or "")
+            is_taken = bool(session_id) and any(session_id == one.fields.get("sessionId") for one in by_key.values())
             if key is None:
                 self._note("session", source, f"{entry.key!r} is no session key", line=entry.line)
             elif key in by_key:
                 what = f"{entry.key!r} means the same session as {by_key[key].key!r}, which was used later"
-                self._note("session", source, what, line=entry.line)
-            elif session_id and any(session_id == one.fields.get("sessionId") for one in by_key.values()):
+                self._note("session", source, f"{what}; its settings fill gaps", line=entry.line)
+                fields = fill_gaps(by_key[key].fields, entry.fields, may_take_life=not is_taken)
+                by_key[key] = replace(by_key[key], fields=fields)
+            elif is_taken:
                 self._note(
                     "session", source, f"{entry.key!r} shares its transcript with a later used entry", line=entry.line
                 )
