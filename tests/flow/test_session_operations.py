@@ -234,7 +234,8 @@ async def test_the_transcript_may_be_kept():
     async with build_world() as world:
         await world.channel("telegram").post("one", sender="ann")
         await world.settle()
-        await world.gateway.sessions.delete(DIRECT, delete_transcript=False, who="operator")
+        kept = await world.gateway.sessions.delete(DIRECT, delete_transcript=False, who="operator")
+        assert (kept.deleted, kept.archived) == (True, ())
         assert await world.store.load_session(DIRECT) is None
         assert len(await world.store.load_transcripts(DIRECT)) == 1
 

@@ -235,9 +235,12 @@ class Sessions:
         return DeletedSession(key=key, deleted=True, archived=archived)
 
     async def _delete_now(self, key: SessionKey, *, delete_transcript: bool, who: str) -> tuple[str, ...]:
-        """Archive every transcript of the key, then remove the rows (LOSS-8)."""
+        """Archive every transcript of the key, then remove the rows (LOSS-8).
+
+        Transcripts that are to be kept stay where they are: what was not deleted has no archive that says so (RPC-35).
+        """
         parts = self._parts
-        heads = await parts.store.load_transcripts(key)
+        heads = await parts.store.load_transcripts(key) if delete_transcript else ()
         archived = tuple([await parts.archiver.archive(head) for head in heads if head.next_seq > 1])
         decision = Decision(
             kind="maintenance", outcome="deleted", rule="RPC-35", inputs={"who": who, "archives": len(archived)}
