@@ -465,3 +465,14 @@ def test_a_client_without_the_scope_to_read_hears_no_words():
             assert deaf.events == []
 
     run_story(story)
+
+
+def test_a_message_may_say_which_session_its_client_was_showing():
+    async def story():
+        async with open_server() as (server, gateway), open_client(server) as client:
+            for run_id, shown in (("run-1", "s-shown"), ("run-2", None), ("run-3", "")):
+                await client.ask("chat.send", {**SEND, "idempotencyKey": run_id, "sessionId": shown})
+            await client.ask("chat.send", {**SEND, "idempotencyKey": "run-4"})
+            assert [one.shown_session_id for one in gateway.submissions] == ["s-shown", None, None, None]
+
+    run_story(story)

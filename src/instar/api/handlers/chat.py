@@ -34,7 +34,12 @@ _THINKING_DEFAULT: Final = "off"
 
 async def send_chat(call: Call) -> object:
     """`chat.send`."""
-    return await send_message(call, call.key("sessionKey"), idempotency_key=call.params.text("idempotencyKey"))
+    return await send_message(
+        call,
+        call.key("sessionKey"),
+        idempotency_key=call.params.text("idempotencyKey"),
+        shown_session_id=call.params.maybe_text("sessionId"),
+    )
 
 
 async def send_to_session(call: Call) -> object:
@@ -55,17 +60,25 @@ async def steer_session(call: Call) -> object:
 
 
 async def send_message(
-    call: Call, key: SessionKey, *, idempotency_key: str, queue_mode: str | None = None, is_run: bool = False
+    call: Call,
+    key: SessionKey,
+    *,
+    idempotency_key: str,
+    queue_mode: str | None = None,
+    is_run: bool = False,
+    shown_session_id: str | None = None,
 ) -> dict[str, object]:
     """Commit a message to a session; answers when it is safe, not when it is answered (LOSS-1).
 
-    `is_run` says that the caller takes the answer itself (`agent`).
+    `is_run` says that the caller takes the answer itself (`agent`). `shown_session_id` is the session that the client
+    was showing: it goes on for this message (RESET-28).
     """
     submission = _submission(call, key, idempotency_key=idempotency_key, queue_mode=queue_mode)
     submission = replace(
         submission,
         run_id=await _choose_run_id(call, TurnId(idempotency_key)),
         options=replace(submission.options, is_run=is_run),
+        shown_session_id=shown_session_id or None,
     )
     acknowledgement = await call.gateway.submit(submission)
     if acknowledgement.session_key != key and not call.sight.sees_all:

@@ -80,8 +80,14 @@ CHAT: Final = (
             whole("timeoutMs", most=TIMEOUT_MAX_MS),
             QUEUE_MODE,
             text("replyToId", most=512),
+            Field(
+                name="sessionId",
+                nullable=True,
+                most=512,
+                note="the session shown; it goes on for this message (RESET-28)",
+            ),
             *ignored(
-                "agentId sessionId intent fastMode fastAutoOnSeconds originatingChannel originatingTo "
+                "agentId intent fastMode fastAutoOnSeconds originatingChannel originatingTo "
                 "originatingAccountId originatingThreadId toolBindings systemInputProvenance systemProvenanceReceipt "
                 "suppressCommandInterpretation expectedLeafEntryId expectedSessionRoutingContract "
                 "expectedPermissionMode expectedToolOverrides"
