@@ -14,7 +14,8 @@ does whatever else would name the person: an approval, credentials, a platform's
 
 A copy of everything, a backup for example, is made before an erasure or after it: each holds `one_at_a_time`.
 
-What a lane does itself passes no door: a lane that is emptied while its door is shut would wait for itself.
+What a lane does itself passes no door: a lane that is emptied while its door is shut would wait for itself. One that
+reads another session looks in where the door is open, and goes on without where it is not.
 
 Limit: whoever has waited for `DOOR_WAIT_S` is asked to come again; nothing of what they brought is stored.
 """
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,6 +106,24 @@ class Doors:
             yield
         finally:
             self._inside.remove(visit)
+            self._left.set()
+
+    @contextlib.contextmanager
+    def looking_in(self, visit: Visit) -> Iterator[bool]:
+        """While a lane reads another session for its own, and writes what it has read; False where it may not.
+
+        A lane does not wait for a door: whoever has shut it may wait for the lane.
+        """
+        try:
+            is_open = self._find_shut(visit) is None
+        except Unavailable:
+            is_open = False
+        if is_open:
+            self._inside.add(visit)
+        try:
+            yield is_open
+        finally:
+            self._inside.discard(visit)
             self._left.set()
 
     @contextlib.asynccontextmanager

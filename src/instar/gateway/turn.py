@@ -34,6 +34,7 @@ from instar.core.turn.steps import ModelCall, plan_answer, plan_finish, plan_ste
 from instar.core.turn.wordless import WORDLESS, describe_wordless, tell_wordless
 from instar.errors import InvariantBroken, ModelError
 from instar.gateway.asking import Asking
+from instar.gateway.forking import look_at_parent
 from instar.gateway.lane_ports import SteeredMail
 from instar.gateway.outside import Outside, Stopped
 from instar.gateway.room import Room
@@ -175,21 +176,24 @@ class Turn:
         draws = services.draw_begin(len(self._items))
         contexts = await services.load_contexts(self.key, self._items)
 
-        def decide(facts: SessionFacts) -> SessionChange:
-            self._begun = plan_begin(
-                facts,
-                self._items,
-                turn_id=self.turn_id,
-                settings=settings,
-                draws=draws,
-                command=self._command,
-                queued=self._queued,
-                contexts=contexts,
-                alone=self._alone,
-            )
-            return self._begun.change
+        async with look_at_parent(services, self.key, self._items[0], command=self._command) as parent:
 
-        await self._change("begin_turn", decide)
+            def decide(facts: SessionFacts) -> SessionChange:
+                self._begun = plan_begin(
+                    facts,
+                    self._items,
+                    turn_id=self.turn_id,
+                    settings=settings,
+                    draws=draws,
+                    command=self._command,
+                    queued=self._queued,
+                    contexts=contexts,
+                    alone=self._alone,
+                    parent=parent,
+                )
+                return self._begun.change
+
+            await self._change("begin_turn", decide)
         self._steered.confirm_begun(self.turn_id)
         self._news.started(self._require_session(), reason=self._begun.reason if self._begun else None)
 

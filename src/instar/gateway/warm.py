@@ -60,7 +60,7 @@ class WarmContext:
         if self._view is None or head.session_id != self._session_id:
             return
         view: ContextView | None = self._view
-        for entry in entries:
+        for entry in (*changed.change.forked, *entries):
             view = apply_entry(view, entry) if view is not None else None
         self._view = view if view is not None and view.leaf_id == head.leaf_id else None
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from instar.core.model.change import Changed, Ledger, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
-from instar.core.model.ids import Instant, SessionId, SessionKey
+from instar.core.model.ids import EntryId, Instant, SessionId, SessionKey
 from instar.core.model.session import Session
 from instar.core.turn.steps import hang_entries
 from instar.errors import FenceLost, InvalidRequest, InvariantBroken
@@ -70,6 +70,8 @@ def change_session(
             "a session and its current transcript have one id",
             why=f"{session.session_id} is not {transcript.head.session_id}",
         )
+    if change.forked:
+        transcript = _grow(tx, session, transcript, change.forked)
     if change.place is not None:
         leaf_id = transcript.head.leaf_id if transcript is not None else None
         held = take_held(tx, change.place, key=key)
@@ -77,7 +79,7 @@ def change_session(
     if change.held_by is not None:
         hold_lines(tx, change.held_by, change.entries, key=key)
     elif change.entries or change.leaf_id is not None:
-        transcript = _grow(tx, session, transcript, change)
+        transcript = _grow(tx, session, transcript, change.entries, leaf_id=change.leaf_id)
     for move in change.inbox:
         move_inbound(tx, move, key=key, now=now)
     show_left_out(tx, change.shown, key=key)
@@ -121,13 +123,18 @@ def _turn_over(
 
 
 def _grow(
-    tx: Transaction, session: Session | None, transcript: TranscriptRow | None, change: SessionChange
+    tx: Transaction,
+    session: Session | None,
+    transcript: TranscriptRow | None,
+    entries: Sequence[AnyEntry],
+    *,
+    leaf_id: EntryId | None = None,
 ) -> TranscriptRow:
     if session is None or transcript is None:
         raise InvariantBroken("words belong to a session and its current transcript")
-    transcript = append_entries(tx, transcript, change.entries)
-    if change.leaf_id is not None:
-        transcript = move_leaf(tx, transcript, change.leaf_id)
+    transcript = append_entries(tx, transcript, entries)
+    if leaf_id is not None:
+        transcript = move_leaf(tx, transcript, leaf_id)
     return transcript
 
 

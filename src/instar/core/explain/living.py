@@ -7,7 +7,7 @@ from typing import Final
 
 from instar.core.explain.facts import Facts
 
-__all__ = ["tell_budget", "tell_freshness", "tell_plainly", "tell_reset", "tell_turn"]
+__all__ = ["tell_budget", "tell_fork", "tell_freshness", "tell_plainly", "tell_reset", "tell_turn"]
 
 _SUBJECTS: Final = {
     "prune": "Old tool results",
@@ -47,6 +47,26 @@ def tell_freshness(facts: Facts) -> str:
             return f"The session goes on: {_tell_fresh(facts)}."
         case _:
             return f"A new session: {facts.outcome}{facts.details()}."
+
+
+def tell_fork(facts: Facts) -> str:
+    """What a new thread began with, and why that."""
+    parent = facts.word("parent", "the session above it")
+    match facts.outcome:
+        case "copied":
+            session = facts.word("session_id")
+            whose = f"of {parent} ({session})" if session else f"of {parent}"
+            return f"The thread began with the transcript {whose}{facts.details(without={'parent', 'session_id'})}."
+        case "too_large":
+            limit = facts.number("limit_tokens")
+            most = f"{limit:,.0f} tokens" if limit else "what is copied"
+            return f"The thread began empty: the transcript of {parent} has more than {most}."
+        case "not_shared":
+            return f"The thread began empty: {parent} belongs to somebody else."
+        case "shut":
+            return f"The thread began empty: what is kept of {parent} was being deleted at that moment."
+        case _:
+            return tell_plainly(facts)
 
 
 def tell_reset(facts: Facts) -> str:

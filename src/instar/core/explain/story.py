@@ -20,7 +20,7 @@ from instar.core.explain.arriving import (
     tell_send,
 )
 from instar.core.explain.facts import Facts
-from instar.core.explain.living import tell_budget, tell_freshness, tell_plainly, tell_reset, tell_turn
+from instar.core.explain.living import tell_budget, tell_fork, tell_freshness, tell_plainly, tell_reset, tell_turn
 from instar.core.explain.placing import tell_tool
 from instar.core.explain.seen import tell_compaction, tell_flush, tell_limit, tell_pruning
 from instar.core.model.decision import RecordedDecision
@@ -33,6 +33,7 @@ _TELLERS: Final[Mapping[str, Callable[[Facts], str]]] = {
     "activation": tell_activation,
     "queue": tell_queue,
     "freshness": tell_freshness,
+    "fork": tell_fork,
     "reset": tell_reset,
     "turn": tell_turn,
     "recover": tell_turn,
@@ -60,6 +61,8 @@ _QUESTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("queue", ""): "Why did it come when it came?",
     ("freshness", "fresh"): "Why the same session?",
     ("freshness", ""): "Why a new session?",
+    ("fork", "copied"): "Why does it know what was said before?",
+    ("fork", ""): "Why does it not know what was said before?",
     ("reset", ""): "Why a new session?",
     ("send", "deny"): "Why was the reply not sent?",
     ("send", ""): "Why was the reply sent?",

@@ -283,7 +283,8 @@ class SessionChange:
 
     The order is: close the current transcript, open the new one (one of a known id is current again, LOSS-6), write the
     session row, append the entries, move the inbox items, add deliveries, ledger lines and decisions. `entries` hang
-    on each other through their `parent_id`.
+    on each other through their `parent_id`. `forked` are lines of another session that the new transcript begins with
+    (TRANS-17); they are written when it is opened, whoever holds the `entries`.
     `leaf_id` moves the leaf without an entry (a branch move); None leaves it at the last entry appended.
     With `held_by` the entries wait under that run instead (QUEUE-9); `place` is a run whose waiting entries take their
     place now, before `entries`, all of them as one chain below the leaf.
@@ -295,6 +296,7 @@ class SessionChange:
     session: Session | None = None
     close: CloseReason | None = None
     open: Header | None = None
+    forked: tuple[AnyEntry, ...] = ()
     entries: tuple[AnyEntry, ...] = ()
     leaf_id: EntryId | None = None
     inbox: tuple[InboxChange, ...] = ()

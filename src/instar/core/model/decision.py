@@ -23,6 +23,7 @@ DecisionKind = Literal[
     "activation",
     "queue",
     "freshness",
+    "fork",
     "reset",
     "turn",
     "recover",

@@ -1,8 +1,8 @@
 """The first transaction of a turn: whose life of the session it is, and what the person wrote (LOSS-3).
 
 In order: is the session still fresh (RESET-12…18), does the message itself ask for a reset (CMD-1…8), what does the
-session become, which lines are written, and why. A message that asks for a reset and says nothing else gets a short
-greeting turn (CMD-7): its prompt is a line for the model alone.
+session become, does a new thread go on from its parent (KEY-18), which lines are written, and why. A message that asks
+for a reset and says nothing else gets a short greeting turn (CMD-7): its prompt is a line for the model alone.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from instar.core.model.change import (
     Noted,
     SessionChange,
     SessionFacts,
+    TranscriptHead,
 )
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, CustomMessageEntry, Header
@@ -43,6 +44,7 @@ from instar.core.turn.entries import (
     build_notice_context,
     build_user_entries,
 )
+from instar.core.turn.fork import Fork, ThreadParent, decide_fork
 from instar.core.turn.steps import hang_entries, touch_updated
 
 __all__ = [
@@ -110,17 +112,22 @@ def plan_begin(
     queued: Next | None = None,
     contexts: Sequence[str] = (),
     alone: bool = True,
+    parent: ThreadParent | None = None,
 ) -> Begun:
     """What the begin of a turn for `items` writes; `command` is the reset that the (only) item asks for, if any.
 
     `contexts` is what was said in the group before each item (ACT-7). `alone` is False while another turn of the
-    session runs: the session is then not rolled under its feet (QUEUE-9).
+    session runs: the session is then not rolled under its feet (QUEUE-9). `parent` is what a thread that has no session
+    yet hangs under (KEY-18), None for anything else; a message that asks for a fresh start takes nothing from it.
     """
     now = facts.now
     freshness = _test_freshness(facts, items, settings, command=command, alone=alone)
     session, close, decision = _decide_life(facts, items, settings, draws, command=command, freshness=freshness)
     is_new = close is not None or facts.session is None
     session = _use(session, items, settings, now=now)
+    is_first = facts.session is None and command is None
+    fork = decide_fork(parent) if parent is not None and is_first else None
+    session = _mark_fork(session, fork)
     # What waits to be told was meant for the life that is over (STATE-7); a greeting has no room for it.
     greets = command is not None and not command.remainder
     notices = () if is_new or greets else facts.notices
@@ -132,12 +139,13 @@ def plan_begin(
     change = SessionChange(
         session=session,
         close=close if facts.transcript is not None else None,
-        open=_build_header(session, settings, now) if head is None else None,
-        entries=hang_entries(entries, head.leaf_id if head else None),
+        open=_build_header(session, settings, now, fork) if head is None else None,
+        forked=fork.lines if fork else (),
+        entries=hang_entries(entries, _find_leaf(head, fork)),
         inbox=tuple(InboxChange(inbound_id=item.inbound_id, state="running", turn_id=turn_id) for item in items),
         decisions=tuple(
             Noted(decision=one, inbound_id=items[0].inbound_id, turn_id=turn_id)
-            for one in (decision, queued.as_decision() if queued else None)
+            for one in (decision, fork.decision if fork else None, queued.as_decision() if queued else None)
             if one is not None
         ),
         shown=queued.dropped_ids if queued is not None else (),
@@ -301,8 +309,22 @@ def _add_told(
     return ("\n\n".join(part for part in parts if part), *known[1:])
 
 
-def _build_header(session: Session, settings: BeginSettings, now: Instant) -> Header:
-    return Header(id=session.session_id, timestamp=now, cwd=settings.cwd)
+def _build_header(session: Session, settings: BeginSettings, now: Instant, fork: Fork | None) -> Header:
+    source = fork.session_id if fork else None
+    return Header(id=session.session_id, timestamp=now, cwd=settings.cwd, parent_session=source)
+
+
+def _mark_fork(session: Session, fork: Fork | None) -> Session:
+    if fork is None or fork.session_id is None:
+        return session
+    return replace(session, origin=replace(session.origin, forked_from=fork.session_id))
+
+
+def _find_leaf(head: TranscriptHead | None, fork: Fork | None) -> EntryId | None:
+    """What the first line of the turn hangs on."""
+    if head is not None:
+        return head.leaf_id
+    return fork.lines[-1].id if fork is not None and fork.lines else None
 
 
 def describe_freshness(freshness: Freshness, policy: ResetPolicy) -> Decision:

@@ -173,6 +173,7 @@ class _Script:
         peer = next(peer for name, peer in person.addresses if name == channel)
         place = f"{channel} {group}"
         self._leaks.members.setdefault(place, set()).add(person.name)
+        thread = self._dice.pick([None, None, None, "7"])
         await self._post(
             person,
             channel,
@@ -182,6 +183,7 @@ class _Script:
             chat_type="group",
             chat_id=group,
             mentioned=self._dice.chance(70),
+            thread_id=thread,
         )
 
     async def _command(self) -> None:

@@ -16,6 +16,7 @@ from instar.core.model.ids import SessionId, SessionKey
 from instar.core.model.query import DeliveryRow
 from instar.core.transcript.text import message_text
 from instar.testing.simulate.book import Sent
+from instar.testing.simulate.grown import find_secrets
 from instar.testing.simulate.model import NOTES, PROVIDER, find_marks
 from instar.testing.simulate.story import Write, owner_of, read_secret
 from instar.testing.simulate.watched import read_now
@@ -76,13 +77,14 @@ def _check_entries(world: World, lines: dict[SessionId, tuple[SessionKey, tuple[
         elif tuple(entries) != tuple(transcript.entries):
             findings.report("LOSS-9", f"{session_id} of {key} has entries that were changed")
         findings.require(not transcript.open_calls, "LOSS-4", f"{session_id} has open calls {transcript.open_calls}")
-        secrets = {secret for entry in entries for secret in find_marks(_words(entry), "s")}
+        secrets = {secret for entry in entries for secret in find_secrets(entry)} - transcript.brought
         for secret in secrets:
-            findings.require(world.may_hold(key, secret), "LEAK-4", f"{session_id} of {key} holds {secret}")
+            findings.require(world.is_own(key, secret), "LEAK-4", f"{session_id} of {key} holds {secret}")
 
 
-def _words(entry: AnyEntry) -> str:
-    return message_text(entry.message) if isinstance(entry, MessageEntry) else str(entry)
+def _own_lines(world: World, session_id: SessionId, entries: tuple[AnyEntry, ...]) -> list[AnyEntry]:
+    """What was said in a session itself, without what a thread took along when it began."""
+    return [entry for entry in entries if entry.id not in world.shadow.transcripts[session_id].forked]
 
 
 # --- messages (LOSS-1, LOSS-2) ----------------------------------------------------------------------------------------
@@ -136,8 +138,8 @@ def _check_words(
 ) -> None:
     """The words of an answered message are in one transcript, once; those of one that got no turn are in none."""
     where: Counter[str] = Counter()
-    for _key, entries in lines.values():
-        for entry in entries:
+    for session_id, (_key, entries) in lines.items():
+        for entry in _own_lines(world, session_id, entries):
             if isinstance(entry, MessageEntry) and isinstance(entry.message, UserMessage):
                 where.update(find_marks(_without_quotes(entry), "w"))
     for number, item in items.items():
@@ -175,7 +177,7 @@ def _check_replies(
     by_mark = _deliveries_by_mark(world)
     for session_id, (key, entries) in lines.items():
         said: set[str] = set()
-        for entry in entries:
+        for entry in _own_lines(world, session_id, entries):
             message = entry.message if isinstance(entry, MessageEntry) else None
             if isinstance(message, UserMessage):
                 said.update(find_marks(message_text(message), "w"))
@@ -259,8 +261,8 @@ def _check_chat(world: World, text: str, to: str, where: str) -> None:
 def _check_ledger(world: World, lines: dict[SessionId, tuple[SessionKey, tuple[AnyEntry, ...]]]) -> None:
     """The ledger holds what the answers took, whatever became of their sessions (LOSS-11)."""
     said: Counter[str] = Counter()
-    for _key, entries in lines.values():
-        for entry in entries:
+    for session_id, (_key, entries) in lines.items():
+        for entry in _own_lines(world, session_id, entries):
             message = entry.message if isinstance(entry, MessageEntry) else None
             if isinstance(message, AssistantMessage) and message.provider == PROVIDER and message.usage is not None:
                 said[message.model] += message.usage.input + message.usage.output

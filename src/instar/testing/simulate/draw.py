@@ -105,7 +105,7 @@ def _draw_setting(dice: Dice) -> Setting:
         people=people,
         channels=channels,
         groups=("g1",) if dice.chance(40) else (),
-        threads=dice.chance(20),
+        threads=dice.chance(50),
         linked=("ann",) if dice.chance(30) else (),
         shut_out=("cem",) if dice.chance(15) else (),
         dm_scope=dice.weighted(

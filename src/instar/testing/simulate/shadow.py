@@ -28,12 +28,14 @@ from instar.core.model.query import Recovered
 from instar.core.model.session import Session
 from instar.core.turn.recover import read_steered
 from instar.testing.simulate.findings import Findings
+from instar.testing.simulate.forks import Forks
+from instar.testing.simulate.grown import ShadowTranscript, find_secrets
 from instar.testing.simulate.purse import Purse
 from instar.testing.simulate.resets import Resets
 from instar.testing.simulate.stand_ins import StandIns
 from instar.testing.simulate.strangers import Strangers
 
-__all__ = ["Row", "Shadow", "ShadowTranscript", "Watchers"]
+__all__ = ["Row", "Shadow", "Watchers"]
 
 _OPEN = ("waiting", "running")
 
@@ -56,20 +58,6 @@ class Row:
         return self.state not in _OPEN
 
 
-@dataclass(slots=True)
-class ShadowTranscript:
-    """A transcript as it grew: its entries, and the calls that still wait for a result."""
-
-    session_id: SessionId
-    key: SessionKey
-    opened_by: str
-    entries: list[AnyEntry] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-    open_calls: set[str] = field(default_factory=set)
-    is_closed: bool = False
-    is_removed: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watchers:
     """Those who look at every commit, each with one promise in mind."""
@@ -78,6 +66,7 @@ class Watchers:
     strangers: Strangers
     purse: Purse
     stand_ins: StandIns
+    forks: Forks
 
 
 class Shadow:
@@ -125,16 +114,20 @@ class Shadow:
         self.commits += 1
         moves = [(move.inbound_id, move.state, move.reason) for move in change.inbox]
         owed = [delivery.delivery_id for delivery in change.deliveries]
-        self._note(name, key, [entry.id for entry in change.entries], moves, owed)
+        self._note(name, key, [entry.id for entry in (*change.forked, *change.entries)], moves, owed)
         self._resets.watch(name, key, change, self.sessions.get(key))
         self._watch_people(name, key, change)
         self._check_flush(name, key)
+        first = self.rows[moves[0][0]].item.submission.inbound.text if moves and moves[0][0] in self.rows else ""
+        self.watchers.forks.watch(name, key, changed, sessions=self.sessions, transcripts=self.transcripts, text=first)
         self._turn_over(key, change, changed.transcript)
         if session is not None:
             self._follow_session(key, session)
         if changed.transcript is not None:
             # What a run beside others holds joins the transcript when the run ends (QUEUE-9).
-            self._grow(changed.transcript, change.entries if change.held_by is None else ())
+            entries = change.entries if change.held_by is None else ()
+            self._grow(changed.transcript, (*change.forked, *entries))
+        self._follow_fork(key)
         for move in change.inbox:
             self._move(move.inbound_id, move.state, move.turn_id, move.reason)
         self._check_running(key, change)
@@ -153,6 +146,7 @@ class Shadow:
         self.sessions.pop(key, None)
         self.deleted.add(key)
         self._resets.forget(key)
+        self._follow_fork(key)
         for transcript in self.transcripts.values():
             if transcript.key == key:
                 transcript.is_closed = True
@@ -165,6 +159,7 @@ class Shadow:
         """A session went with its person."""
         self.sessions.pop(key, None)
         self._resets.forget(key)
+        self._follow_fork(key)
 
     def brought_back(self, session: Session, header: Header, entries: Sequence[AnyEntry]) -> None:
         """A transcript came back from its archive, as the current one where its session had none."""
@@ -182,8 +177,10 @@ class Shadow:
             f"{header.id} came back with {len(entries)} entries of {len(transcript.entries)}",
         )
         transcript.is_removed = False
+        transcript.leaf_id = entries[-1].id if entries else None
         transcript.is_closed = session.key in self.sessions
         self.sessions.setdefault(session.key, session)
+        self._follow_fork(session.key)
 
     def recovered(self, recovered: Recovered) -> None:
         """A gateway started on these rows."""
@@ -215,6 +212,11 @@ class Shadow:
         for delivery in change.deliveries:
             watchers.strangers.owed(delivery)
 
+    def _follow_fork(self, key: SessionKey) -> None:
+        """What a thread under this key would take along has changed."""
+        session = self.sessions.get(key)
+        self.watchers.forks.follow(key, self.transcripts.get(session.session_id) if session is not None else None)
+
     def _turn_over(self, key: SessionKey, change: SessionChange, head: TranscriptHead | None) -> None:
         if change.close is not None:
             for transcript in self.transcripts.values():
@@ -228,7 +230,11 @@ class Shadow:
             known.is_closed = False
             return
         self.transcripts[change.open.id] = ShadowTranscript(
-            session_id=change.open.id, key=key, opened_by=change.close or ""
+            session_id=change.open.id,
+            key=key,
+            opened_by=change.close or "",
+            forked=frozenset(entry.id for entry in change.forked),
+            brought=frozenset(secret for entry in change.forked for secret in find_secrets(entry)),
         )
 
     def _follow_session(self, key: SessionKey, session: Session) -> None:
@@ -243,7 +249,7 @@ class Shadow:
         if transcript is None:
             self.findings.report("LOSS-6", f"{head.session_id} grows and was never opened")
             return
-        where = head.session_id
+        where, transcript.leaf_id = head.session_id, head.leaf_id
         for entry in entries:
             if transcript.is_closed:
                 self.findings.report("LOSS-6", f"{where} is closed and grows")

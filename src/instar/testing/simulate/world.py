@@ -23,6 +23,7 @@ from instar.testing.simulate.dice import Dice
 from instar.testing.simulate.disk import Disk
 from instar.testing.simulate.findings import Findings
 from instar.testing.simulate.forgetting import Forgetting
+from instar.testing.simulate.forks import Forks
 from instar.testing.simulate.lives import Around, Keeper, Life
 from instar.testing.simulate.model import Record
 from instar.testing.simulate.people import Platform
@@ -58,6 +59,7 @@ class World:
             strangers=Strangers(self.findings, setting, self.clock),
             purse=Purse(self.findings, setting, self.clock),
             stand_ins=StandIns(self.findings, story),
+            forks=Forks(self.findings, self.clock),
         )
         self.shadow = Shadow(self.findings, watchers, has_fanout=has_fanout)
         engine = MemoryEngine()
@@ -154,7 +156,13 @@ class World:
     # --- what the model asks (Observer) -------------------------------------------------------------------------------
 
     def may_hold(self, key: SessionKey, secret: str) -> bool:
-        """Whether a session may hold words of this place: those of its owner, and what clients sent into it."""
+        """Whether a session may hold words of this place: those of its owner, what clients sent into it, and what it
+        took along when it began as a thread.
+        """
+        return self.is_own(key, secret) or self.shadow.watchers.forks.holds(key, secret)
+
+    def is_own(self, key: SessionKey, secret: str) -> bool:
+        """Whether a place has this session."""
         owner = self.book.owners.get(key)
         place = self.places[read_secret(self.story.setting, secret)]
         return owner is None or owner_of(self.story.setting, place) == owner

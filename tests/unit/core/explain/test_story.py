@@ -147,6 +147,42 @@ def test_another_model_and_an_answer_without_a_word():
     )
 
 
+@pytest.mark.parametrize(
+    ("outcome", "inputs", "sentence"),
+    [
+        (
+            "copied",
+            {"parent": "agent:main:x", "session_id": "s1", "lines": 4, "tokens": 90},
+            "The thread began with the transcript of agent:main:x (s1) (lines 4, tokens 90). KEY-18",
+        ),
+        ("copied", {}, "The thread began with the transcript of the session above it. KEY-18"),
+        (
+            "too_large",
+            {"parent": "agent:main:x", "limit_tokens": 100_000},
+            "The thread began empty: the transcript of agent:main:x has more than 100,000 tokens. KEY-18",
+        ),
+        (
+            "too_large",
+            {},
+            "The thread began empty: the transcript of the session above it has more than what is copied. KEY-18",
+        ),
+        (
+            "not_shared",
+            {"parent": "agent:main:x"},
+            "The thread began empty: agent:main:x belongs to somebody else. KEY-18",
+        ),
+        (
+            "shut",
+            {"parent": "agent:main:x"},
+            "The thread began empty: what is kept of agent:main:x was being deleted at that moment. KEY-18",
+        ),
+        ("moon", {"phase": 1}, "Fork: moon (phase 1). KEY-18"),
+    ],
+)
+def test_a_thread_says_what_it_began_with(outcome, inputs, sentence):
+    assert told("fork", outcome, "KEY-18", **inputs) == sentence
+
+
 def test_a_used_up_budget_says_how_much_and_until_when():
     frees_at = parse_iso("2026-03-31T22:00Z")
     spent = {"per": "month", "spent_usd": 5.118, "limit_usd": 5.0}

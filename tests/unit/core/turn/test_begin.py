@@ -17,6 +17,8 @@ from instar.core.model.state import WaitingNotice
 from instar.core.policy.command_kinds import Reset
 from instar.core.queue.mode import Next
 from instar.core.turn.begin import GREETING_TYPE, BeginDraws, BeginSettings, plan_begin, will_start_over
+from instar.core.turn.fork import ThreadParent
+from tests.builders.transcripts import Branch
 from tests.builders.turns import NOW, SESSION_ID, build_facts, build_item, build_session
 
 HOUR = 3_600_000
@@ -66,6 +68,58 @@ def test_a_first_message_that_asks_for_a_reset_has_the_model_it_names():
     begun = begin(build_facts(), command=Reset(trigger="/new", model="test/large", remainder="hi"))
     assert begun.change.session.overrides.model_override == "large"
     assert decided(begun) == [("freshness", "new", "RESET-17")]
+
+
+# --- a thread's first message ----------------------------------------------------------------------------------------
+
+
+def above(*words):
+    tree = Branch()
+    for word in words:
+        tree.user(word)
+    return ThreadParent(key=SessionKey("agent:main:telegram:direct:42"), session_id=SESSION_ID, lines=tree.entries)
+
+
+def test_a_new_thread_opens_with_what_its_parent_holds_and_then_its_own_line():
+    begun = begin(build_facts(), build_item("and here?"), parent=above("one", "two"))
+    change = begun.change
+    assert (change.open.id, change.open.parent_session, change.session.origin.forked_from) == (
+        NEW,
+        SESSION_ID,
+        SESSION_ID,
+    )
+    assert [entry.id for entry in change.forked] == ["e0", "e1"]
+    assert [(entry.id, entry.parent_id) for entry in change.entries] == [("e1", "e1")]
+    assert change.session.naming.first_words == "and here?"
+    assert decided(begun) == [("freshness", "new", "RESET-17"), ("fork", "copied", "KEY-18")]
+
+
+def test_a_thread_that_may_take_nothing_begins_empty_and_says_so():
+    begun = begin(build_facts(), parent=replace(above("one"), obstacle="not_shared"))
+    change = begun.change
+    assert (change.open.parent_session, change.session.origin.forked_from, change.forked) == (None, None, ())
+    assert [(entry.id, entry.parent_id) for entry in change.entries] == [("e1", None)]
+    assert decided(begun) == [("freshness", "new", "RESET-17"), ("fork", "not_shared", "KEY-18")]
+
+
+@pytest.mark.parametrize("parent", [None, above()])
+def test_a_thread_with_nothing_above_begins_like_any_session(parent):
+    begun = begin(build_facts(), parent=parent)
+    assert (begun.change.open.parent_session, begun.change.forked) == (None, ())
+    assert decided(begun) == [("freshness", "new", "RESET-17")]
+
+
+def test_a_thread_that_has_begun_takes_nothing_more_not_even_in_a_new_life():
+    for session, command in ((aged(0), None), (aged(2), None), (aged(0), Reset(trigger="/new", remainder="hi"))):
+        begun = begin(build_facts(session, leaf="e9"), command=command, parent=above("one"))
+        assert begun.change.forked == ()
+        assert begun.change.open is None or begun.change.open.parent_session is None
+        assert "fork" not in [kind for kind, _, _ in decided(begun)]
+
+
+def test_whoever_asks_for_a_fresh_start_in_a_new_thread_gets_one():
+    begun = begin(build_facts(), command=Reset(trigger="/new", remainder="hi"), parent=above("one"))
+    assert (begun.change.forked, begun.change.open.parent_session) == ((), None)
 
 
 # --- asked before it begins -------------------------------------------------------------------------------------------
