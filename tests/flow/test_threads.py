@@ -321,3 +321,25 @@ def test_a_person_who_is_erased_leaves_the_threads_that_others_began(tmp_path, i
             assert world.count("zebra-4472") == {}
 
     asyncio.run(play())
+
+
+def test_a_person_who_is_erased_leaves_the_archive_of_a_thread_that_another_began(tmp_path):
+    thread = SessionKey(f"{GROUP}:thread:7")
+
+    async def play():
+        async with open_people(tmp_path, CONFIG) as world:
+            await post(world, "alice", "good day from zebra-4472", group="room-1")
+            await post(world, "bob", "and panda-9002", group="room-1")
+            chat = world.gateway.channel("chat")
+            await chat.post(
+                "a thread, panda-9005", sender="bob-88", name="Bob", chat_type="group", chat_id="room-1", thread_id="7"
+            )
+            await world.gateway.settle()
+            await world.gateway.gateway.sessions.delete(thread, delete_transcript=True, who="operator")
+            assert any(".zst" in place for place in world.count("zebra-4472"))
+            receipt = await erase(world)
+            assert [(one.place, one.count) for one in receipt.left] == []
+            assert world.count("zebra-4472", "Alice Moor") == {}
+            assert any(".zst" in place for place in world.count("panda-9005"))
+
+    asyncio.run(play())

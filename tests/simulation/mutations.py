@@ -1,8 +1,8 @@
 """One-line defects that the simulation has to find: a file, a line of it, and what somebody might write by mistake.
 
 Each breaks a promise that is kept by one line: at the door, in the lane, in the turn, in the outbox, in the mirror, in
-what a start takes over, in when a session starts over, in who is let in, what may be spent, who answered and what is
-left of somebody who was erased. A new kind of promise gets a line here.
+what a start takes over, in when a session starts over, in how a thread begins, in who is let in, what may be spent, who
+answered and what is left of somebody who was erased. A new kind of promise gets a line here.
 """
 
 from __future__ import annotations
@@ -209,6 +209,13 @@ MUTATIONS = (
         '        erased_by=("erase_outbox",),\n',
         "        erased_by=(),\n",
         seeds=400,
+    ),
+    Mutation(
+        "thread: it begins without what was said above it",
+        "core/turn/begin.py",
+        "    fork = decide_fork(parent) if parent is not None and is_first else None\n",
+        "    fork = decide_fork(parent) if parent is None and is_first else None\n",
+        first=110_000,
     ),
     Mutation(
         "erase: the mirror keeps what the rows have lost",

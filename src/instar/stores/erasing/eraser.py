@@ -38,7 +38,14 @@ from instar.ports.ids import IdSource
 from instar.stores.decisions import record_decisions
 from instar.stores.erased import Erased, keep_away, list_erased, write_list
 from instar.stores.erasing.export import Clean, export_person
-from instar.stores.erasing.files import EXPORTS, Places, erase_files, find_common_in_archives, recall_in_archives
+from instar.stores.erasing.files import (
+    EXPORTS,
+    Places,
+    erase_files,
+    find_common_in_archives,
+    follow_archived_forks,
+    recall_in_archives,
+)
 from instar.stores.erasing.find import Holdings, ask, find_common_by_now, find_holdings
 from instar.stores.erasing.people import list_people
 from instar.stores.erasing.rows import clean_shared, erase_messages, erase_rows, erase_session, rewrite_transcript
@@ -155,6 +162,7 @@ class StoreEraser:
         """What is held about a person. Nothing is changed."""
         links = self._links()
         found = await find_holdings(self._engine, person, links, recall=partial(recall_in_archives, self._places))
+        await asyncio.to_thread(follow_archived_forks, self._places, found)
         test = PersonTest(person=person, links=links)
         common = await asyncio.to_thread(find_common_in_archives, self._places, found, test)
         found.common += len(found.needles & common)

@@ -49,6 +49,7 @@ __all__ = [
     "Places",
     "erase_files",
     "find_common_in_archives",
+    "follow_archived_forks",
     "recall_in_archives",
     "visit_files",
     "walk_files",
@@ -67,6 +68,14 @@ _WALKS: Final = 5
 """How often everything is walked again for files that had gone; what the search finds after that is told."""
 
 _SESSION_FILE: Final = re.compile(r"^(?P<id>.+?)(?:-topic-[^/]+)?\.jsonl(?:$|[.-])")
+
+
+class _Source(msgspec.Struct):
+    """What the header of a transcript says of where its first lines are from."""
+
+    parentSession: str | None = None  # noqa: N815 - as files spell it
+
+
 _PLAIN_MAX_BYTES: Final = 256 * 1024 * 1024
 """A larger file of text is left to the search, which names it."""
 
@@ -182,6 +191,7 @@ def erase_files(places: Places, found: Holdings, test: PersonTest) -> Counter[st
 
 def recall_in_archives(places: Places, found: Holdings) -> list[tuple[Instant, Spoken]]:
     """Words of the person that only archives of deleted sessions hold any more, with their moments. Blocking."""
+    follow_archived_forks(places, found)
     traces = Traces(spoken=found.spoken, names=frozenset(found.names))
     recalled = []
     for path, label in _list_archives(places):
@@ -197,6 +207,43 @@ def recall_in_archives(places: Places, found: Holdings) -> list[tuple[Instant, S
                     recalled += [one] if one is not None else []
                     found.overheard.update(recall_context(entry, own))
     return recalled
+
+
+def follow_archived_forks(places: Places, found: Holdings) -> None:
+    """Note sessions that are only archived and began as forks of where the person spoke: they hold lines of theirs.
+
+    A thread begins so (KEY-18), and its archive tells the session above it. Blocking; may be called again.
+    """
+    keys = dict(found.transcripts)
+    forks: list[tuple[str, SessionKey]] = []
+    for path, label in _list_archives(places):
+        match = _SESSION_FILE.match(path.name)
+        if match is not None:
+            keys.setdefault(match["id"], label.key)
+        source = _read_source(path, places.seals)
+        if source is not None:
+            forks.append((source, label.key))
+    # A fork may have been forked again: another walk, until there is nothing new.
+    waiting = True
+    while waiting:
+        waiting = False
+        for source, key in forks:
+            origin = keys.get(source)
+            if origin is not None and found.is_apart(key) and not found.is_apart(origin):
+                found.archived.add(key)
+                found.origins[key] = (found.origins.get(key) or frozenset()) | {origin}
+                waiting = True
+
+
+def _read_source(path: Path, seals: FileSeals | None) -> str | None:
+    """The session that an archived transcript was forked from, None for none or where nobody can tell."""
+    from zstandard import ZstdError
+
+    try:
+        header = next(read_archive(path, seals=seals), "{}")
+        return msgspec.json.decode(header, type=_Source).parentSession
+    except (FileNotFoundError, StoreUnreadable, ZstdError, UnicodeDecodeError, msgspec.DecodeError):
+        return None
 
 
 def _note_carried(found: Holdings, key: SessionKey, lines: Sequence[str]) -> bool:
