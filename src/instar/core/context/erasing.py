@@ -84,13 +84,15 @@ _STRUCTURE: Final = frozenset(
 class Spoken:
     """One message of the person: under which name they wrote it, and what; `text` None where that is forgotten.
 
-    With `in_group` a line of it says who wrote it. `key` is the session that it came to, None for any.
+    With `in_group` a line of it says who wrote it. `key` is the session that it came to, None for any. `others` are words
+    that others wrote at its moment, by which theirs are told from what is forgotten.
     """
 
     name: str
     text: str | None
     in_group: bool = False
     key: SessionKey | None = None
+    others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,10 +245,10 @@ def _is_same(words: str, spoken: Spoken, *, is_named: bool) -> bool:
     """Whether a line holds a message: whole, with its files named after it, or what a command left of it (CMD-7).
 
     Of a message whose words are forgotten only its moment and its name are left; what a client put into a group at the
-    same moment has no name.
+    same moment has no name. A thread holds lines from above it, too: what others are known to have said then is theirs.
     """
     if spoken.text is None:
-        return is_named or not spoken.in_group
+        return is_named or not (spoken.in_group or words in spoken.others)
     wanted = spoken.text.strip()
     return words == wanted or words.startswith(f"{wanted}\n") or (bool(words) and wanted.endswith(words))
 

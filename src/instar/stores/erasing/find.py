@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -181,6 +181,7 @@ async def find_holdings(engine: Engine, person: Person, links: Links, *, recall:
     async for row in walk(engine, "walk_inbox"):
         _note_message(row, test, found, seen)
     found.crowded = frozenset(seen.moments & found.spoken.keys())
+    await _note_others(engine, test, found)
     async for _, key, owner, spawned_by, _ in walk(engine, "walk_sessions"):
         seen.owners[key] = owner
         if spawned_by is not None:
@@ -225,6 +226,24 @@ async def find_common_by_now(engine: Engine, found: Holdings, links: Links) -> s
     for name in ("keys", "shared", "inbounds", "aliases"):
         getattr(again, name).update(getattr(found, name))
     return await _find_common(engine, found.needles, again, seen, keys_of)
+
+
+async def _note_others(engine: Engine, test: PersonTest, found: Holdings) -> None:
+    """What others wrote at a moment of which only the moment is known of the person: those words are not theirs."""
+    unsure = {at for at in found.crowded if any(spoken.text is None for spoken in found.spoken[at])}
+    if not unsure:
+        return
+    said: dict[Instant, set[str]] = {}
+    async for _, _, _, _, received_at, _, text, _ in walk(engine, "walk_inbox"):
+        submission = read_submission(text)
+        at = received_at if submission is None else _moment(submission, received_at)
+        if submission is not None and at in unsure and not test.wrote(submission):
+            said.setdefault(at, set()).add(submission.inbound.text.strip())
+    for at, words in said.items():
+        others = frozenset(words - {""})
+        found.spoken[at] = tuple(
+            replace(spoken, others=others) if spoken.text is None else spoken for spoken in found.spoken[at]
+        )
 
 
 def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -> None:

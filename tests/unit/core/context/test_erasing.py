@@ -121,6 +121,13 @@ def test_what_a_client_put_into_a_group_at_that_moment_is_not_theirs():
     assert erase(user("whatever it was"), traces=traces)[0][1] == "words"
 
 
+def test_what_others_are_known_to_have_said_at_that_moment_is_not_theirs():
+    traces = replace(TRACES, spoken={AT: (Spoken(name="Ann", text=None, others=frozenset({"panda"})),)})
+    assert erase(user("panda", sender=None), traces=traces)[0][1] is None
+    assert erase(user("zebra", sender=None), traces=traces)[0][1] == "words"
+    assert erase(user("panda"), traces=traces)[0][1] == "words"
+
+
 def test_what_is_forgotten_is_known_in_the_session_that_it_came_to_and_in_no_other():
     here, there = SessionKey("agent:main:main"), SessionKey("agent:work:main")
     said, forgotten = Spoken(name="Ann", text="zebra-1", key=here), Spoken(name="Ann", text=None, key=there)
