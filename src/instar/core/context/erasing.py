@@ -84,8 +84,8 @@ _STRUCTURE: Final = frozenset(
 class Spoken:
     """One message of the person: under which name they wrote it, and what; `text` None where that is forgotten.
 
-    With `in_group` a line of it says who wrote it. `key` is the session that it came to, None for any. `others` are words
-    that others wrote at its moment, by which theirs are told from what is forgotten.
+    With `in_group` a line of it says who wrote it. `key` is the session that it came to, None for any. `others` are
+    words that others wrote at its moment, by which theirs are told from what is forgotten.
     """
 
     name: str
