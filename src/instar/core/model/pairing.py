@@ -78,8 +78,8 @@ class PairingDraw:
 class PairingFacts:
     """What is known of pairings on one account of a channel: approved people and groups, in the spelling of keys.
 
-    `waiting` are the codes of the account, `elsewhere` those of the channel's other accounts. `enabled` False means that
-    no codes are given out: an unknown sender is refused with a hint only.
+    `waiting` are the codes of the account, `elsewhere` those of the channel's other accounts. `enabled` False means
+    that no codes are given out: an unknown sender is refused with a hint only.
     """
 
     enabled: bool = False
