@@ -182,6 +182,25 @@ async def test_a_turn_beside_another_spends_on_in_the_session_that_is_not_rolled
 
 
 @story
+async def test_what_is_booked_on_a_day_to_which_the_clock_was_set_back_counts_on_that_day_alone():
+    gate, took = Gate(), Usage(output=2, total_tokens=2)
+    held = lambda _: Reply(text="Late.", usage=took, before_chunk=gate)  # noqa: E731 - a script
+    script = then(lambda _: Reply(text="Here.", usage=took), held, lambda _: Reply(text="Here.", usage=took))
+    config = build_config(budgets=[day(3)])
+    clock = ManualClock(at("2026-03-10 12:00"))
+    async with GatewayInMemory(config, runner=ScriptedRunner(script), model=DOLLAR, clock=clock) as world:
+        await say(world, "one")
+        await world.channel("telegram").post("two", sender="ann")
+        await gate.reached.wait()
+        clock.jump(at("2026-03-09 12:00"))
+        gate.open()
+        await world.settle()
+        clock.jump(at("2026-03-10 12:01"))
+        await say(world, "three")
+        assert [state for _, state, _ in await read_inbox(world)] == ["answered"] * 3
+
+
+@story
 async def test_one_that_only_warns_stops_nothing():
     with capture_logs() as logged:
         async with world_of({"per": "month", "limitUsd": 1}, reset={"mode": "none"}) as world:

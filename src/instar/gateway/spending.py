@@ -62,6 +62,7 @@ class SpendingBook:
 
     def follow(self, key: SessionKey, ledger: Sequence[Ledger]) -> None:
         """Take note of what was just booked."""
+        now, zone = self._parts.clock.now(), self._parts.clock.zone()
         for line in ledger:
             facts = BudgetFacts(
                 key=key,
@@ -72,7 +73,12 @@ class SpendingBook:
                 model=line.model,
             )
             for budget in find_budgets(tuple(self._sums), facts):
-                self._sums[budget].spent_usd += line.cost_usd or 0.0
+                known = self._sums[budget]
+                if known.window == resolve_window(budget.per, now=now, zone=zone):
+                    known.spent_usd += line.cost_usd or 0.0
+                else:
+                    # The clock was set meanwhile, or the window is over: the ledger is asked anew.
+                    del self._sums[budget]
 
     async def check(
         self,
