@@ -97,6 +97,18 @@ def test_lists_can_be_narrowed(open_store: OpenStore):
     asyncio.run(scenario())
 
 
+def test_a_search_finds_a_group_by_the_name_that_lists_give_it(open_store: OpenStore):
+    async def scenario():
+        async with open_store() as store:
+            room = Naming(space="Acme", group_channel="#General")
+            key = "agent:main:slack:channel:c1"
+            await put(store, "room", key=key, edit=lambda session: replace(session, naming=room))
+            await put(store, "direct", at=NOW + 1)
+            assert await names(store, search="SLACK:acme#gen") == (["room"], 1)
+
+    asyncio.run(scenario())
+
+
 def test_global_and_unknown_are_hidden_unless_asked_for(open_store: OpenStore):
     async def scenario():
         async with open_store() as store:

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from instar.core.context.tokens import estimate_entry
+from instar.core.lifecycle.group_name import name_session
 from instar.core.model.change import Acceptance, Acknowledgement, InboxItem, Submission, TranscriptHead
 from instar.core.model.decision import Decision, InputValue, RecordedDecision
 from instar.core.model.entry import AnyEntry, Header, OtherEntry
@@ -146,7 +147,7 @@ def parse_session_once(text: str) -> Session:
 def session_columns(session: Session) -> dict[str, str | int | None]:
     """Every column of a session's row; those beside `fields` are what lists sort, filter and search by."""
     naming, lifecycle = session.naming, session.lifecycle
-    names = (naming.display_name, naming.label, naming.subject, session.session_id, session.key)
+    names = (name_session(session), naming.label, naming.subject, session.session_id, session.key)
     return {
         "key": session.key,
         "agent_id": session.agent_id,
