@@ -17,7 +17,7 @@ LISTED = {
 
 
 def test_a_document_has_every_field_and_null_where_nothing_is_known():
-    document = build_document(LISTED, limit=2, minutes=5, all_agents=False)
+    document = build_document(LISTED, limit=2, minutes=5, agents=None)
     rows = document.pop("sessions")
     assert document == {
         "path": "/state/instar.db",
@@ -38,10 +38,11 @@ def test_a_document_has_every_field_and_null_where_nothing_is_known():
 
 
 def test_several_agents_are_told_by_their_stores():
-    document = build_document(LISTED, limit=None, minutes=None, all_agents=True)
+    document = build_document(LISTED, limit=None, minutes=None, agents=("quiet", "work"))
     assert (document["path"], document["allAgents"]) == (None, True)
     assert document["stores"] == [
         {"agentId": "main", "path": "/state/instar.db"},
+        {"agentId": "quiet", "path": "/state/instar.db"},
         {"agentId": "work", "path": "/state/instar.db"},
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,8 +78,9 @@ def command(
     params |= {"agentId": agent} if agent else {}
     with open_source(flags, store=store) as source:
         listed = load_rows(source, params, limit=most)
+        agents = load_agents(source) if as_json and all_agents else None
     if as_json:
-        print_json(build_document(listed, limit=most, minutes=minutes, all_agents=all_agents))
+        print_json(build_document(listed, limit=most, minutes=minutes, agents=agents))
     else:
         tell(listed, minutes=minutes, is_verbose=verbose)
 
@@ -123,11 +125,18 @@ def load_rows(source: Source, params: dict[str, object], *, limit: int | None) -
     return {**listed, "sessions": rows}
 
 
-def build_document(listed: Payload, *, limit: int | None, minutes: int | None, all_agents: bool) -> dict[str, object]:
-    """The JSON of the list: CLI-21, with ``--all-agents`` CLI-22."""
+def load_agents(source: Source) -> tuple[str, ...]:
+    """The agents that there are, whether or not anybody has written to them."""
+    return tuple(str(agent["id"]) for agent in source.call("agents.list")["agents"])
+
+
+def build_document(
+    listed: Payload, *, limit: int | None, minutes: int | None, agents: Sequence[str] | None
+) -> dict[str, object]:
+    """The JSON of the list: CLI-21. With `agents`, those of the gateway, that of ``--all-agents`` (CLI-22)."""
     rows = [build_row(row, defaults=listed.get("defaults") or {}, now=listed["ts"]) for row in listed["sessions"]]
     document: dict[str, object] = {
-        "path": None if all_agents else listed.get("path"),
+        "path": None if agents is not None else listed.get("path"),
         "count": len(rows),
         "totalCount": listed.get("totalCount", len(rows)),
         "limitApplied": limit,
@@ -135,9 +144,10 @@ def build_document(listed: Payload, *, limit: int | None, minutes: int | None, a
         "activeMinutes": minutes,
         "sessions": rows,
     }
-    if all_agents:
-        agents = sorted({str(row.get("agentId", "")) for row in listed["sessions"]})
-        document["stores"] = [{"agentId": agent, "path": listed.get("path")} for agent in agents]
+    if agents is not None:
+        # Sessions outlive the agent that they were held with.
+        known = sorted({*agents, *(str(row["agentId"]) for row in listed["sessions"] if row.get("agentId"))})
+        document["stores"] = [{"agentId": agent, "path": listed.get("path")} for agent in known]
         document["allAgents"] = True
     return document
 
