@@ -97,11 +97,15 @@ def build_status_lines(facts: StatusFacts) -> str:
 def build_status_fields(facts: StatusFacts) -> dict[str, object]:
     """The same as fields, for tools and `--json` (STATUS-6)."""
     session, counters = facts.session, facts.session.counters if facts.session else None
+    began_at = session.lifecycle.started_at if session else None
     return {
         "version": facts.version,
         "sessionKey": facts.key,
         "sessionId": session.session_id if session else None,
+        "startedAt": began_at,
+        "ageMs": None if began_at is None else max(0, facts.now - began_at),
         "model": facts.model,
+        "auth": facts.auth_kind,
         "context": {
             "used": facts.window_used,
             "source": facts.window_source,
@@ -115,7 +119,12 @@ def build_status_fields(facts: StatusFacts) -> dict[str, object]:
             "costUsd": facts.billed_usd,
         },
         "compactionCount": counters.compaction_count if counters else 0,
-        "queue": {"mode": facts.queue_mode, "source": facts.queue_source, "waiting": facts.waiting},
+        "queue": {
+            "mode": facts.queue_mode,
+            "source": facts.queue_source,
+            "waiting": facts.waiting,
+            "running": facts.running,
+        },
         "activation": facts.activation,
         "sendPolicy": facts.send_verdict,
         "reset": {

@@ -165,3 +165,12 @@ def test_whoever_does_not_look_after_the_money_is_told_of_budgets_of_their_own()
     )
     shown = hide_others_spending(facts(spendings=spendings))
     assert [one.budget.name for one in shown.spendings] == ["one person's day", "this session"]
+
+
+def test_the_fields_tell_what_the_text_tells_of_auth_age_and_runs() -> None:
+    fields = build_status_fields(facts(running=2))
+    assert (fields["auth"], fields["startedAt"], fields["ageMs"]) == ("api key", NOW - 2 * HOUR, 2 * HOUR)
+    assert fields["queue"] == {"mode": "steer", "source": "default", "waiting": 1, "running": 2}
+    for nobody in (None, replace(build_session(), lifecycle=Lifecycle())):
+        fields = build_status_fields(facts(session=nobody))
+        assert (fields["startedAt"], fields["ageMs"]) == (None, None)
