@@ -22,6 +22,7 @@ from instar.core.model.ids import ChannelName, DeliveryId, SessionKey, TurnId
 from instar.core.model.message import Inbound
 from instar.core.model.query import Recovered, SessionQuery
 from instar.core.model.view import GatewayFacts, GatewayStatus, RunState
+from instar.core.routing.reserved import check_storable
 from instar.core.turn.door import decide_acceptance, find_door_peer, resolve_address
 from instar.errors import ChannelError, Unavailable
 from instar.gateway.commands import Commands
@@ -211,8 +212,8 @@ class Gateway:
         """Commit a message and answer what its sender is told (LOSS-1); the lane takes it from there.
 
         The same (channel, account, message id) gets the first answer again and runs nothing. Raises `Unavailable`
-        while the gateway stops or the sender is being erased, `InvalidRequest` where the model lacks the level,
-        and any `StoreError`, when nothing was stored.
+        while the gateway stops or the sender is being erased, `InvalidRequest` where the model lacks the level
+        or the key is reserved, and any `StoreError`, when nothing was stored.
         """
         if self._is_draining:
             raise Unavailable(
@@ -222,6 +223,7 @@ class Gateway:
         config = parts.config()
         inbound_id = parts.ids.inbound_id()
         address = resolve_address(config.routing, submission, default_agent=config.agents.default_id)
+        check_storable(address.session_key, field="sessionKey")
         inbound = submission.inbound
         if submission.options.thinking == "xhigh":
             await self._services.check_xhigh(submission, address.session_key, address.agent_id)

@@ -12,6 +12,7 @@ from instar.core.model.ids import SessionKey
 from instar.core.policy.patch import Patch, PatchRefusal, apply_patch, decide_patch
 from instar.core.policy.patch_fields import PatchFacts, parse_label
 from instar.core.routing.key import parse_key
+from instar.core.routing.reserved import check_storable
 from instar.core.turn.operations import Creation, plan_create
 from instar.errors import Forbidden, InvalidRequest, InvariantBroken, Unavailable
 from instar.gateway.parts import GatewayParts
@@ -61,6 +62,7 @@ async def patch_session(
             return SessionChange()
         change = SessionChange(session=facts.session)
         if facts.session is None:
+            check_storable(key)
             creation = Creation(agent_id=agent_id, session_id=session_id, cwd=config.workspace(agent_id))
             change = plan_create(facts, creation, who=who)
         return _patched(change, decided, facts, who=who)

@@ -32,6 +32,7 @@ from instar.core.policy.model_choice import apply_model_choice, find_model
 from instar.core.policy.resolve import find_meant
 from instar.core.routing.key import build_source_key, canonical_key, is_main_key, parse_key
 from instar.core.routing.principal import resolve_place_owner
+from instar.core.routing.reserved import check_storable
 from instar.core.transcript.text import message_text
 from instar.core.turn.operations import Creation, plan_create, plan_inject, plan_manual_reset
 from instar.errors import InvalidRequest, InvariantBroken, NotFound
@@ -169,6 +170,7 @@ class Sessions:
         agent_id = new.agent_id or parts.config().agents.default_id
         keys = parts.config().routing.keys
         key = new.key or build_source_key(agent_id, "dashboard", parts.ids.session_id())
+        check_storable(key)
         owner = resolve_place_owner(key, keys.links, principal=new.owner, main_key=keys.main_key)
         async with self._services.doors.passing(Visit(key=key, owner=owner, source=new.parent_key)):
             label = await self._free_label(new.label, key)
@@ -191,6 +193,7 @@ class Sessions:
 
     async def reset(self, key: SessionKey, *, reason: Literal["reset", "new"], who: str) -> SessionView:
         """Close the transcript and begin another (RPC-7, RPC-34); a running turn is stopped first."""
+        check_storable(key)
         parts = self._parts
         config = parts.config()
         agent_id = parse_key(key).agent_id or config.agents.default_id

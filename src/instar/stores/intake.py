@@ -11,6 +11,7 @@ from typing import Final
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.model.keeping import ImportedTranscript
 from instar.core.routing.key import build_source_key
+from instar.core.routing.reserved import check_storable
 from instar.core.turn.imported import find_unknown_level
 from instar.errors import TranscriptError
 from instar.ports.store import Store
@@ -60,7 +61,10 @@ class TranscriptIntake:
     async def take_file(
         self, path: Path, *, key: SessionKey | None, agent_id: AgentId, now: Instant
     ) -> ImportedTranscript:
-        """Store a file's transcript under `key`, or as a thread of its own. Raises `TranscriptError`."""
+        """Store a file's transcript under `key`, or as a thread of its own.
+
+        Raises `TranscriptError`, and `InvalidRequest` for a reserved key.
+        """
         return await self._take(path, self._limits, key=key, agent_id=agent_id, now=now)
 
     async def _take(
@@ -74,6 +78,7 @@ class TranscriptIntake:
     ) -> ImportedTranscript:
         file = await asyncio.to_thread(read_transcript_file, path, limits)
         chosen = key or build_source_key(agent_id, "dashboard", file.header.id)
+        check_storable(chosen)
         stored = (await store_transcript_file(self._store, file, key=chosen, agent_id=agent_id, now=now)).stored
         imported = ImportedTranscript(
             key=chosen if stored else await self._find(file.header.id) or chosen,

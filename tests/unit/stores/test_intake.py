@@ -7,7 +7,7 @@ import pytest
 import zstandard
 
 from instar.core.model.ids import AgentId, Instant, SessionKey
-from instar.errors import TranscriptError
+from instar.errors import InvalidRequest, TranscriptError
 from instar.stores import intake
 from instar.stores.importer import ImportLimits
 from instar.stores.intake import TranscriptIntake
@@ -47,6 +47,17 @@ def test_a_file_at_hand_is_taken_whatever_a_gateway_would_be_sent(tmp_path, monk
             return await TranscriptIntake(store).take_file(path, **WISH)
 
     assert asyncio.run(story()).entries == 1
+
+
+def test_nothing_is_imported_under_a_key_that_promises_not_to_be_stored():
+    async def story():
+        async with memory_store()() as store:
+            wish = {**WISH, "key": SessionKey("agent:main:incognito-x")}
+            with pytest.raises(InvalidRequest, match="There are no incognito sessions here"):
+                await TranscriptIntake(store).take_bytes("\n".join(transcript_lines(1, "a")).encode(), name="a", **wish)
+            return (await store.describe())["sessions"]
+
+    assert asyncio.run(story()) == 0
 
 
 def test_a_thinking_level_that_is_none_is_left_out_and_told(monkeypatch):
