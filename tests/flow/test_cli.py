@@ -134,6 +134,17 @@ def test_verbose_tells_what_holds_for_a_session(instar):
     assert "you: third" not in out
 
 
+def test_the_window_of_a_session_is_told_as_its_status_tells_it(instar):
+    document = ask(instar, "sessions", "show", ANN)
+    assert "effective" not in document
+    context = ask(instar, "sessions", "show", ANN, "--verbose")["effective"]["status"]["context"]
+    _, out, _ = instar("sessions", "show", ANN)
+    (line,) = re.findall(r"^In the window: +(.*)$", out, re.MULTILINE)
+    used = f"{context['used'] / 1000:.1f}k" if context["used"] >= 1000 else str(context["used"])
+    assert line.startswith(f"{used}/")
+    assert re.search(rf", by {context['source']}(, (just now|\d+m ago))?$", line)
+
+
 def test_the_file_that_mirrors_a_session_is_told(instar, gateway):
     document = ask(instar, "sessions", "show", ANN)
     folder = gateway.state_dir / "agents" / "main" / "sessions"

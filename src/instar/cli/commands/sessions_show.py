@@ -48,19 +48,17 @@ def command(*, flags: GatewayFlags, session: str, messages: int, history: bool, 
     """Show one session: by its key, its label, or its session id or the beginning of it (8 characters)."""
     with open_source(flags) as source:
         key = find_session(source, session)
-        found = load(source, key, messages=messages, with_history=history, is_verbose=verbose)
+        found = load(source, key, messages=messages, with_history=history)
         status = source.call("status")
     found["transcriptPath"] = find_mirror(status, found)
     if as_json:
-        print_json(found)
+        print_json(found if verbose else {name: value for name, value in found.items() if name != "effective"})
     else:
         tell(found, now=status["ts"], is_verbose=verbose)
 
 
-def load(
-    source: Source, key: str, *, messages: int, with_history: bool, is_verbose: bool
-) -> dict[str, Any]:  # Any: JSON
-    """The session's row and entry, with the parts that were asked for beside them."""
+def load(source: Source, key: str, *, messages: int, with_history: bool) -> dict[str, Any]:  # Any: JSON
+    """The session's row and entry, with how it stands and the parts that were asked for beside them."""
     row = source.call("sessions.describe", {"key": key, "includeDerivedTitles": True}).get("session")
     if row is None:
         raise NotFound(f"There is no session {key}", fix="List the sessions with `instar sessions list`.")
@@ -71,11 +69,10 @@ def load(
     found["defaults"] = said.get("defaults") or {}
     if with_history:
         found["transcripts"] = source.call("sessions.transcripts", {"key": key})["transcripts"]
-    if is_verbose:
-        try:
-            found["effective"] = source.call("sessions.status", {"key": key})
-        except GatewayUnreachable:
-            found["effective"] = None
+    try:
+        found["effective"] = source.call("sessions.status", {"key": key})
+    except GatewayUnreachable:
+        found["effective"] = None
     return found
 
 
@@ -143,16 +140,28 @@ def list_facts(found: Payload, *, now: int) -> Iterator[tuple[str, str]]:
     yield "Last message", moment("lastInteractionAt")
     yield "Updated", moment("updatedAt")
     yield "Archived", moment("archivedAt")
-    yield "Model", _model(found) or _model(defaults)
-    yield (
-        "In the window",
-        format_usage(found.get("totalTokens"), found.get("contextTokens") or defaults.get("contextTokens")),
-    )
+    status = (found.get("effective") or {}).get("status") or {}
+    yield "Model", clean(str(status.get("model") or "")) or _model(found) or _model(defaults)
+    yield "In the window", _window(found, status, now=now)
     yield "Billed", f"{format_count(found.get('inputTokens'))} in, {format_count(found.get('outputTokens'))} out"
     yield "Compactions", str(found.get("compactionCount") or "")
     yield "Set here", clean(format_overrides(found))
     yield "Running", ", ".join(str(run_id) for run_id in found.get("activeRunIds") or ())
     yield "Transcript", text("transcriptPath")
+
+
+def _window(found: Payload, status: Payload, *, now: int) -> str:
+    """Tokens in the window as `/status` tells them: of which size, who counted them, and how long ago (WHY-7).
+
+    Where that cannot be asked there are the numbers of the row, whose source nobody knows.
+    """
+    context = status.get("context")
+    if context is None:
+        defaults = found.get("defaults") or {}
+        return format_usage(found.get("totalTokens"), found.get("contextTokens") or defaults.get("contextTokens"))
+    at = context.get("countedAt")
+    counted = f"by {clean(str(context['source']))}" + ("" if at is None else f", {format_age(now - at)}")
+    return f"{format_usage(context['used'], context['limit'])}, {counted}"
 
 
 def _model(facts: Payload) -> str:
