@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from instar.core.explain.status import build_status_fields
+from instar.core.model.change import SessionChange
 from instar.core.model.event import SessionChanged
+from instar.core.model.message import Chat, Inbound, Sender
 from instar.testing.clock import ManualClock
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
@@ -23,6 +27,7 @@ from tests.builders.stories import (
     story,
 )
 
+MAIN = "agent:main:main"
 DAILY = "New session (daily reset at 04:00). /resume brings the last one back."
 IDLE = "New session (nothing was written for 1 hour). /resume brings the last one back."
 
@@ -235,3 +240,49 @@ async def test_what_was_set_for_a_session_survives_its_reset():
         session = await world.store.load_session(DIRECT)
         assert session.overrides.thinking_level == "high"
         assert session.lifecycle.started_at == at("2026-03-11 12:00")
+
+
+@story
+async def test_a_group_in_the_main_session_starts_over_as_groups_do_and_everybody_is_told_the_same():
+    policies = {"direct": {"mode": "none"}, "group": {"mode": "idle", "idleMinutes": 60}}
+    session = {"dmScope": "main", "groupScope": "main", "resetByType": policies}
+    async with build_world(session=session) as world:
+        channel = world.channel("telegram")
+        for text, when in (("one", "2026-03-10 12:00"), ("two", "2026-03-10 14:00")):
+            world.clock.jump(at(when))
+            await channel.post(text, sender="ann", chat_type="group", chat_id="club", mentioned=True)
+            await world.settle()
+        assert sent_texts(world)[-1].startswith(f"{IDLE}\n\nYou said: ")
+
+        told = build_status_fields(await world.gateway.status_facts(MAIN))
+        assert told["settings"]["reset"] == {"value": "after 1 hour without a message", "source": "type"}
+
+        world.clock.jump(at("2026-03-10 16:00"))
+        assert await foresee_freshness(world, Chat(type="group", id="club")) == "idle"
+        assert await foresee_freshness(world, Chat(type="direct", id="ann")) == "fresh"
+        await say(world, "three")
+        assert sent_texts(world)[-1] == "You said: three"
+
+
+@story
+async def test_a_reset_that_will_not_come_is_announced_nowhere():
+    async with build_world() as world:
+        await say(world, "one")
+        session = await world.store.load_session(DIRECT)
+        owned = replace(session, extra={**session.extra, "cliSessionIds": {"claude": "x"}})
+        change = SessionChange(session=owned)
+        await world.store.change("own", DIRECT, now=world.clock.now(), fence=None, decide=lambda _facts: change)
+        world.clock.jump(at("2026-03-11 12:00"))
+        assert (await world.gateway.status_facts(DIRECT)).freshness.fresh
+        assert await foresee_freshness(world, Chat(type="direct", id="ann")) == "fresh"
+        await say(world, "two")
+        assert sent_texts(world)[-1] == "You said: two"
+
+
+async def foresee_freshness(world, chat):
+    """What the gateway says would become of the session, were this written there now."""
+    inbound = Inbound(
+        channel="telegram", account_id="default", message_id="f", chat=chat, sender=Sender(id="ann"), text="hi"
+    )
+    found = await world.gateway.upkeep.foresee(replace(inbound, mentioned=True))
+    return next(row.recorded.decision.outcome for row in found.decisions if row.recorded.decision.kind == "freshness")

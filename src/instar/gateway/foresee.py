@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from instar.core.explain.story import ask, tell
 from instar.core.lifecycle.freshness import decide_freshness
+from instar.core.lifecycle.reset import is_provider_owned
 from instar.core.model.change import Acceptance, AcceptFacts, SessionFacts, Submission
 from instar.core.model.decision import RecordedDecision
 from instar.core.model.ids import InboundId
@@ -74,12 +75,17 @@ def _ask_further(parts: GatewayParts, facts: SessionFacts, acceptance: Acceptanc
         is_owner=acceptance.is_owner,
         chat_id=inbound.chat.id,
     )
-    policy = reset_policy(config, facts.key, channel)
+    policy = reset_policy(config, facts.key, channel, session=session, submission=Submission(inbound=inbound))
     freshness = None
     if session is not None:
         header_at = facts.transcript.header.timestamp if facts.transcript else None
         freshness = decide_freshness(
-            session.lifecycle, header_at=header_at, policy=policy, now=facts.now, zone=parts.clock.zone()
+            session.lifecycle,
+            header_at=header_at,
+            policy=policy,
+            now=facts.now,
+            zone=parts.clock.zone(),
+            provider_owned=is_provider_owned(session),
         )
     overrides = session.overrides if session else Overrides()
     keys = config.routing.keys

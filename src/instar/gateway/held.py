@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from instar.config.config import Config
 from instar.config.sections.agents import agent_defaults
-from instar.core.lifecycle.reset import ResetPolicy, resolve_reset_type
+from instar.core.lifecycle.reset import ResetPolicy, resolve_session_type
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.message import ChatType
 from instar.core.model.session import Overrides, Session
@@ -58,7 +58,8 @@ def held_settings(
         send=send,
         sandbox=resolve_sandboxing(config, agent_id, key, session).decided,
         reset=Setting(
-            value=policy, source=reset_source(config.reset, resolve_reset_type(key), channel or parsed.channel)
+            value=policy,
+            source=reset_source(config.reset, resolve_session_type(key, session, None), channel or parsed.channel),
         ),
     )
     # A model that was chosen and is no longer configured gives way: what is told is what will be asked.

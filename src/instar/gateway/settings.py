@@ -6,10 +6,12 @@ The only place of the gateway that knows how the configuration is laid out.
 from __future__ import annotations
 
 from datetime import tzinfo
+from typing import Final
 
 from instar.config.config import Config
 from instar.core.context.system import build_group_intro
-from instar.core.lifecycle.reset import ResetPolicy, resolve_reset_policy, resolve_reset_type
+from instar.core.lifecycle.reset import ResetPolicy, ResetType, resolve_reset_policy, resolve_session_type
+from instar.core.model.change import Submission
 from instar.core.model.ids import AgentId, ChannelName, SessionKey
 from instar.core.model.session import Session
 from instar.core.policy.activation import resolve_activation
@@ -26,6 +28,9 @@ __all__ = [
     "group_intro",
     "reset_policy",
 ]
+
+_PLACES: Final[tuple[ResetType, ...]] = ("direct", "group", "thread")
+"""Every kind of place that a policy may be for (RESET-11)."""
 
 
 def door_settings(
@@ -53,10 +58,18 @@ def command_context(config: Config, agent_id: AgentId, names: ModelNames, *, is_
     )
 
 
-def reset_policy(config: Config, key: SessionKey, channel: ChannelName | None) -> ResetPolicy:
-    """When the session of a key starts over (RESET-8, RESET-11)."""
+def reset_policy(
+    config: Config,
+    key: SessionKey,
+    channel: ChannelName | None,
+    *,
+    session: Session | None,
+    submission: Submission | None = None,
+) -> ResetPolicy:
+    """When the session of a key starts over, for a message or, without one, as its row stands (RESET-8, RESET-11)."""
     parsed = parse_key(key, main_key=config.routing.keys.main_key)
-    return resolve_reset_policy(config.reset, resolve_reset_type(key), channel or parsed.channel)
+    kind = resolve_session_type(key, session, submission)
+    return resolve_reset_policy(config.reset, kind, channel or parsed.channel)
 
 
 def group_intro(config: Config, session: Session) -> str:
@@ -85,9 +98,11 @@ def begin_settings(
 ) -> BeginSettings:
     """What the begin of a turn depends on; `channel` is the one the message came through."""
     is_main = is_main_key(key, main_key=config.routing.keys.main_key)
+    told_by = channel or parse_key(key, main_key=config.routing.keys.main_key).channel
     return BeginSettings(
         agent_id=agent_id,
-        policy=reset_policy(config, key, channel),
+        policy=reset_policy(config, key, channel, session=None),
+        policies={kind: resolve_reset_policy(config.reset, kind, told_by) for kind in _PLACES},
         zone=zone,
         cwd=config.workspace(agent_id),
         default_model=default_model,

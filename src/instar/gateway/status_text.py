@@ -8,6 +8,7 @@ from typing import Final
 from instar.core.context.heartbeat import AuthKind
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.freshness import decide_freshness
+from instar.core.lifecycle.reset import is_provider_owned
 from instar.core.model.change import Submission
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.session import Overrides, Session
@@ -50,14 +51,21 @@ async def load_status_facts(
     overrides = session.overrides if session else _NO_OVERRIDES
     model = services.resolve_model(session, None) if session else parts.models.default_of(agent_id)
     queue = resolve_queue_settings(config.queue, channel=channel, overrides=overrides)
-    policy = reset_policy(config, key, channel)
+    policy = reset_policy(config, key, channel, session=session)
     window = await load_window(parts, session)
     lane = lanes.find(key)
     zone = parts.clock.zone()
     freshness = None
     if session is not None:
         header_at = facts.transcript.header.timestamp if facts.transcript else None
-        freshness = decide_freshness(session.lifecycle, header_at=header_at, policy=policy, now=now, zone=zone)
+        freshness = decide_freshness(
+            session.lifecycle,
+            header_at=header_at,
+            policy=policy,
+            now=now,
+            zone=zone,
+            provider_owned=is_provider_owned(session),
+        )
     keys = config.routing.keys
     way = find_usual_route(submission, session, keys.links)
     send = decide_send(config.send, build_send_facts(key, session, way, main_key=keys.main_key))

@@ -174,14 +174,16 @@ class TurnServices:
         return BeginDraws(session_id=self.ids.session_id(), entry_ids=tuple(self.ids.entry_id() for _ in range(count)))
 
     def reply_settings(
-        self, stale: StaleReason | None, key: SessionKey, channel: ChannelName, *, lines: Sequence[str] = ()
+        self, stale: StaleReason | None, session: Session, submission: Submission, *, lines: Sequence[str] = ()
     ) -> ReplySettings:
-        """What a reply depends on; `stale` is why the session started over just now, None if it did not.
+        """What a reply to a message depends on; `stale` is why the session started over just now, None if it did not.
 
         `lines` say how the answer came about, and stand in front of it, too.
         """
         config = self.parts.config()
-        notice = build_reset_notice(stale, policy=reset_policy(config, key, channel)) if stale else None
+        channel = None if submission.session_key is not None else submission.inbound.channel
+        policy = reset_policy(config, session.key, channel, session=session, submission=submission)
+        notice = build_reset_notice(stale, policy=policy) if stale else None
         return ReplySettings(
             send_policy=config.send,
             main_key=config.routing.keys.main_key,

@@ -76,9 +76,7 @@ class TurnWords:
         """
         session, items = self.session(), self.items()
         lines = self._with_truncated(build_stand_in_line(session, self._notes))
-        settings = self.services.reply_settings(
-            read_owed_notice(session), session.key, items[0].submission.inbound.channel, lines=lines
-        )
+        settings = self.services.reply_settings(read_owed_notice(session), session, items[0].submission, lines=lines)
         if answer is not None:
             settings = replace(settings, thoughts=self._thoughts(answer), footer=self._footer(answer))
         return plan_reply(
@@ -137,7 +135,7 @@ class TurnWords:
             self.items(),
             session=session,
             turn_id=self.news.turn_id,
-            settings=self.services.reply_settings(None, session.key, self.items()[0].submission.inbound.channel),
+            settings=self.services.reply_settings(None, session, self.items()[0].submission),
             draw=self.services.ids.delivery_id,
             kind="notice",
         )

@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeVar
 
+from instar.core.model.change import Submission
 from instar.core.model.ids import ChannelName, Instant, SessionId, SessionKey
-from instar.core.model.session import Counters, Overrides, Session
+from instar.core.model.session import Counters, Origin, Overrides, Session
 from instar.core.routing.key import is_group_key, is_thread_key
 
 __all__ = [
@@ -33,8 +34,10 @@ __all__ = [
     "apply_reset",
     "apply_soft_reset",
     "forget_life",
+    "is_provider_owned",
     "resolve_reset_policy",
     "resolve_reset_type",
+    "resolve_session_type",
 ]
 
 ResetMode = Literal["daily", "idle", "none"]
@@ -159,6 +162,27 @@ def resolve_reset_type(key: SessionKey, *, is_group: bool = False, is_thread: bo
     if is_thread or is_thread_key(key):
         return "thread"
     return "group" if is_group or is_group_key(key) else "direct"
+
+
+def resolve_session_type(key: SessionKey, session: Session | None, submission: Submission | None) -> ResetType:
+    """What kind of place a session is, by its key, by where the message was written, and by its row (RESET-11).
+
+    Where no message is at hand, or one that names its session, the row says where the session was last spoken to. A
+    session that has a parent is a thread of it.
+    """
+    origin = session.origin if session is not None else Origin()
+    if submission is not None and submission.session_key is None:
+        chat = submission.inbound.chat
+        is_group = chat.type != "direct"
+        is_thread = chat.thread_id is not None or chat.parent_id not in {None, chat.id}
+    else:
+        is_group, is_thread = origin.chat_type not in {None, "direct"}, origin.thread_id is not None
+    return resolve_reset_type(key, is_group=is_group, is_thread=is_thread or origin.parent_key is not None)
+
+
+def is_provider_owned(session: Session) -> bool:
+    """Whether a provider keeps this session on its side, so that the default policy does not cut it (RESET-27)."""
+    return not PROVIDER_SESSION_FIELDS.isdisjoint(session.extra)
 
 
 def apply_reset(session: Session, *, session_id: SessionId, now: Instant) -> Session:

@@ -16,10 +16,12 @@ from instar.core.lifecycle.awareness import decide_watchers, note_people
 from instar.core.lifecycle.freshness import Freshness, decide_freshness
 from instar.core.lifecycle.reset import (
     NOTICE_FIELD,
-    PROVIDER_SESSION_FIELDS,
     ResetPolicy,
+    ResetType,
     apply_reset,
     apply_soft_reset,
+    is_provider_owned,
+    resolve_session_type,
 )
 from instar.core.model.change import (
     CloseReason,
@@ -65,6 +67,9 @@ GREETING_TYPE = "instar.greeting"
 class BeginSettings:
     """What the begin of a turn needs of the configuration, resolved for its session.
 
+    `policies` are the policies by the kind of place that the message and the session's row say it is (RESET-11), and
+    `policy` is the one for a kind that is not among them.
+
     `zone` is the zone of the host (COMPAT-10), `cwd` what the header names as folder (TRANS-2), `default_model` is
     ``provider/model``, None without any model. `pinned_sender` is the one person whom the allow-list of a shared main
     session names (ENTRY-14), None if there is none; `numbers` are those of hidden ids (NORM-5). `group_main` is
@@ -81,6 +86,7 @@ class BeginSettings:
     numbers: Mapping[str, str] = field(default_factory=dict)
     group_main: SessionKey | None = None
     notes: str = ""
+    policies: Mapping[ResetType, ResetPolicy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +126,7 @@ def plan_begin(
     session runs: the session is then not rolled under its feet (QUEUE-9). `parent` is what a thread that has no session
     yet hangs under (KEY-18), None for anything else; a message that asks for a fresh start takes nothing from it.
     """
-    now = facts.now
+    now, settings = facts.now, _choose_policy(facts, items, settings)
     freshness = _test_freshness(facts, items, settings, command=command, alone=alone)
     session, close, decision = _decide_life(facts, items, settings, draws, command=command, freshness=freshness)
     is_new = close is not None or facts.session is None
@@ -175,8 +181,15 @@ def will_start_over(
         return True
     if command is not None:
         return command.mode != "soft"
+    settings = _choose_policy(facts, items, settings)
     freshness = _test_freshness(facts, items, settings, command=command, alone=alone)
     return freshness is not None and not freshness.fresh
+
+
+def _choose_policy(facts: SessionFacts, items: Sequence[InboxItem], settings: BeginSettings) -> BeginSettings:
+    """`settings` with the policy for where the newest message was written (RESET-11)."""
+    kind = resolve_session_type(facts.key, facts.session, items[-1].submission)
+    return replace(settings, policy=settings.policies.get(kind, settings.policy))
 
 
 def _test_freshness(
@@ -194,7 +207,7 @@ def _test_freshness(
         policy=settings.policy,
         now=facts.now,
         zone=settings.zone,
-        provider_owned=any(name in session.extra for name in PROVIDER_SESSION_FIELDS),
+        provider_owned=is_provider_owned(session),
         shown_by_client=any(item.submission.shown_session_id == session.session_id for item in items),
     )
 

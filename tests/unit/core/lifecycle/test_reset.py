@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -15,8 +15,11 @@ from instar.core.lifecycle.reset import (
     apply_soft_reset,
     resolve_reset_policy,
     resolve_reset_type,
+    resolve_session_type,
 )
+from instar.core.model.message import Chat
 from instar.core.model.session import Counters, Delivery, Lifecycle, Naming, Origin, Overrides, Session
+from tests.builders.turns import build_item
 
 NOW = 1_800_000_000_000
 
@@ -139,6 +142,36 @@ def test_a_policy_is_explicit_when_any_object_spoke():
 )
 def test_the_type_comes_from_the_key_or_from_what_the_channel_said(key, flags, expected):
     assert resolve_reset_type(key, **flags) == expected
+
+
+@pytest.mark.parametrize(
+    ("chat", "origin", "expected"),
+    [
+        (Chat(type="direct", id="5"), Origin(chat_type="group", thread_id="7"), "direct"),
+        (Chat(type="group", id="-1"), None, "group"),
+        (Chat(type="channel", id="-1", thread_id="7"), None, "thread"),
+        (Chat(type="room", id="7", parent_id="-1"), None, "thread"),
+        (Chat(type="room", id="-1", parent_id="-1"), None, "group"),
+        (Chat(type="direct", id="5"), Origin(parent_key="agent:main:main"), "thread"),
+        (None, None, "direct"),
+        (None, Origin(chat_type="direct"), "direct"),
+        (None, Origin(chat_type="group"), "group"),
+        (None, Origin(chat_type="group", thread_id="7"), "thread"),
+    ],
+)
+def test_the_type_of_a_session_is_that_of_the_message_or_else_of_its_row(chat, origin, expected):
+    session = Session(key="agent:main:main", agent_id="main", session_id="s", origin=origin) if origin else None
+    submission = None
+    if chat is not None:
+        submission = build_item().submission
+        submission = replace(submission, session_key=None, inbound=replace(submission.inbound, chat=chat))
+    assert resolve_session_type("agent:main:main", session, submission) == expected
+
+
+def test_a_message_that_names_its_session_says_nothing_of_its_place():
+    submission = replace(build_item().submission, session_key="agent:main:main")
+    session = Session(key="agent:main:main", agent_id="main", session_id="s", origin=Origin(chat_type="group"))
+    assert resolve_session_type("agent:main:main", session, submission) == "group"
 
 
 # ---------------------------------------------------------------- reset

@@ -231,6 +231,23 @@ def test_a_session_that_a_provider_keeps_is_not_cut_by_the_default():
     assert begin(facts).reason == "idle"
 
 
+@pytest.mark.parametrize("kind", ["direct", "thread"])
+def test_the_policy_is_that_of_the_place_where_the_message_was_written(kind):
+    item = build_item()
+    if kind == "thread":
+        inbound = item.submission.inbound
+        inbound = replace(inbound, chat=replace(inbound.chat, thread_id="7"))
+        item = replace(item, submission=replace(item.submission, inbound=inbound))
+    facts = build_facts(aged(2), leaf="e9")
+    settings = replace(SETTINGS, policies={"thread": ResetPolicy(mode="none", explicit=True)})
+    starts_over = kind == "direct"
+    assert will_start_over(facts, [item], settings) is starts_over
+    begun = begin(facts, item, settings=settings)
+    assert begun.reason == ("idle" if starts_over else None)
+    inputs = begun.change.decisions[0].decision.inputs
+    assert inputs["mode"] == (POLICY.mode if starts_over else "none")
+
+
 # --- resets by command ------------------------------------------------------------------------------------------------
 
 
