@@ -9,7 +9,7 @@ import pytest
 from instar.core.turn.steps import plan_steer
 from instar.gateway import turn
 from instar.testing.simulate import Setting, Story, play_story
-from instar.testing.simulate.story import Call, Crash, Ticks, Wait, Write
+from instar.testing.simulate.story import Call, Crash, Operate, Refuse, Restart, Ticks, Wait, Write
 
 
 def test_what_was_steered_into_a_turn_does_not_push_its_first_message_out_of_a_limit():
@@ -65,6 +65,39 @@ def test_a_history_that_is_cut_off_holds_all_of_the_turn_that_runs(mode):
     played = play_story(Story(seed=1, setting=Setting(queue_mode=mode, max_messages=1, truncates=True), steps=steps))
     assert not played.broken
     assert played.messages == 6
+
+
+def test_a_line_that_an_operator_put_in_does_not_push_what_stands_before_it_out_of_a_limit():
+    steps = (
+        *(Write(number=number, place=0) for number in (10, 11)),
+        Write(number=25, place=0, wish="slow=5"),
+        Wait(seconds=0),
+        Refuse(seconds=30),
+        Operate(operation="new", place=0),
+        Wait(seconds=0),
+        Restart(),
+        Operate(operation="patch-queue", place=0, argument="steer"),
+        Write(number=16, place=0),
+        Wait(seconds=10),
+        Write(number=18, place=0, wish="tools=look"),
+        Operate(operation="inject", place=0),
+        *(Write(number=number, place=0) for number in (19, 21)),
+    )
+    setting = Setting(queue_mode="followup", cap=2, drop="new", max_messages=6)
+    assert not play_story(Story(seed=1254, setting=setting, steps=steps)).broken
+
+
+def test_a_line_that_an_operator_put_in_answers_nobody_for_the_model():
+    steps = (
+        Write(number=1, place=0, wish="tools=hang+look"),
+        Write(number=2, place=0, age_s=90_000, late_s=1),
+        Wait(seconds=0),
+        Restart(),
+        Call(number=14, place=0, queue_mode="steer-backlog"),
+        *(Write(number=number, place=0) for number in (16, 18)),
+        Operate(operation="inject", place=0),
+    )
+    assert not play_story(Story(seed=1254, setting=Setting(cap=2, max_messages=6), steps=steps)).broken
 
 
 @pytest.mark.parametrize("mode", ["steer", "steer-backlog"])

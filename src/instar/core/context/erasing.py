@@ -39,6 +39,7 @@ from instar.core.model.entry import (
 from instar.core.model.ids import EntryId, Instant, SessionKey
 from instar.core.policy.needles import BLANK, NO_WORDS, Cleaner
 from instar.core.transcript.codec import format_entry, parse_entry
+from instar.core.transcript.injected import is_injected
 from instar.core.transcript.text import content_text
 
 __all__ = [
@@ -154,7 +155,7 @@ def _erase(entry: AnyEntry, traces: Traces, walk: _Walk) -> tuple[AnyEntry, Chan
             return (_mark(entry, message, traces), "words") if is_theirs else _clean(entry, traces)
         case MessageEntry():
             walk.was_user = False
-            if walk.is_answer and not _is_injected(entry.message):
+            if walk.is_answer and not is_injected(entry.message):
                 return replace(entry, message=_empty(entry.message)), "answer"
             return _clean(entry, traces)
         case CustomMessageEntry() if _repeats(entry, traces):
@@ -228,11 +229,6 @@ def _find_same(message: UserMessage, traces: Traces) -> Iterator[Spoken]:
     for spoken in traces.spoken.get(message.timestamp, ()):
         if (sender is None or sender == spoken.name) and _is_same(words, spoken, is_named=sender is not None):
             yield spoken
-
-
-def _is_injected(message: AnyMessage) -> bool:
-    """Whether an operator put a line in that no model wrote: it answers nobody (TRANS-15)."""
-    return isinstance(message, AssistantMessage) and message.stop_reason == "injected"
 
 
 def _bare_name(sender: str) -> str:

@@ -7,7 +7,8 @@ stands before: a turn goes on until an answer calls no tool, or fails.
     u0 a1 · u2 a3[call] r4 u5 a6 · u7 u8 a9[call] r10 u11 …
                            └ put into the turn of u2       └ put into the turn of u7, as u8 is
 
-Lines that no model wrote end a turn only where no tool was called before them: `chat.inject` may come at any time.
+A line of `chat.inject` may come at any time and answers nobody, so it ends no turn. Other lines that no model wrote end
+one only where no tool was called before them: a mirrored delivery may be all that somebody was answered with.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from instar.core.model.entry import (
     ToolCall,
     UserMessage,
 )
-from instar.core.transcript.injected import is_model_answer
+from instar.core.transcript.injected import is_injected, is_model_answer
 
 __all__ = ["SeenTurn", "find_newest_turn", "find_start", "may_start_turn", "split_turns", "starts_turn"]
 
@@ -67,7 +68,7 @@ def split_turns(messages: Iterable[AnyMessage]) -> tuple[SeenTurn, ...]:
             if not is_open or not starts:
                 starts.append(index)
             is_open = True
-        elif isinstance(message, AssistantMessage):
+        elif isinstance(message, AssistantMessage) and not is_injected(message):
             calls = any(isinstance(block, ToolCall) for block in message.content)
             is_open = message.stop_reason not in _FAILED and (calls or (is_calling and not is_model_answer(message)))
             is_calling = is_open

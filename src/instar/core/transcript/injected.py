@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from instar.core.model.entry import ZERO_USAGE, AssistantMessage, TextBlock
+from instar.core.model.entry import ZERO_USAGE, AnyMessage, AssistantMessage, TextBlock
 from instar.core.model.ids import Instant
 
-__all__ = ["build_injected_message", "build_mirror_message", "is_model_answer"]
+__all__ = ["build_injected_message", "build_mirror_message", "is_injected", "is_model_answer"]
 
 _PROVIDER: Final = "openclaw"
 """The provider of lines without a model, as every reader of the format knows it."""
@@ -34,6 +34,11 @@ def _message(text: str, *, model: str, stop: str, at: Instant) -> AssistantMessa
         stop_reason=stop,
         timestamp=at,
     )
+
+
+def is_injected(message: AnyMessage) -> bool:
+    """Whether an operator put a line in with `chat.inject`: it answers nobody (TRANS-16)."""
+    return isinstance(message, AssistantMessage) and message.stop_reason == "injected"
 
 
 def is_model_answer(message: AssistantMessage) -> bool:

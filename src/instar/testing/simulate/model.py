@@ -23,6 +23,7 @@ from instar.core.model.entry import (
     UserMessage,
 )
 from instar.core.model.ids import SessionKey, TurnId
+from instar.core.transcript.injected import is_injected
 from instar.core.transcript.text import message_text
 from instar.errors import (
     ModelAuthFailed,
@@ -225,10 +226,13 @@ class Wish:
 
 
 def _read_wish(messages: Sequence[AnyMessage]) -> Wish:
-    """The wish of the newest message of a person, and the marks of all that were not answered yet."""
+    """The wish of the newest message of a person, and the marks of all that were not answered yet.
+
+    What an operator put in meanwhile answers nobody (TRANS-16): the words before it still wait for an answer.
+    """
     place = max((at for at, one in enumerate(messages) if isinstance(one, UserMessage)), default=0)
     first = place
-    while first > 0 and not (isinstance(messages[first - 1], AssistantMessage) and not _calls(messages[first - 1])):
+    while first > 0 and not _is_answer(messages[first - 1]):
         first -= 1
     heard = [_newest_words(message_text(one)) for one in messages[first : place + 1] if isinstance(one, UserMessage)]
     newest = heard[-1] if heard else ""
@@ -248,6 +252,11 @@ def _calls(message: AnyMessage) -> tuple[ToolCall, ...]:
     if not isinstance(message, AssistantMessage):
         return ()
     return tuple(block for block in message.content if isinstance(block, ToolCall))
+
+
+def _is_answer(message: AnyMessage) -> bool:
+    """Whether a model has answered with this message all that was said before it."""
+    return isinstance(message, AssistantMessage) and not _calls(message) and not is_injected(message)
 
 
 def _answer_text(wish: Wish, *, number: int, is_last: bool) -> str:
@@ -295,18 +304,19 @@ def _check_request(messages: Sequence[AnyMessage], request: ModelRequest, record
     if not messages or isinstance(messages[0], AssistantMessage | ToolResultMessage):
         findings.report("TRANS-21", f"{where} does not begin with a user message")
     _check_pairs(messages, findings, where)
-    text = _check_secrets(messages, request, record)
+    _check_secrets(messages, request, record)
+    # An answer that calls a tool quotes what it heard, and a result names it: neither stands for the words themselves.
+    words = "\n".join(message_text(one) for one in messages if isinstance(one, UserMessage))
     for mark in sorted(observer.waits_for(request.turn_id, start=start) - record.given[request.turn_id]):
-        findings.require(mark in text, "LOSS-9", f"{where} does not hold {mark}, which it is to answer")
+        findings.require(mark in words, "LOSS-9", f"{where} does not hold {mark}, which it is to answer")
 
 
-def _check_secrets(messages: Sequence[AnyMessage], request: ModelRequest, record: Record) -> str:
-    """All the words of a request, none of which are of another session's people."""
+def _check_secrets(messages: Sequence[AnyMessage], request: ModelRequest, record: Record) -> None:
+    """No words of a request are of another session's people."""
     text = "\n".join(message_text(message) for message in messages)
     for secret in sorted(set(find_marks(text, "s"))):
         may_hold = record.observer.may_hold(request.session_key, secret)
         record.findings.require(may_hold, "LEAK-4", f"a request for {request.session_key} holds {secret}")
-    return text
 
 
 def _check_pairs(messages: Sequence[AnyMessage], findings: Findings, where: str) -> None:

@@ -5,12 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instar.core.context.turns import find_newest_turn, find_start, may_start_turn, split_turns, starts_turn
-from instar.core.transcript.injected import build_injected_message
+from instar.core.transcript.injected import build_injected_message, build_mirror_message
 from tests.builders.transcripts import START, Branch, assistant, call, other, result, user
 
 FIRST = [user("one"), assistant("first answer")]
 CALL = [assistant(call("c")), result("c", "seen")]
 INJECTED = build_injected_message("from elsewhere", label=None, at=START)
+MIRRORED = build_mirror_message("sent by a tool", at=START)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +48,17 @@ def test_turns_are_told_apart_and_only_the_newest_may_be_open():
     assert split_turns([assistant("before")]) == ()
 
 
-def test_line_that_no_model_wrote_closes_only_what_waits_for_no_tool():
-    assert find_newest_turn([user("one"), INJECTED, user("two")]) == 2
+def test_line_that_was_put_in_closes_no_turn():
+    assert find_newest_turn([user("one"), INJECTED, user("two")]) == 0
     assert find_newest_turn([user("one"), *CALL, INJECTED, user("two")]) == 0
     assert find_newest_turn([user("one"), *CALL, INJECTED, assistant("done"), user("two")]) == 5
+    assert find_newest_turn([*FIRST, INJECTED, user("two")]) == 3
+
+
+def test_delivery_that_was_mirrored_closes_only_what_waits_for_no_tool():
+    assert find_newest_turn([user("one"), MIRRORED, user("two")]) == 2
+    assert find_newest_turn([user("one"), *CALL, MIRRORED, user("two")]) == 0
+    assert find_newest_turn([user("one"), *CALL, MIRRORED, assistant("done"), user("two")]) == 5
 
 
 def test_entries_and_the_messages_that_stand_for_them_agree():
@@ -77,7 +85,7 @@ def test_start_goes_back_as_far_as_everything_fits():
     assert find_start(messages, 4, fits=lambda _count, tokens: tokens <= 30) == 2
 
 
-@given(st.lists(st.sampled_from(["user", "custom", "answer", "call", "error", "injected"]), max_size=12))
+@given(st.lists(st.sampled_from(["user", "custom", "answer", "call", "error", "injected", "mirrored"]), max_size=12))
 def test_newest_turn_starts_where_one_may_and_right_behind_the_end_of_another(kinds):
     made = {
         "user": [user("x")],
@@ -86,6 +94,7 @@ def test_newest_turn_starts_where_one_may_and_right_behind_the_end_of_another(ki
         "call": CALL,
         "error": [assistant("x", stop="error")],
         "injected": [INJECTED],
+        "mirrored": [MIRRORED],
     }
     messages = [message for kind in kinds for message in made[kind]]
     start = find_newest_turn(messages)
