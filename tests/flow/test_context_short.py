@@ -192,6 +192,20 @@ def test_limits_that_a_person_set_are_kept(strategy, is_compacted, most):
     play()
 
 
+@pytest.mark.parametrize("scope", [{"dmScope": "main"}, {"identityLinks": {"annie": ["telegram:ann"]}}])
+def test_the_limit_of_a_person_holds_in_every_session_that_answers_them(scope):
+    config = build_config(session=scope)
+    config["channels"]["telegram"]["dms"] = {"ann": {"historyLimit": 1}}
+
+    @story
+    async def play():
+        async with GatewayInMemory(config, runner=ScriptedRunner(answer), model=SMALL) as world:
+            await say(world, "one", "two", "three")
+            assert len(requests_of(world)[-1].messages) == 1
+
+    play()
+
+
 @story
 async def test_bytes_that_a_summary_stands_for_count_no_more():
     compaction = {"maxActiveTranscriptBytes": 12_000, "keepRecentTokens": 300}

@@ -14,7 +14,6 @@ from instar.core.model.ids import AgentId, SessionKey, TurnId
 from instar.core.model.session import Session
 from instar.core.policy.levels import parse_thinking
 from instar.core.policy.patch import clamp_thinking
-from instar.core.routing.key import parse_key
 from instar.core.turn.steps import ModelCall
 from instar.errors import InvariantBroken, ModelOverflow, ModelUnavailable
 from instar.gateway.outside import Outside
@@ -134,8 +133,8 @@ class Asking:
 
     def _plan(self, model: ModelSpec, system: str) -> LazyPrompt:
         """What a model gets to see, in its own window; what is told of the answer is told of the newest plan."""
-        peer_id = parse_key(self.key).peer_id or ""
-        prompt = self.room.prompt(self.session(), model, view=self.seen, system=system, peer_id=peer_id)
+        submission = self.item.submission
+        prompt = self.room.prompt(self.session(), model, view=self.seen, system=system, submission=submission)
         self.words.prompt = prompt
         return prompt
 

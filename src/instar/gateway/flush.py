@@ -15,12 +15,11 @@ import structlog
 
 from instar.core.context.flush import FlushPrompts
 from instar.core.context.tokens import estimate_message, sum_usage
-from instar.core.model.change import Changed, Noted, SessionChange, SessionFacts
+from instar.core.model.change import Changed, Noted, SessionChange, SessionFacts, Submission
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AssistantMessage, CustomMessageEntry, ToolCall
 from instar.core.model.ids import TurnId
 from instar.core.model.session import Session
-from instar.core.routing.key import parse_key
 from instar.core.turn.steps import ModelCall, hang_entries, plan_answer, require_session, touch_updated
 from instar.errors import ModelError
 from instar.gateway.note_tools import choose_note_tools, is_note_written
@@ -48,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class FlushRun:
-    """One flush of a session. `run` once; `outside` lets somebody stop it."""
+    """One flush of a session. `run` once; `outside` lets somebody stop it. `submission` is what is answered next."""
 
     services: TurnServices
     session: Session
@@ -56,6 +55,7 @@ class FlushRun:
     warm: WarmContext
     outside: Outside
     turn_id: TurnId
+    submission: Submission
     _open_calls: list[ToolCall] = field(default_factory=list)
     _notes: int = 0
 
@@ -122,14 +122,13 @@ class FlushRun:
         """One request; its answer, committed."""
         services, session = self.services, self.session
         view = await services.insist(lambda: self.warm.load(session.session_id))
-        peer_id = parse_key(session.key).peer_id or ""
         room = Room(services=services, warm=self.warm, outside=self.outside, turn_id=self.turn_id)
         request = ModelRequest(
             session_key=session.key,
             turn_id=self.turn_id,
             model=self.model,
             system=system,
-            messages=room.prompt(session, self.model, view=view, system=system, peer_id=peer_id),
+            messages=room.prompt(session, self.model, view=view, system=system, submission=self.submission),
             tools=tuple(tool.spec for tool in self._tools().values()),
             timeout_s=_TIMEOUT_S,
         )

@@ -152,6 +152,7 @@ class PreparedTurn:
             warm=self._warm,
             outside=self._outside,
             turn_id=services.ids.turn_id(),
+            submission=last.submission,
         )
         await run.run(build_flush_prompts(compaction.flush), decided)
 

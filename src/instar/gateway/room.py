@@ -26,6 +26,7 @@ from instar.core.context.limits import HistorySettings, decide_history, keep_bud
 from instar.core.context.outcome import Compacted
 from instar.core.context.tokens import estimate_chars
 from instar.core.context.view import ContextView, entry_message
+from instar.core.model.change import Submission
 from instar.core.model.entry import AnyMessage, UserMessage
 from instar.core.model.ids import Instant, TurnId
 from instar.core.model.session import Session
@@ -34,6 +35,7 @@ from instar.errors import ModelOverflow
 from instar.gateway.compact_once import compact_once
 from instar.gateway.compactor import Budget, compact_session
 from instar.gateway.outside import Outside
+from instar.gateway.settings import dm_user_turns
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 from instar.ports.runner import ModelSpec
@@ -145,7 +147,9 @@ class Room:
             # A summary that cannot be made must not keep the person from an answer: this turn sends less (HIST-4).
             self.truncate = None if done.status == "compacted" else limits
 
-    def prompt(self, session: Session, model: ModelSpec, *, view: ContextView, system: str, peer_id: str) -> LazyPrompt:
+    def prompt(
+        self, session: Session, model: ModelSpec, *, view: ContextView, system: str, submission: Submission
+    ) -> LazyPrompt:
         """The messages of a request that is made of `view`, as it was loaded for it: `warm` may be dropped meanwhile,
         and a model may stand in minutes later.
         """
@@ -158,9 +162,7 @@ class Room:
             fixed_tokens=estimate_chars(len(system)) + self.services.tool_tokens(),
             zone=self.services.clock.zone(),
         )
-        turns = None
-        if session.origin.chat_type == "direct" and session.origin.channel is not None:
-            turns = self.services.parts.config().dm_history.get(session.origin.channel, peer_id)
+        turns = dm_user_turns(self.services.parts.config(), session, submission)
         budget = min(settings.budget_tokens, self.squeezed_tokens or settings.budget_tokens)
         settings = replace(settings, truncate=self.truncate, user_turns=turns, budget_tokens=budget)
         return LazyPrompt(view, settings, now=self.services.clock.now())

@@ -18,12 +18,14 @@ from instar.core.policy.activation import resolve_activation
 from instar.core.policy.commands import CommandContext
 from instar.core.policy.model_choice import ModelNames
 from instar.core.routing.key import is_group_key, is_main_key, main_session_key, parse_key
+from instar.core.routing.normalize import normalize_peer
 from instar.core.turn.begin import BeginSettings
 from instar.core.turn.door import DoorSettings
 
 __all__ = [
     "begin_settings",
     "command_context",
+    "dm_user_turns",
     "door_settings",
     "group_intro",
     "reset_policy",
@@ -70,6 +72,22 @@ def reset_policy(
     parsed = parse_key(key, main_key=config.routing.keys.main_key)
     kind = resolve_session_type(key, session, submission)
     return resolve_reset_policy(config.reset, kind, channel or parsed.channel)
+
+
+def dm_user_turns(config: Config, session: Session, submission: Submission) -> int | None:
+    """How many user turns are sent with a message of a direct chat, None for no limit or elsewhere (HIST-6).
+
+    The person is who wrote the message, since a key names nobody in a session that is shared, and the link in that of
+    a linked person. A message that names its session counts as one of the person whom the key names.
+    """
+    if submission.session_key is not None:
+        channel, chat_type = session.origin.channel, session.origin.chat_type
+        peer_id = parse_key(session.key).peer_id or ""
+    else:
+        inbound = submission.inbound
+        channel, chat_type, numbers = inbound.channel, inbound.chat.type, config.routing.keys.numbers
+        peer_id = normalize_peer(inbound.channel, kind="direct", peer_id=inbound.sender.id, numbers=numbers)
+    return config.dm_history.get(channel, peer_id) if chat_type == "direct" and channel is not None else None
 
 
 def group_intro(config: Config, session: Session) -> str:
