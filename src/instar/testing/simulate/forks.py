@@ -13,7 +13,8 @@ from instar.core.model.change import Changed, SessionChange
 from instar.core.model.ids import SessionId, SessionKey
 from instar.core.model.session import Session
 from instar.testing.simulate.findings import Findings
-from instar.testing.simulate.grown import ShadowTranscript, find_secrets
+from instar.testing.simulate.grown import ShadowTranscript
+from instar.testing.simulate.model import find_marks
 from instar.testing.simulate.virtual import VirtualClock
 
 __all__ = ["Forks"]
@@ -104,5 +105,6 @@ class Forks:
         self._findings.require(
             there == list(change.forked), "KEY-18", f"{key} began with lines that do not stand so in {named}"
         )
-        secrets = {secret for entry in change.forked for secret in find_secrets(entry)}
+        # What was said in a group without addressing the agent stands beside the words of whoever did (ACT-7).
+        secrets = {secret for entry in change.forked for secret in find_marks(str(entry), "s")}
         self._brought[key] = self._brought.get(key, frozenset()) | secrets
