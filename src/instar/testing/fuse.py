@@ -40,6 +40,7 @@ WRITES = frozenset(
         "change_pairings",
         "claim_deliveries",
         "delete_session",
+        "give_back",
         "import_transcript",
         "recover",
         "redo_delivery",
