@@ -167,7 +167,9 @@ class Errands:
 
     def _wish_import(self, word: str, key: SessionKey | None) -> dict[str, object]:
         session_id = f"00000000-0000-4000-8000-{self.dice.below(1 << 48):012x}"
-        message = {"role": "user", "content": f"hello {word}", "timestamp": 1_767_225_600_000}
+        # Long before anybody writes here: forgotten words are known by their millisecond alone (docs/security.md).
+        at = 1_700_000_000_000 + self.dice.below(1 << 30)
+        message = {"role": "user", "content": f"hello {word}", "timestamp": at}
         lines = (
             {"type": "session", "version": 3, "id": session_id, "timestamp": _AT, "cwd": "/"},
             {"type": "message", "id": "00000001", "parentId": None, "timestamp": _AT, "message": message},
