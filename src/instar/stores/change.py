@@ -84,7 +84,7 @@ def change_session(
         move_inbound(tx, move, key=key, now=now)
     show_left_out(tx, change.shown, key=key)
     add_deliveries(tx, change.deliveries, key=key, now=now)
-    _book(tx, change.ledger, key=key, now=now)
+    _book(tx, change.ledger, key=key, session_id=session.session_id if session is not None else None, now=now)
     record_decisions(tx, change.decisions, key=key, now=now)
     if change.close is not None or change.told or change.states:
         tx.attempt("states", lambda: _tell_others(tx, change, key=key, now=now))
@@ -138,14 +138,17 @@ def _grow(
     return transcript
 
 
-def _book(tx: Transaction, ledger: Sequence[Ledger], *, key: SessionKey, now: Instant) -> None:
-    """Write lines of the usage ledger; they outlive the session (LOSS-11)."""
+def _book(
+    tx: Transaction, ledger: Sequence[Ledger], *, key: SessionKey, session_id: SessionId | None, now: Instant
+) -> None:
+    """Write lines of the usage ledger, for the life that the session is in; they outlive it (LOSS-11)."""
     for line in ledger:
         tx.run(
             "insert_usage",
             {
                 "at": now,
                 "session_key": key,
+                "session_id": session_id,
                 "turn_id": line.turn_id,
                 "agent_id": line.agent_id,
                 "principal": line.principal,

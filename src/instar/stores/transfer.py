@@ -104,6 +104,7 @@ TABLES: Final[Mapping[str, list[str]]] = {
         "cache_write_tokens",
         "cost_usd",
         "channel",
+        "session_id",
     ],
     "pairings": [
         "channel",
@@ -125,7 +126,7 @@ TABLES: Final[Mapping[str, list[str]]] = {
 }
 """Columns in the order of the queries of ``transfer.sql``."""
 
-LATER: Final = {"inbox": frozenset({"left_out"}), "usage": frozenset({"channel"})}
+LATER: Final = {"inbox": frozenset({"left_out"}), "usage": frozenset({"channel", "session_id"})}
 """Columns that exports of older builds lack; they are empty then."""
 
 DOCUMENTS: Final = frozenset({"acknowledgement", "acceptance", "submission", "attachments", "target", "inputs"})

@@ -253,10 +253,10 @@ def lived_in(tmp_path: Path) -> Path:
 
 def test_an_export_of_a_build_with_fewer_columns_is_taken(lived_in: Path, tmp_path: Path):
     rewrite(lived_in, "inbox.jsonl", lambda row: row.pop("left_out"))
-    rewrite(lived_in, "usage.jsonl", lambda row: row.pop("channel"))
+    rewrite(lived_in, "usage.jsonl", lambda row: [row.pop("channel"), row.pop("session_id")])
     bring(lived_in, tmp_path / "new.db")
     before, after = dump_tables(tmp_path / "instar.db"), dump_tables(tmp_path / "new.db")
-    assert [row["channel"] for row in after["usage"]] == [None] * len(before["usage"])
+    assert [(row["channel"], row["session_id"]) for row in after["usage"]] == [(None, None)] * len(before["usage"])
     assert [row["left_out"] for row in after["inbox"]] == [None] * len(before["inbox"])
     assert after["entries"] == before["entries"]
 

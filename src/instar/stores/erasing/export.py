@@ -50,8 +50,8 @@ EXPORTED: Final[Mapping[str, str]] = {
     "list_outbox_of_person": "delivery_id session_key channel target text turn_id state reason hand_outs created_at "
     "next_at ended_at platform_id",
     "list_decisions_of_person": "at session_key inbound_id turn_id kind outcome rule inputs who",
-    "list_usage_of_person": "at session_key turn_id agent_id principal channel provider model purpose input_tokens "
-    "output_tokens cache_read_tokens cache_write_tokens cost_usd",
+    "list_usage_of_person": "at session_key session_id turn_id agent_id principal channel provider model purpose "
+    "input_tokens output_tokens cache_read_tokens cache_write_tokens cost_usd",
     "list_pairings_of_person": "channel account_id chat_type peer_id name session_key approved_at approved_by",
     "list_members_of_person": "person session_key source since_at",
     "list_tokens_of_person": "id label role scopes principal created_by created_at expires_at last_used_at revoked_at",

@@ -97,6 +97,7 @@ TABLES: Final[Mapping[str, Table]] = {
         neither=(
             "id",
             "at",
+            "session_id",
             "agent_id",
             "provider",
             "model",

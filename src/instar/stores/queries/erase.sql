@@ -27,8 +27,8 @@ ORDER BY transcript, seq LIMIT :limit;
 
 -- name: list_usage_of_person
 -- What the ledger holds for a person, oldest first.
-SELECT at, session_key, turn_id, agent_id, principal, channel, provider, model, purpose, input_tokens, output_tokens,
-    cache_read_tokens, cache_write_tokens, cost_usd FROM usage
+SELECT at, session_key, session_id, turn_id, agent_id, principal, channel, provider, model, purpose, input_tokens,
+    output_tokens, cache_read_tokens, cache_write_tokens, cost_usd FROM usage
 WHERE {theirs} OR lower(principal) IN (SELECT value FROM json_each(:names))
     OR turn_id IN (SELECT value FROM json_each(:turns))
 ORDER BY id;
@@ -115,7 +115,7 @@ UPDATE decisions SET who = 'erased' WHERE lower(who) IN (SELECT value FROM json_
 
 -- name: erase_usage_session
 -- Keep what a person's sessions cost, without saying whose they were (LOSS-11).
-UPDATE usage SET session_key = 'erased', turn_id = NULL, principal = NULL WHERE {theirs};
+UPDATE usage SET session_key = 'erased', session_id = NULL, turn_id = NULL, principal = NULL WHERE {theirs};
 
 -- name: erase_usage_principal
 -- Keep what a person cost in shared sessions, without saying who they were (LOSS-11).

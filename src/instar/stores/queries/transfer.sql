@@ -19,7 +19,7 @@ channel, account_id, chat_type, peer_id, name, session_key, approved_at, approve
 -- fragment: usage_columns
 -- Every column of the ledger.
 at, session_key, turn_id, agent_id, principal, provider, model, purpose, input_tokens, output_tokens,
-    cache_read_tokens, cache_write_tokens, cost_usd, channel
+    cache_read_tokens, cache_write_tokens, cost_usd, channel, session_id
 
 -- fragment: state_columns
 -- Every column of an event of a state log.
@@ -97,7 +97,7 @@ INSERT INTO pairings ({pairing_columns}) VALUES (
 -- A line of the ledger as it was.
 INSERT INTO usage ({usage_columns}) VALUES (
     :at, :session_key, :turn_id, :agent_id, :principal, :provider, :model, :purpose, :input_tokens, :output_tokens,
-    :cache_read_tokens, :cache_write_tokens, :cost_usd, :channel
+    :cache_read_tokens, :cache_write_tokens, :cost_usd, :channel, :session_id
 );
 
 -- name: dump_members

@@ -2,10 +2,10 @@
 -- One line of the ledger.
 INSERT INTO usage (
     at, session_key, turn_id, agent_id, principal, provider, model, purpose, input_tokens, output_tokens,
-    cache_read_tokens, cache_write_tokens, cost_usd, channel
+    cache_read_tokens, cache_write_tokens, cost_usd, channel, session_id
 ) VALUES (
     :at, :session_key, :turn_id, :agent_id, :principal, :provider, :model, :purpose, :input_tokens, :output_tokens,
-    :cache_read_tokens, :cache_write_tokens, :cost_usd, :channel
+    :cache_read_tokens, :cache_write_tokens, :cost_usd, :channel, :session_id
 );
 
 -- name: sum_usage
