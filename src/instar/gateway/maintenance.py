@@ -3,14 +3,16 @@
 The plan is a value that can be shown and refused; here it is carried out row by row. A transcript is archived and the
 archive verified before its rows go. Work that has begun since the plan was made is looked at again: a session that
 runs now, or was used or pinned since, is left alone. One plan is made and carried out at a time: a second one beside it
-would take what is just being removed for active work, and remove the next ones in its place.
+would take what is just being removed for active work, and remove the next ones in its place. What cannot be carried out
+(a disk that is full, a file in the way of an archive) keeps neither the next step nor the next store from its turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 
@@ -40,11 +42,16 @@ from instar.gateway.waiting import within
 
 __all__ = ["Maintenance"]
 
+T = TypeVar("T")
+
 INTERVAL_S = 3600.0
 """How often a running gateway looks after its store."""
 
 GROWTH_PAUSE_S = 60.0
 """How long it leaves a store alone that it has just cut back: a plan reads every row."""
+
+FAILED_STEPS_MAX = 10
+"""After so many steps that failed a plan is given up: it is the disk then, not the sessions."""
 
 log = structlog.get_logger(__name__)
 
@@ -99,29 +106,21 @@ class Maintenance:
         mark, known = high_water_count(settings.max_entries), self._counts.get(agent_id)
         if known is None or known + grown >= mark:
             query = SessionQuery(agent_id=agent_id, archived=None, include_global=True, include_unknown=True, limit=1)
-            try:
-                known, grown = (await self._parts.store.list_sessions(query)).total, 0
-            except StoreError as error:
-                log.error("maintenance_failed", agent_id=agent_id, error=str(error))
+            counted = await _guarded(self._parts.store.list_sessions(query), "maintenance_failed", agent_id=agent_id)
+            if counted is None:
                 return False
+            known, grown = counted.total, 0
         self._counts[agent_id] = known + grown
         return known + grown >= mark
 
     async def _look_after(self, agent_id: AgentId) -> None:
-        try:
-            await self.clean(agent_id, trigger="write")
-        except (StoreError, Unavailable) as error:
-            # `Unavailable`: the gateway stops meanwhile, or a lane cannot write what it owes.
-            log.error("maintenance_failed", agent_id=agent_id, error=str(error))
+        await _guarded(self.clean(agent_id, trigger="write"), "maintenance_failed", agent_id=agent_id)
 
     async def prune_states(self) -> int:
         """Forget what state logs keep no longer; how many events went (STATE-2). Versions stay. Never raises."""
         pruned = 0
-        try:
-            while count := await self._parts.store.states.prune(self._parts.clock.now()):
-                pruned += count
-        except StoreError as error:
-            log.error("state_log_not_pruned", error=str(error))
+        while count := await _guarded(self._parts.store.states.prune(self._parts.clock.now()), "state_log_not_pruned"):
+            pruned += count
         if pruned:
             log.info("state_log_pruned", events=pruned)
         return pruned
@@ -134,7 +133,11 @@ class Maintenance:
         active_key: SessionKey | None = None,
         options: CleanupOptions | None = None,
     ) -> MaintenanceReport:
-        """Plan, and carry out what the plan says is enforced. Waits while another plan is carried out."""
+        """Plan, and carry out what the plan says is enforced. Waits while another plan is carried out.
+
+        Raises `StoreError`, once everything else is done, when sessions could not be removed; `Unavailable` when the
+        gateway stops meanwhile; OSError when the files cannot be looked at.
+        """
         async with self._alone:
             return await self._clean(agent_id, trigger=trigger, active_key=active_key, options=options)
 
@@ -160,12 +163,23 @@ class Maintenance:
         if not plan.enforced or report.dry_run:
             self._tell(report, active_key)
             return report
-        applied, rows = 0, {row.key: row for row in facts.rows}
-        for step in plan.changes:
-            applied += await self._carry_out(step, rows[step.key])
+        applied, failed = await self._carry_out_all(plan.changes, {row.key: row for row in facts.rows})
         removed = await self._disk.remove(agent_id, disk.files)
         given = await self._parts.store.give_back()
-        log.info("maintenance_done", agent_id=agent_id, sessions=applied, files=removed, bytes_given_back=given)
+        log.info(
+            "maintenance_done",
+            agent_id=agent_id,
+            sessions=applied,
+            failed=len(failed),
+            files=removed,
+            bytes_given_back=given,
+        )
+        if failed:
+            raise StoreError(
+                f"Maintenance could not remove all sessions of agent {agent_id} that were due",
+                why=f"{len(failed)} of {len(plan.changes)} failed, the first because of this: {failed[0]}",
+                fix="Mend that; what is left is tried again every hour. `instar doctor` looks at the files.",
+            )
         return replace(report, applied_count=applied + removed)
 
     async def _measure(self, agent_id: AgentId, rows: Sequence[MaintenanceRow]) -> DiskFacts:
@@ -205,6 +219,21 @@ class Maintenance:
             size_bytes=size,
         )
 
+    async def _carry_out_all(
+        self, steps: Sequence[PlannedStep], rows: Mapping[SessionKey, MaintenanceRow]
+    ) -> tuple[int, list[Exception]]:
+        """How many steps changed something, and why others failed; one that fails leaves its session as it was."""
+        applied, failed = 0, list[Exception]()
+        for step in steps:
+            try:
+                applied += await self._carry_out(step, rows[step.key])
+            except (StoreError, OSError) as error:
+                log.error("session_not_removed", session_key=step.key, action=step.action, error=str(error))
+                failed.append(error)
+                if len(failed) == FAILED_STEPS_MAX:
+                    break
+        return applied, failed
+
     async def _carry_out(self, step: PlannedStep, planned: MaintenanceRow) -> int:
         """One step; 0 when the session is at work by now, or not as it was when the step was planned."""
         async with self._services.doors.shut(step.key):
@@ -242,6 +271,21 @@ class Maintenance:
                 count=len(going),
                 includes_active=active_key in going,
             )
+
+
+async def _guarded(job: Awaitable[T], event: str, **facts: object) -> T | None:
+    """What a job returns; None when something kept it from its end, which is logged and keeps no other job (LOSS-10).
+
+    It is a job boundary (style, section 6).
+    """
+    try:
+        return await job
+    except (StoreError, Unavailable, OSError) as error:
+        # `Unavailable`: the gateway stops meanwhile, or a lane cannot write what it owes.
+        log.error(event, error=str(error), **facts)
+    except Exception:
+        log.exception(event, **facts)
+    return None
 
 
 def _archive(facts: SessionFacts, step: PlannedStep) -> SessionChange:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 import structlog
@@ -59,10 +60,13 @@ def _scan(folder: Path) -> Iterator[tuple[str, FileKind | None, int, Instant]]:
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.is_symlink():
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            # The mirror renames its temporary files meanwhile.
             continue
-        stat = path.stat()
-        yield path.name, _kind_of(path.name), stat.st_size, Instant(stat.st_mtime_ns // 1_000_000)
+        if S_ISREG(status.st_mode):
+            yield path.name, _kind_of(path.name), status.st_size, Instant(status.st_mtime_ns // 1_000_000)
 
 
 def _kind_of(name: str) -> FileKind | None:
