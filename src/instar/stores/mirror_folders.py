@@ -64,7 +64,8 @@ def list_folders(tx: Transaction) -> list[SessionKey]:
 
 def write_entry(session: Session) -> bytes:
     """What ``session.json`` says of a session."""
-    return msgspec.json.format(msgspec.json.encode(format_session(session)), indent=2) + b"\n"
+    entry = {**format_session(session), "sessionFile": TRANSCRIPT_NAME}
+    return msgspec.json.format(msgspec.json.encode(entry), indent=2) + b"\n"
 
 
 def is_entry_as_left(tx: Transaction, key: SessionKey, path: Path) -> bool:

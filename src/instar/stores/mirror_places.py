@@ -11,7 +11,7 @@ from instar.core.lifecycle.archive_name import ArchiveName, format_archive_name
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.routing.grammar import parse_key
 
-__all__ = ["INDEX_NAME", "MirrorPlaces"]
+__all__ = ["INDEX_NAME", "MirrorPlaces", "name_transcript"]
 
 INDEX_NAME = "sessions.json"
 
@@ -48,9 +48,14 @@ class MirrorPlaces:
 
     def transcript(self, key: SessionKey, session_id: SessionId, *, closed_at: Instant | None = None) -> Path:
         """The file of a transcript; a closed one carries the time at which it ended."""
-        parts = parse_key(key)
-        topic = parts.thread_id if parts.channel == "telegram" and parts.type == "group" else None
-        name = transcript_file_name(session_id, topic_id=topic)
+        name = name_transcript(key, session_id)
         if closed_at is not None:
             name = format_archive_name(ArchiveName(file_name=name, reason="reset", at=closed_at))
         return self.folder(key) / name
+
+
+def name_transcript(key: SessionKey, session_id: SessionId) -> str:
+    """The file name of a session's current transcript; it lies beside the index that lists the session (STORE-2)."""
+    parts = parse_key(key)
+    topic = parts.thread_id if parts.channel == "telegram" and parts.type == "group" else None
+    return transcript_file_name(session_id, topic_id=topic)

@@ -11,8 +11,10 @@ import msgspec
 
 from instar.core.model.fields import format_session
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
+from instar.core.model.session import Session
 from instar.stores.known import TranscriptRow
 from instar.stores.mirror_files import Mark
+from instar.stores.mirror_places import name_transcript
 from instar.stores.rows import parse_session_once, write_header
 from instar.stores.transaction import Row, Transaction
 from instar.stores.transcripts import find_transcript
@@ -91,8 +93,14 @@ class IndexSlice:
 def load_index_slice(tx: Transaction, agent_id: AgentId, *, after: str) -> IndexSlice:
     """The next rows of an agent's index, by key; empty with `last` None at the end."""
     rows = tx.all("dump_sessions", {"agent_id": agent_id, "after": after, "limit": _INDEX_ROWS})
-    lines = [_index_line(row[0], format_session(parse_session_once(row[1]))) for row in rows]
+    lines = [_index_line(row[0], _index_entry(parse_session_once(row[1]))) for row in rows]
     return IndexSlice(text=b",\n".join(lines), last=rows[-1][0] if rows else None)
+
+
+def _index_entry(session: Session) -> dict[str, object]:
+    """What the index says of a session. The file is named without its folder: what is moved as a whole stays right."""
+    entry = format_session(session)
+    return {**entry, "sessionFile": name_transcript(session.key, session.session_id)}
 
 
 def _index_line(key: str, entry: Mapping[str, object]) -> bytes:
