@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from instar.core.model.change import InboxChange, InboxState, SessionChange
-from instar.core.model.ids import InboundId, Instant, SessionKey, TurnId
-from instar.core.model.message import Attachment
+from instar.core.model.change import Acceptance, AcceptFacts, InboxChange, InboxState, SessionChange
+from instar.core.model.ids import AccountId, AgentId, ChannelName, DeliveryId, InboundId, Instant, SessionKey, TurnId
+from instar.core.model.message import Attachment, Chat, Target
 from instar.core.model.query import DecisionQuery
 from instar.errors import InvariantBroken
 from tests.builders.store import (
@@ -250,5 +250,49 @@ def test_a_failing_decision_takes_nothing_of_its_neighbours_along(open_store: Op
             assert [type(result) for result in results[:2]][1] is ZeroDivisionError
             assert await talk.numbers() == [1]
             assert len(await store.load_inbox(session_key=KEY)) == 5
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("changes", "answers"),
+    [
+        ({}, True),
+        ({"reply_to_id": "p2"}, False),
+        ({"reply_to_id": None}, False),
+        ({"chat": Chat(type="group", id="g2")}, False),
+        ({"account_id": AccountId("work")}, False),
+        ({"channel": ChannelName("signal")}, False),
+    ],
+    ids=["ours", "another", "none", "another_chat", "another_account", "another_channel"],
+)
+def test_a_message_that_answers_what_was_sent_in_its_chat_is_known(open_store: OpenStore, changes, answers):
+    """ACT-4: by channel, account, chat and the id that the receipt gave."""
+    target = Target(
+        channel=ChannelName("telegram"), account_id=AccountId("default"), to="g1", chat_type="group", thread_id="t"
+    )
+
+    async def scenario():
+        async with open_store() as store:
+            await accept(store, deliveries=[replace(build_delivery(1), target=target)])
+            assert await ask(store, changes, inbound_id="in2") is False  # on its way: it has no id yet
+            await store.settle_delivery(
+                DeliveryId("d1"), channel=ChannelName("telegram"), state="sent", now=NOW, platform_id="p1"
+            )
+            assert await ask(store, changes, inbound_id="in3") is answers
+            assert await ask(store, changes, inbound_id="in4", session_key=KEY) is False
+
+    async def ask(store, changes, *, inbound_id, session_key=None):
+        seen: list[AcceptFacts] = []
+
+        def decide(facts: AcceptFacts) -> Acceptance:
+            seen.append(facts)
+            return Acceptance(status="observed", session_key=KEY, agent_id=AgentId("main"))
+
+        submission = build_submission(inbound_id)
+        group = replace(submission.inbound, chat=Chat(type="group", id="g1"), reply_to_id="p1")
+        submission = replace(submission, inbound=replace(group, **changes), session_key=session_key)
+        await store.accept(submission, inbound_id=InboundId(inbound_id), now=NOW, key=KEY, decide=decide)
+        return seen[0].answers_agent
 
     asyncio.run(scenario())

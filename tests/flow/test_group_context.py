@@ -34,9 +34,9 @@ def build_world(*, runner=None, tools=None, history_limit=None, mode="steer", **
     return GatewayInMemory(config, runner=runner, tools=tools)
 
 
-async def say(world, text, *, sender="bob", mentioned=False):
+async def say(world, text, *, sender="bob", chat_id="club", mentioned=False, **more):
     told = await world.channel("telegram").post(
-        text, sender=sender, name=sender.title(), chat_type="group", chat_id="club", mentioned=mentioned
+        text, sender=sender, name=sender.title(), chat_type="group", chat_id=chat_id, mentioned=mentioned, **more
     )
     await world.settle()
     return told
@@ -197,3 +197,27 @@ async def test_in_a_group_the_answer_refers_to_the_message():
         (sent,) = world.channel("telegram").sent
         assert (sent.target.to, sent.target.reply_to_id) == ("club", "m77")
         assert len(sent_texts(world, to="club")) == 1
+
+
+@story
+async def test_an_answer_to_what_the_agent_said_in_the_group_needs_no_mention():
+    """ACT-4: the receipt says what the platform calls a reply, and that name means it in its own chat only."""
+    async with build_world() as world:
+        await say(world, "@bot hello", mentioned=True)
+        assert (await say(world, "who was that?", reply_to_id="m1")).status == "observed"
+        assert (await say(world, "somewhere else", chat_id="pub", reply_to_id="p1")).status == "observed"
+        told = await say(world, "and why?", reply_to_id="p1")
+        assert told.status == "accepted"
+        rows = await read_decisions(world, CLUB, kind="activation")
+        assert rows[-1].decision.inputs["addressed"] == "reply"
+
+
+@story
+async def test_a_message_that_mentions_only_others_is_not_looked_at_for_the_agents_name():
+    """ACT-4: "@anna ask the bot" speaks to Anna, where the platform can tell whom it mentions."""
+    config = build_config(messages={"groupChat": {"mentionPatterns": ["bot"]}})
+    async with GatewayInMemory(config) as world:
+        assert (await say(world, "@anna ask the bot", mentioned=False, mentions_others=True)).status == "observed"
+        rows = await read_decisions(world, CLUB, kind="activation")
+        assert rows[-1].decision.inputs["others"] is True
+        assert (await say(world, "@anna ask the bot", mentioned=None, mentions_others=True)).status == "accepted"

@@ -23,7 +23,7 @@ from instar.core.model.ids import AccountId, ChannelName, InboundId, Instant, Se
 from instar.core.model.pairing import PairingFacts, Peer
 from instar.errors import InvariantBroken
 from instar.stores.decisions import record_decisions
-from instar.stores.outbox import add_deliveries
+from instar.stores.outbox import add_deliveries, answers_own_message
 from instar.stores.owners import add_member
 from instar.stores.pairing import load_pairing_facts, save_code
 from instar.stores.rows import forget_words, format_json, format_submission, read_acknowledgement, read_inbox_item
@@ -66,7 +66,11 @@ def accept(
     if row is not None:
         return _again(read_acknowledgement(row[0])), None
     known = PairingFacts() if pairing is None else load_pairing_facts(tx, pairing)
-    acceptance = decide(AcceptFacts(inbound_id=inbound_id, now=now, session=load_session(tx, key), pairing=known))
+    answers = submission.session_key is None and answers_own_message(tx, inbound)
+    session = load_session(tx, key)
+    acceptance = decide(
+        AcceptFacts(inbound_id=inbound_id, now=now, session=session, pairing=known, answers_agent=answers)
+    )
     told = Acknowledgement(
         inbound_id=inbound_id,
         status=acceptance.status,

@@ -16,7 +16,7 @@ from typing import Final
 from instar.core.model.change import DeliveryState, NewDelivery, Noted
 from instar.core.model.decision import Decision
 from instar.core.model.ids import ChannelName, DeliveryId, Instant, SessionKey
-from instar.core.model.message import Outbound
+from instar.core.model.message import Inbound, Outbound
 from instar.core.model.query import DeliveryRow
 from instar.stores.decisions import record_decisions
 from instar.stores.rows import format_json, read_delivery
@@ -24,6 +24,7 @@ from instar.stores.transaction import Transaction
 
 __all__ = [
     "add_deliveries",
+    "answers_own_message",
     "claim_deliveries",
     "drop_deliveries",
     "due_channels",
@@ -139,6 +140,18 @@ def follow_clock(tx: Transaction, *, now: Instant) -> None:
         tx.run("bring_deliveries_forward", {"by": ahead_ms})
         tx.run("save_meta", {"name": _PUT_OFF_AT, "value": str(now)})
     tx.run("hasten_deliveries", {"latest": now + _PUT_OFF_MAX_MS})
+
+
+def answers_own_message(tx: Transaction, inbound: Inbound) -> bool:
+    """Whether a message answers one that was sent in its chat, by what the receipt said it is called there (ACT-4).
+
+    Ids of messages are unique in a chat, not always on a platform, so the chat is compared as well. In which thread of
+    it the two stand is not: an answer may open one.
+    """
+    if inbound.reply_to_id is None:
+        return False
+    where = {"channel": inbound.channel, "account_id": inbound.account_id, "to": inbound.chat.id}
+    return tx.one("find_own_message", {**where, "platform_id": inbound.reply_to_id}) is not None
 
 
 def drop_deliveries(tx: Transaction, key: SessionKey, *, reason: str, now: Instant) -> None:

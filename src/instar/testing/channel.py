@@ -63,6 +63,8 @@ class MemoryChannel:
         thread_id: str | None = None,
         message_id: str | None = None,
         mentioned: bool | None = None,
+        mentions_others: bool = False,
+        reply_to_id: str | None = None,
     ) -> Acknowledgement:
         """Post a message as `sender`; without a message id each post is a new message."""
         if self._context is None:
@@ -77,6 +79,8 @@ class MemoryChannel:
                 sender=Sender(id=sender, name=name),
                 text=text,
                 mentioned=mentioned,
+                mentions_others=mentions_others,
+                reply_to_id=reply_to_id,
             )
         )
 

@@ -35,3 +35,9 @@ def test_a_slice_is_read_in_order(database, name):
     params = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
     plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", params)]
     assert not [step for step in plan if "FOR ORDER BY" in step]
+
+
+def test_the_message_that_somebody_answers_is_found_without_reading_others(database):
+    params = dict.fromkeys(re.findall(r":(\w+)", SQL["find_own_message"]))
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL['find_own_message']}", params)]
+    assert plan == ["SEARCH outbox USING INDEX outbox_of_platform (channel=? AND platform_id=?)"]

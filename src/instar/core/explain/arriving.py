@@ -155,7 +155,8 @@ def tell_activation(facts: Facts) -> str:
     layer = _LAYERS.get(facts.word("source"), facts.word("source", "nobody"))
     setting = f"activation is `{mode}` (set by {layer})" if layer != "default" else f"activation is `{mode}` by default"
     if facts.outcome != "wakes":
-        return f"No reply: {setting} and the message did not call for one; it is kept as context."
+        lack = "mentions only others" if facts.word("others") else "did not call for one"
+        return f"No reply: {setting} and the message {lack}; it is kept as context."
     if facts.word("command"):
         return "The message woke the agent: it is a command."
     addressed = facts.word("addressed")

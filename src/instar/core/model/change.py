@@ -124,13 +124,15 @@ class Noted:
 class AcceptFacts:
     """What the store knows when a message is at the door. `session` is None before the first message of its key.
 
-    `pairing` is what was asked for with the message, nothing for one whose sender needs no approval.
+    `pairing` is what was asked for with the message, nothing for one whose sender needs no approval. `answers_agent`
+    says that the message answers one that was sent for the agent in the same chat (ACT-4).
     """
 
     inbound_id: InboundId
     now: Instant
     session: Session | None = None
     pairing: PairingFacts = field(default_factory=PairingFacts)
+    answers_agent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

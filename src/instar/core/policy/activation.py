@@ -88,6 +88,8 @@ class Activation:
     source: SettingSource
     rule: str
     addressed_by: AddressedBy | None = None
+    only_others: bool = False
+    """True when patterns were not tried, since the message mentions only others."""
 
     def as_decision(self, facts: ActivationFacts) -> Decision:
         """The record of this decision (WHY-1)."""
@@ -100,6 +102,7 @@ class Activation:
                 "source": self.source,
                 "chat": facts.chat_type,
                 "addressed": self.addressed_by,
+                "others": self.only_others,
                 "command": facts.is_command,
             },
         )
@@ -141,7 +144,7 @@ def is_addressed(facts: ActivationFacts, patterns: Sequence[str]) -> AddressedBy
         return "mention"
     if facts.reply_to_agent:
         return "reply"
-    if facts.mentioned is False and facts.mentions_others:
+    if _mentions_only_others(facts):
         return None
     text = _ZERO_WIDTH.sub("", facts.text)
     compiled = (_compile(pattern) for pattern in patterns)
@@ -168,7 +171,13 @@ def decide_activation(
         source=mode.source,
         rule=rule if wakes else "ACT-7",
         addressed_by=addressed_by,
+        only_others=addressed_by is None and _mentions_only_others(facts),
     )
+
+
+def _mentions_only_others(facts: ActivationFacts) -> bool:
+    """Whether the channel can tell whom a message mentions, and the agent is not among them."""
+    return facts.mentioned is False and facts.mentions_others
 
 
 def build_name_patterns(name: str | None, emoji: str | None) -> tuple[str, ...]:

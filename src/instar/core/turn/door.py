@@ -128,7 +128,7 @@ def decide_acceptance(
     if address.is_named:
         return _accept_named(facts, submission, address, settings)
     command = parse_command(submission.inbound.text, settings.commands)
-    activation_facts = _activation_facts(submission, address, is_command=_is_command(command))
+    activation_facts = _activation_facts(facts, submission, address, is_command=_is_command(command))
     is_called = is_addressed(activation_facts, settings.activation.mention_patterns) is not None
     access_facts = _access_facts(submission, is_addressed=is_called)
     access = decide_access(settings.access, access_facts, now=facts.now, pairing=facts.pairing)
@@ -257,7 +257,10 @@ def _access_facts(submission: Submission, *, is_addressed: bool) -> AccessFacts:
     )
 
 
-def _activation_facts(submission: Submission, address: Address, *, is_command: bool) -> ActivationFacts:
+def _activation_facts(
+    facts: AcceptFacts, submission: Submission, address: Address, *, is_command: bool
+) -> ActivationFacts:
+    """Whether it answers the agent is known by its channel, or by the receipts of what was sent in its chat (ACT-4)."""
     inbound = submission.inbound
     return ActivationFacts(
         chat_type=inbound.chat.type,
@@ -265,6 +268,6 @@ def _activation_facts(submission: Submission, address: Address, *, is_command: b
         group_id=address.group_id,
         mentioned=inbound.mentioned,
         mentions_others=inbound.mentions_others,
-        reply_to_agent=inbound.reply_to_agent,
+        reply_to_agent=inbound.reply_to_agent or facts.answers_agent,
         is_command=is_command,
     )

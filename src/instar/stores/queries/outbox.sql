@@ -28,6 +28,12 @@ UPDATE outbox SET state = 'sending', hand_outs = hand_outs + 1 WHERE seq = :seq;
 -- The state of a reply that a channel owes.
 SELECT state, session_key, turn_id, ended_at FROM outbox WHERE delivery_id = :delivery_id AND channel = :channel;
 
+-- name: find_own_message
+-- Whether a platform's message is one that was sent for us in this chat.
+SELECT 1 FROM outbox
+WHERE channel = :channel AND platform_id = :platform_id AND state = 'sent'
+AND json_extract(target, '$.to') = :to AND json_extract(target, '$.account_id') = :account_id LIMIT 1;
+
 -- name: settle_delivery
 -- What became of a reply.
 UPDATE outbox SET

@@ -42,6 +42,7 @@ def test_everything_that_a_bridge_may_say_is_kept_in_its_own_spelling():
         accountId="Work",
         chat={"type": "channel", "id": "C1", "threadId": "T9", "title": "General"},
         mentioned=True,
+        mentionsOthers=True,
         replyToId="m0",
         at=1_773_144_000_000,
         attachments=[{"name": "a.png", "mimeType": "image/png", "dataBase64": "AAAA"}],
@@ -53,7 +54,8 @@ def test_everything_that_a_bridge_may_say_is_kept_in_its_own_spelling():
         "T9",
         "General",
     )
-    assert (inbound.mentioned, inbound.reply_to_id, inbound.at) == (True, "m0", 1_773_144_000_000)
+    assert (inbound.mentioned, inbound.mentions_others) == (True, True)
+    assert (inbound.reply_to_id, inbound.at) == ("m0", 1_773_144_000_000)
     assert (inbound.attachments[0].name, inbound.attachments[0].data_base64) == ("a.png", "AAAA")
 
 
@@ -68,7 +70,9 @@ def test_ids_may_be_whole_numbers_as_many_platforms_have_them():
 
 
 def test_null_says_the_same_as_nothing():
-    assert parse(accountId=None, mentioned=None, replyToId=None, at=None, attachments=None) == parse()
+    assert (
+        parse(accountId=None, mentioned=None, mentionsOthers=None, replyToId=None, at=None, attachments=None) == parse()
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,7 @@ def test_null_says_the_same_as_nothing():
         ({"text": 5}, "at /text: must be string", "text"),
         ({"text": " \n"}, "at /text: must NOT be blank without attachments", "text"),
         ({"text": "ü" * 600_000}, "at /text: must NOT have more than 1048576 bytes", "text"),
+        ({"mentionsOthers": 1}, "at /mentionsOthers: must be boolean or null", "mentionsOthers"),
         ({"mentioned": "yes"}, "at /mentioned: must be boolean or null", "mentioned"),
         ({"at": "now"}, "at /at: must be integer or null", "at"),
         ({"at": -1}, "at /at: must be >= 0", "at"),

@@ -355,6 +355,12 @@ def test_activation_says_why_there_was_a_reply_or_none(outcome, inputs, words):
     assert told("activation", outcome, **inputs).startswith(words)
 
 
+def test_a_message_that_mentions_only_others_is_told_as_such():
+    said = told("activation", "observed", mode="mention", source="default", others=True)
+    assert "and the message mentions only others; it is kept as context." in said
+    assert "did not call for one" in told("activation", "observed", mode="mention", source="default", others=False)
+
+
 @pytest.mark.parametrize(
     ("outcome", "inputs", "sentence"),
     [

@@ -152,7 +152,21 @@ def test_a_decision_is_recorded_without_text():
         "source": "channel",
         "chat": "group",
         "addressed": "pattern",
+        "others": False,
         "command": False,
     }
     silent = group("secret")
     assert decide_activation(mode("mention"), silent).as_decision(silent).outcome == "observed"
+
+
+@pytest.mark.parametrize(
+    ("facts", "others"),
+    [
+        (group("@anna ask clawd", mentioned=False, mentions_others=True), True),
+        (group("@anna ask clawd", mentioned=False, mentions_others=True, reply_to_agent=True), False),
+        (group("hello", mentioned=False), False),
+        (group("hello", mentions_others=True), False),
+    ],
+)
+def test_the_record_says_that_a_message_mentions_only_others(facts, others):
+    assert decide_activation(mode("mention"), facts).as_decision(facts).inputs["others"] is others

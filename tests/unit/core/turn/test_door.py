@@ -66,6 +66,18 @@ def test_a_group_message_that_does_not_call_the_agent_is_observed() -> None:
     assert acceptance.owner is None
 
 
+def test_an_answer_to_what_the_agent_sent_in_the_group_wakes_it() -> None:
+    group = build_item("and why?", chat_type="group", chat_id="g1").submission
+    address = resolve_address(ROUTING, group, default_agent=MAIN)
+    facts = AcceptFacts(inbound_id=build_item().inbound_id, now=NOW)
+    assert decide_acceptance(facts, group, address, OPEN).status == "observed"
+    acceptance = decide_acceptance(replace(facts, answers_agent=True), group, address, OPEN)
+    assert acceptance.status == "accepted"
+    assert acceptance.decisions[-1].inputs["addressed"] == "reply"
+    told = replace(group, inbound=replace(group.inbound, reply_to_agent=True))
+    assert decide_acceptance(facts, told, address, OPEN).status == "accepted"
+
+
 def test_the_sessions_own_activation_wins() -> None:
     group = build_item("lunch?", chat_type="group", chat_id="g1").submission
     always = replace(build_session(), overrides=Overrides(group_activation="always"))
