@@ -8,6 +8,7 @@ import pytest
 
 from instar.core.model.change import TurnOptions
 from instar.errors import StoreFull
+from instar.ports.channel import Capabilities
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply, echo_script
@@ -399,3 +400,25 @@ async def until_lines(world, key, count):
             return
         await asyncio.sleep(0)
     raise AssertionError(await read_lines(world, key))
+
+
+@pytest.mark.parametrize(
+    ("by_channel", "quiet_ms"),
+    [({}, 700), ({"debounceMsByChannel": {"telegram": 300}}, 300)],
+    ids=["own", "configured"],
+)
+@story
+async def test_a_channel_prefers_a_quiet_time_of_its_own_to_what_holds_for_all(by_channel, quiet_ms):
+    """QUEUE-11: below what the configuration says of the channel, above what it says of all (here 0)."""
+    gate = Gate()
+    async with build_world(gate, mode="collect", **by_channel) as world:
+        world.channel("telegram")._capabilities = Capabilities(debounce_ms=700)
+        await post_behind(world, gate, "second")
+        gate.open()
+        await world.run_for((quiet_ms - 50) / 1000)
+        assert sent_texts(world) == ["You said: first"]
+        await world.run_for(0.1)
+        assert sent_texts(world) == ["You said: first", "You said: second"]
+        await world.channel("telegram").post("/queue", sender="ann")
+        await world.settle()
+        assert f"debounce {quiet_ms} ms (the channel's)" in sent_texts(world)[-1]

@@ -31,7 +31,7 @@ from instar.core.policy.commands import parse_command
 from instar.core.policy.model_choice import ModelNames
 from instar.core.policy.model_text import describe_models, describe_unknown_model
 from instar.core.policy.stop_text import tell_stop
-from instar.core.queue.settings import describe_queue, resolve_queue_settings
+from instar.core.queue.settings import describe_queue
 from instar.core.transcript.export_place import choose_export_place
 from instar.core.turn.inline import apply_inline, asks_for_status
 from instar.core.turn.reply import plan_command_reply
@@ -46,6 +46,7 @@ from instar.gateway.pairing import PairingDesk
 from instar.gateway.pairing_command import answer_pairing, comes_from_named_owner
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
+from instar.gateway.queueing import queue_settings
 from instar.gateway.revival import pin_entry, resume_session
 from instar.gateway.sessions import Sessions
 from instar.gateway.settings import command_context
@@ -284,9 +285,7 @@ class Commands:
         if isinstance(command, kinds.Queue):
             channel = item.submission.inbound.channel if item.submission.session_key is None else None
             overrides = session.overrides if session is not None else Overrides()
-            return describe_queue(
-                resolve_queue_settings(self._parts.config().queue, channel=channel, overrides=overrides)
-            )
+            return describe_queue(queue_settings(self._parts, channel, overrides))
         if isinstance(command, kinds.Model) and session is not None:
             current = self._services.resolve_model(session, None)
             own = self._parts.models.default_of(item.acceptance.agent_id)
@@ -310,6 +309,8 @@ class Commands:
         session = await parts.store.load_session(key)
         if session is None:
             return "There is no session here yet."
+        if is_incognito_key(key):
+            return "This session is incognito: it is written to no file. `instar sessions export` gives it to a client."
         now = parts.clock.now()
         place = choose_export_place(command.path, session_id=session.session_id, now=now, told_files=WORKSPACE_FILES)
         if isinstance(place, str):

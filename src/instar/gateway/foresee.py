@@ -15,12 +15,12 @@ from instar.core.model.view import ForeseenMessage, ToldDecision
 from instar.core.policy.pairing import build_facts
 from instar.core.policy.send import decide_send
 from instar.core.policy.tools import Speaker
-from instar.core.queue.settings import resolve_queue_settings
 from instar.core.turn.door import decide_acceptance, resolve_address
 from instar.core.turn.egress import build_send_facts, find_reply_route
 from instar.core.turn.foresee import Foreseen, foresee_decisions
 from instar.errors import NotFound
 from instar.gateway.parts import GatewayParts
+from instar.gateway.queueing import queue_settings
 from instar.gateway.settings import door_settings, reset_policy
 from instar.gateway.tool_policy import foresee_tools
 
@@ -95,7 +95,7 @@ def _ask_further(parts: GatewayParts, facts: SessionFacts, acceptance: Acceptanc
         acceptance=acceptance,
         freshness=freshness,
         policy=policy,
-        queue=resolve_queue_settings(config.queue, channel=channel, overrides=overrides),
+        queue=queue_settings(parts, inbound.channel, overrides),
         send=decide_send(config.send, send),
         tools=foresee_tools(config, acceptance.agent_id, facts.key, session, speaker=speaker),
     )

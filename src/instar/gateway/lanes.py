@@ -20,7 +20,7 @@ from instar.core.queue.debounce import name_line
 from instar.core.queue.lane import Dropped, LaneMessage
 from instar.core.queue.mode import Next
 from instar.core.queue.pools import Pool, pool_size, resolve_pool
-from instar.core.queue.settings import parse_queue_mode, resolve_queue_settings
+from instar.core.queue.settings import parse_queue_mode
 from instar.core.turn.inline import find_inline_queue
 from instar.core.turn.recover import read_steered
 from instar.core.turn.reply import plan_expiry
@@ -31,6 +31,7 @@ from instar.gateway.lane_mail import stopping
 from instar.gateway.lane_ports import LaneWork, SteeredMail
 from instar.gateway.parts import GatewayParts
 from instar.gateway.prepared import PreparedTurn
+from instar.gateway.queueing import queue_settings
 from instar.gateway.tool_calls import close_cut_calls
 from instar.gateway.turn import Turn
 from instar.gateway.turn_services import TurnServices
@@ -115,16 +116,15 @@ class Lanes:
 
     async def build_lane_message(self, item: InboxItem, *, busy: bool) -> LaneMessage:
         """The message as the queue sees it; the session's own queue settings are read only when they matter."""
-        config = self._parts.config()
         inbound = item.submission.inbound
         sender = inbound.sender
         commands = self._open()[1]
         inline = commands.read_inline(item)
         session = await self._parts.store.load_session(item.acceptance.session_key) if busy else None
-        settings = resolve_queue_settings(
-            config.queue,
-            channel=inbound.channel,
-            overrides=session.overrides if session else _NO_OVERRIDES,
+        settings = queue_settings(
+            self._parts,
+            inbound.channel,
+            session.overrides if session else _NO_OVERRIDES,
             inline=find_inline_queue(inline) if inline else None,
         )
         is_reset = commands.read_reset(item) is not None

@@ -14,13 +14,13 @@ from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.session import Overrides, Session
 from instar.core.policy.activation import resolve_activation
 from instar.core.policy.send import decide_send
-from instar.core.queue.settings import resolve_queue_settings
 from instar.core.routing.key import is_group_key, parse_key
 from instar.core.turn.egress import build_send_facts, find_usual_route
 from instar.gateway.held import held_settings
 from instar.gateway.held_model import model_settings
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
+from instar.gateway.queueing import queue_settings
 from instar.gateway.sandboxing import describe_tools_place
 from instar.gateway.settings import reset_policy
 from instar.gateway.turn_services import TurnServices
@@ -50,7 +50,7 @@ async def load_status_facts(
     channel = session.origin.channel if session else None
     overrides = session.overrides if session else _NO_OVERRIDES
     model = services.resolve_model(session, None) if session else parts.models.default_of(agent_id)
-    queue = resolve_queue_settings(config.queue, channel=channel, overrides=overrides)
+    queue = queue_settings(parts, channel, overrides)
     policy = reset_policy(config, key, channel, session=session)
     window = await load_window(parts, session)
     lane = lanes.find(key)
