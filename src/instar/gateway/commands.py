@@ -45,8 +45,8 @@ from instar.gateway.lane import LaneBook
 from instar.gateway.pairing import PairingDesk
 from instar.gateway.pairing_command import answer_pairing, comes_from_named_owner
 from instar.gateway.parts import GatewayParts
-from instar.gateway.patching import patch_session
 from instar.gateway.queueing import queue_settings
+from instar.gateway.patching import patch_session
 from instar.gateway.revival import pin_entry, resume_session
 from instar.gateway.sessions import Sessions
 from instar.gateway.settings import command_context
@@ -309,8 +309,6 @@ class Commands:
         session = await parts.store.load_session(key)
         if session is None:
             return "There is no session here yet."
-        if is_incognito_key(key):
-            return "This session is incognito: it is written to no file. `instar sessions export` gives it to a client."
         now = parts.clock.now()
         place = choose_export_place(command.path, session_id=session.session_id, now=now, told_files=WORKSPACE_FILES)
         if isinstance(place, str):
