@@ -45,8 +45,8 @@ from instar.gateway.lane import LaneBook
 from instar.gateway.pairing import PairingDesk
 from instar.gateway.pairing_command import answer_pairing, comes_from_named_owner
 from instar.gateway.parts import GatewayParts
-from instar.gateway.queueing import queue_settings
 from instar.gateway.patching import patch_session
+from instar.gateway.queueing import queue_settings
 from instar.gateway.revival import pin_entry, resume_session
 from instar.gateway.sessions import Sessions
 from instar.gateway.settings import command_context
