@@ -64,6 +64,58 @@ def test_who_wrote_in_the_same_moment_as_what_they_wrote_in_a_deleted_session_ke
     asyncio.run(story())
 
 
+def test_a_copy_leaves_out_what_may_be_anothers_and_an_erasure_takes_it(tmp_path):
+    """Both wrote into one session at one moment, and it was deleted: nothing tells any more which words are whose."""
+    config = {**CONFIG, "session": {**CONFIG["session"], "dmScope": "main"}}
+    thread = SessionKey("agent:main:main:thread:7")
+
+    async def story() -> None:
+        async with open_people(tmp_path, config) as world:
+            chat, gateway = world.gateway.channel("chat"), world.gateway.gateway
+            for sender, name, text in (("bob-88", "Bob", "panda-9001"), ("alice-771", "Alice Moor", "zebra-4471")):
+                await chat.post(f"my code is {text}", sender=sender, name=name, thread_id="7")
+                await world.gateway.settle()
+            await chat.post("and zebra-4475", sender="bob-88", name="Bob", thread_id="7")
+            await world.gateway.settle()
+            await gateway.sessions.delete(thread, delete_transcript=True, who="operator")
+            await gateway.keeping.restore(thread, None, who="operator")
+            alice = resolve_person_named("alice", world.config.routing.keys.links)
+            exported = await world.eraser.export(alice, name="copy", now=NOW)
+            told = [path.read_text("utf-8") for path in (tmp_path / "exports").rglob("*") if path.is_file()]
+            assert exported.counts["inbox"] == 1
+            assert not any("panda-9001" in text for text in told)
+            receipt = await erase(world)
+            assert receipt.left == ()
+            assert "zebra-4471" not in " ".join(await lines(world, thread))
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_a_thread_loses_them_whose_parent_was_deleted_also_where_others_wrote_at_that_moment(tmp_path, is_archived):
+    thread = SessionKey("agent:main:chat:group:room-1:thread:7")
+
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await post(world, "bob", "elsewhere, panda-9001")
+            await post(world, "alice", "good day from zebra-4472", group="room-1")
+            await world.gateway.run_for(1)
+            place = {"chat_type": "group", "chat_id": "room-1", "thread_id": "7"}
+            await world.gateway.channel("chat").post("on with panda-9002", sender="bob-88", name="Bob", **place)
+            await world.gateway.settle()
+            assert "zebra-4472" in (await lines(world, thread))[0]
+            await world.gateway.gateway.sessions.delete(GROUP, delete_transcript=is_archived, who="operator")
+            receipt = await world.gateway.gateway.people.erase("alice", drop_backups=False, who="operator")
+            assert (receipt.residue, receipt.left) == (0, ())
+            said = await lines(world, thread)
+            assert [WORDS_ERASED in line for line in said] == [True, False, False, False]
+            assert "panda-9002" in said[2]
+            await world.mirror.flush()
+            assert world.count("zebra", "Alice Moor") == {}
+
+    asyncio.run(story())
+
+
 def test_a_summary_of_a_group_is_made_anew_of_what_is_left(tmp_path):
     async def story() -> None:
         async with open_people(tmp_path, CONFIG) as world:

@@ -16,7 +16,7 @@ Lines keep their ids, places and times, so the tree and everything that points i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -53,6 +53,7 @@ __all__ = [
     "erase_entries",
     "find_spoken",
     "recall_words",
+    "tell_apart",
 ]
 
 WORDS_ERASED: Final = "[Somebody who was erased at their wish spoke here.]"
@@ -86,7 +87,8 @@ class Spoken:
     """One message of the person: under which name they wrote it, and what; `text` None where that is forgotten.
 
     With `in_group` a line of it says who wrote it. `key` is the session that it came to, None for any. `others` are
-    words that others wrote at its moment, by which theirs are told from what is forgotten.
+    words that others wrote at its moment, by which theirs are told from what is forgotten. `rivals` are sessions to
+    which others wrote at its moment what nothing tells from it: their words are forgotten too, or they have its name.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Spoken:
     in_group: bool = False
     key: SessionKey | None = None
     others: frozenset[str] = frozenset()
+    rivals: frozenset[SessionKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +116,23 @@ class Traces:
 
         What is forgotten is recognised by its moment, and others speak elsewhere at the same moment.
         """
-        elsewhere = {
-            spoken
-            for each in self.spoken.values()
-            for spoken in each
-            if spoken.text is None and spoken.key is not None and spoken.key not in keys
-        }
-        if not elsewhere:
+        forgotten = {at for at, each in self.spoken.items() if any(spoken.text is None for spoken in each)}
+        if not forgotten:
             return self
-        left = {at: tuple(one for one in each if one not in elsewhere) for at, each in self.spoken.items()}
-        return replace(self, spoken=left)
+        here = frozenset(keys)
+        return replace(self, spoken={**self.spoken, **{at: _within(self.spoken[at], here) for at in forgotten}})
+
+    def surely(self) -> Traces:
+        """The same without what may be another's as well: an erasure takes that too, and a copy leaves it out."""
+        unsure = {at for at, each in self.spoken.items() if any(spoken.rivals for spoken in each)}
+        left = {at: tuple(one for one in self.spoken[at] if not one.rivals) for at in unsure}
+        return replace(self, spoken={**self.spoken, **left}) if unsure else self
+
+
+def _within(each: Sequence[Spoken], keys: frozenset[SessionKey]) -> tuple[Spoken, ...]:
+    """What was spoken at one moment, as far as it may stand in these sessions."""
+    here = (one for one in each if one.text is not None or one.key is None or one.key in keys)
+    return tuple(one if one.text is not None else replace(one, rivals=one.rivals & keys) for one in here)
 
 
 @dataclass(slots=True)
@@ -178,22 +188,40 @@ def recall_words(entry: AnyEntry, traces: Traces) -> tuple[Instant, Spoken] | No
     message = entry.message if isinstance(entry, MessageEntry) else None
     if not isinstance(message, UserMessage) or message.timestamp is None:
         return None
-    forgotten = tuple(spoken for spoken in traces.spoken.get(message.timestamp, ()) if spoken.text is None)
     words = content_text(message.content).strip()
-    if not words or not _is_theirs(message, replace(traces, spoken={message.timestamp: forgotten})):
+    forgotten = [spoken for spoken in _find_same(message, traces) if spoken.text is None]
+    if not words or not forgotten:
         return None
     return message.timestamp, replace(forgotten[0], text=words)
 
 
-def find_spoken(entry: AnyEntry, traces: Traces) -> dict[SessionKey, Instant]:
-    """The sessions to which came what a line may hold of theirs, with the moment of it; nothing for other lines.
+def tell_apart(spoken: Spoken, others: Collection[Spoken]) -> Spoken:
+    """One message of the person beside what `others` wrote at its moment: by what a line of it is told from theirs."""
+    if spoken.text is not None:
+        return spoken
+    known = frozenset(one.text.strip() for one in others if one.text and one.text.strip())
+    rivals = frozenset(one.key for one in others if one.key is not None and _is_rival(one, spoken))
+    return replace(spoken, others=known, rivals=rivals)
+
+
+def _is_rival(other: Spoken, spoken: Spoken) -> bool:
+    """Whether nothing tells a line of another's message from one of theirs whose words are forgotten.
+
+    In a group the names do, elsewhere the other's words; of words after a command nobody knows what is left of them.
+    """
+    if other.in_group:
+        return other.name == spoken.name
+    return not spoken.in_group and (other.text is None or other.text.lstrip().startswith("/"))
+
+
+def find_spoken(entry: AnyEntry, traces: Traces) -> set[SessionKey]:
+    """The sessions to which came what a line holds of theirs and of nobody else; nothing for other lines.
 
     Where that is not the session that the line is of, it was carried there.
     """
     message = entry.message if isinstance(entry, MessageEntry) else None
-    if not isinstance(message, UserMessage) or message.timestamp is None:
-        return {}
-    return {spoken.key: message.timestamp for spoken in _find_same(message, traces) if spoken.key is not None}
+    same = _find_same(message, traces) if isinstance(message, UserMessage) else ()
+    return {spoken.key for spoken in same if spoken.key is not None and not spoken.rivals}
 
 
 def recall_context(entry: AnyEntry, traces: Traces) -> Iterator[str]:
@@ -244,9 +272,13 @@ def _is_same(words: str, spoken: Spoken, *, is_named: bool) -> bool:
     same moment has no name. A thread holds lines from above it, too: what others are known to have said then is theirs.
     """
     if spoken.text is None:
-        return is_named or not (spoken.in_group or words in spoken.others)
+        return is_named or not (spoken.in_group or any(_is_whole(words, other) for other in spoken.others))
     wanted = spoken.text.strip()
-    return words == wanted or words.startswith(f"{wanted}\n") or (bool(words) and wanted.endswith(words))
+    return _is_whole(words, wanted) or (bool(words) and wanted.endswith(words))
+
+
+def _is_whole(words: str, wanted: str) -> bool:
+    return words == wanted or words.startswith(f"{wanted}\n")
 
 
 def _repeats(entry: CustomMessageEntry, traces: Traces) -> bool:

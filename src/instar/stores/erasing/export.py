@@ -125,7 +125,7 @@ class _Writer:
 
     async def write_shared(self, key: SessionKey, found: Holdings) -> None:
         """What they wrote in a session that they shared, and what was answered to it."""
-        traces = found.traces(key)
+        traces = found.traces(key).surely()
         for head in await self._store.load_transcripts(key):
             page = await self._store.engine.read(partial(load_all_entries, session_id=SessionId(head.session_id)))
             entries = [one.entry for one in page.entries]

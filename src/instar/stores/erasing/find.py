@@ -13,20 +13,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 import msgspec
 
-from instar.core.context.erasing import Spoken, Traces, find_spoken, recall_context, recall_words
+from instar.core.context.erasing import Spoken, Traces, find_spoken, recall_context, recall_words, tell_apart
 from instar.core.model.change import Submission
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.people import Person
 from instar.core.policy.needles import SHORTEST, Cleaner, build_cleaner, extract_needles
 from instar.core.routing.identity import Links
-from instar.core.routing.key import parse_key
+from instar.core.routing.key import parent_key, parse_key
 from instar.core.routing.person import PersonTest
 from instar.errors import StoreUnreadable
 from instar.stores.rows import read_entry
@@ -65,8 +65,8 @@ class Holdings:
     `aliases` are the ids under which they wrote, as rows spell them; `needles` the words, names and ids to look for;
     `common` how many of their words others wrote as well; `transcripts` the keys of all that are stored; `origins` the
     sessions from which a session has copies, None where one of them is gone. `spoken` is what they wrote, by the time
-    that a transcript has for it, `crowded` those times at which others wrote too; `overheard` what stands of it beside
-    messages of others alone. `archived` are sessions of which only archives tell that they hold lines of theirs.
+    that a transcript has for it; `overheard` what stands of it beside messages of others alone. `archived` are sessions
+    of which only archives tell that they hold lines of theirs.
     """
 
     person: Person
@@ -83,7 +83,6 @@ class Holdings:
     needles: set[str] = field(default_factory=set)
     common: int = 0
     spoken: dict[Instant, tuple[Spoken, ...]] = field(default_factory=dict)
-    crowded: frozenset[Instant] = frozenset()
     archived: set[SessionKey] = field(default_factory=set)
     overheard: set[str] = field(default_factory=set)
     last_at: Instant | None = None
@@ -96,18 +95,16 @@ class Holdings:
         return key is not None and not any(key in held for held in (self.keys, self.shared, self.archived))
 
     def find_origins(self, line: str, traces: Traces) -> set[SessionKey]:
-        """The sessions to which a line of theirs came, as far as its moment tells that it is theirs.
+        """The sessions to which a line came that is surely theirs.
 
-        The words may be forgotten by now, so only a moment at which nobody else wrote tells of it: else somebody who
-        wrote elsewhere in that moment would lose their words.
+        Where the words are forgotten by now, somebody who wrote elsewhere in that moment would lose theirs otherwise.
         """
         if not any(int(at) in self.spoken for at in _MOMENT.findall(line)):
             return set()
         try:
-            spoken = find_spoken(read_entry((0, line, 0)).entry, traces)
+            return find_spoken(read_entry((0, line, 0)).entry, traces)
         except StoreUnreadable:
             return set()
-        return {key for key, at in spoken.items() if at not in self.crowded}
 
     def traces(self, key: SessionKey | None = None) -> Traces:
         """By what their share of a transcript of a session is recognised; without one, of any."""
@@ -180,8 +177,7 @@ async def find_holdings(engine: Engine, person: Person, links: Links, *, recall:
     found, seen = Holdings(person=person), _Senders()
     async for row in walk(engine, "walk_inbox"):
         _note_message(row, test, found, seen)
-    found.crowded = frozenset(seen.moments & found.spoken.keys())
-    await _note_others(engine, test, found)
+    await _note_others(engine, test, found, seen.moments)
     async for _, key, owner, spawned_by, _ in walk(engine, "walk_sessions"):
         seen.owners[key] = owner
         if spawned_by is not None:
@@ -228,22 +224,25 @@ async def find_common_by_now(engine: Engine, found: Holdings, links: Links) -> s
     return await _find_common(engine, found.needles, again, seen, keys_of)
 
 
-async def _note_others(engine: Engine, test: PersonTest, found: Holdings) -> None:
-    """What others wrote at a moment of which only the moment is known of the person: those words are not theirs."""
-    unsure = {at for at in found.crowded if any(spoken.text is None for spoken in found.spoken[at])}
+async def _note_others(engine: Engine, test: PersonTest, found: Holdings, moments: Collection[Instant]) -> None:
+    """What others wrote at a moment of which only the moment is known of the person; `moments` are those of others."""
+    unsure = {at for at in found.spoken.keys() & moments if any(spoken.text is None for spoken in found.spoken[at])}
     if not unsure:
         return
-    said: dict[Instant, set[str]] = {}
-    async for _, _, _, _, received_at, _, text, _ in walk(engine, "walk_inbox"):
+    said: dict[Instant, list[Spoken]] = {}
+    async for _, _, key, _, received_at, _, text, _ in walk(engine, "walk_inbox"):
         submission = read_submission(text)
         at = received_at if submission is None else _moment(submission, received_at)
         if submission is not None and at in unsure and not test.wrote(submission):
-            said.setdefault(at, set()).add(submission.inbound.text.strip())
-    for at, words in said.items():
-        others = frozenset(words - {""})
-        found.spoken[at] = tuple(
-            replace(spoken, others=others) if spoken.text is None else spoken for spoken in found.spoken[at]
-        )
+            said.setdefault(at, []).append(_spoken(submission, key))
+    for at, others in said.items():
+        found.spoken[at] = tuple(tell_apart(spoken, others) for spoken in found.spoken[at])
+
+
+def _spoken(submission: Submission, key: SessionKey) -> Spoken:
+    inbound = submission.inbound
+    name = inbound.sender.name or inbound.sender.id
+    return Spoken(name=name, text=inbound.text or None, in_group=inbound.chat.type != "direct", key=key)
 
 
 def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -> None:
@@ -264,12 +263,11 @@ def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -
     found.inbounds.add(inbound_id)
     if turn_id is not None:
         found.turns.add(turn_id)
-    name = inbound.sender.name or inbound.sender.id
-    found.names.add(name)
+    spoken = _spoken(submission, key)
+    found.names.add(spoken.name)
     if test.is_id(inbound.channel, inbound.sender.id):
         found.aliases.add(f"{inbound.channel}:{inbound.sender.id}".lower())
     at = _moment(submission, received_at)
-    spoken = Spoken(name=name, text=inbound.text or None, in_group=inbound.chat.type != "direct", key=key)
     found.spoken[at] = (*found.spoken.get(at, ()), spoken)
     found.last_at = max(found.last_at or received_at, received_at)
 
@@ -338,7 +336,9 @@ def _follow_forks(
         before, known = found.origins.get(key, frozenset()), keys.get(parent)
         others = found.origins.get(known, frozenset()) if known is not None else None
         found.origins[key] = None if before is None or others is None else before | others | {keys[parent]}
-        if parent in taken:
+        # A thread began with what its parent had (KEY-18), also where that was deleted since then.
+        above = parent_key(key) if known is None else None
+        if parent in taken or above in found.keys | found.shared:
             taken.add(session_id)
             found.shared.update({key} - found.keys)
 

@@ -18,6 +18,7 @@ from instar.core.context.erasing import (
     find_spoken,
     recall_context,
     recall_words,
+    tell_apart,
 )
 from instar.core.model.entry import (
     ZERO_USAGE,
@@ -133,7 +134,8 @@ def test_what_is_forgotten_is_known_in_the_session_that_it_came_to_and_in_no_oth
     said, forgotten = Spoken(name="Ann", text="zebra-1", key=here), Spoken(name="Ann", text=None, key=there)
     anywhere = Spoken(name="Ann", text=None)
     traces = Traces(spoken={AT: (said, forgotten, anywhere)})
-    assert traces.within([there]) is traces
+    assert TRACES.within([here]) is TRACES
+    assert traces.within([there]).spoken == traces.spoken
     assert traces.within([here]).spoken == {AT: (said, anywhere)}
 
 
@@ -141,14 +143,76 @@ def test_a_line_tells_to_which_sessions_its_words_came():
     here = SessionKey("agent:main:main")
     said, odd = Spoken(name="Ann", text="zebra-1", key=here), Spoken(name="Ann", text="zebra-1")
     traces = Traces(spoken={AT: (said, odd)})
-    assert find_spoken(entry(1, user("zebra-1")), traces) == {here: AT}
-    assert find_spoken(entry(1, user("zebra-1", sender="Cem")), traces) == {}
-    assert find_spoken(entry(1, user("zebra-1", at=None)), traces) == {}
-    assert find_spoken(entry(1, answer()), traces) == {}
+    assert find_spoken(entry(1, user("zebra-1")), traces) == {here}
+    assert find_spoken(entry(1, user("zebra-1", sender="Cem")), traces) == set()
+    assert find_spoken(entry(1, user("zebra-1", at=None)), traces) == set()
+    assert find_spoken(entry(1, answer()), traces) == set()
     compacted = CompactionEntry(
         id=EntryId("a"), parent_id=None, timestamp=AT, summary="", first_kept_id=EntryId("b"), tokens_before=1
     )
-    assert find_spoken(compacted, traces) == {}
+    assert find_spoken(compacted, traces) == set()
+
+
+def test_a_line_that_may_be_anothers_tells_of_no_session():
+    here = SessionKey("agent:main:main")
+    forgotten = Spoken(name="Ann", text=None, key=here)
+    for spoken, found in ((forgotten, {here}), (replace(forgotten, rivals=frozenset({here})), set())):
+        assert find_spoken(entry(1, user("whatever", sender=None)), Traces(spoken={AT: (spoken,)})) == found
+
+
+HERE, THERE = SessionKey("agent:main:main"), SessionKey("agent:work:main")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "other", "others", "rivals"),
+    [
+        ({}, {"text": "panda"}, {"panda"}, set()),
+        ({}, {"text": None}, set(), {THERE}),
+        ({}, {"text": " "}, set(), set()),
+        ({}, {"text": " /think high panda"}, {"/think high panda"}, {THERE}),
+        ({"text": "zebra"}, {"text": None}, set(), set()),
+        ({"in_group": True}, {"text": None}, set(), set()),
+        ({}, {"text": None, "in_group": True}, set(), set()),
+        ({"in_group": True}, {"name": "Ann", "text": "panda", "in_group": True}, {"panda"}, {THERE}),
+        ({}, {"text": None, "key": None}, set(), set()),
+    ],
+    ids=[
+        "known words",
+        "forgotten words",
+        "no words",
+        "words after a command",
+        "theirs are known",
+        "theirs has a name",
+        "another name",
+        "a namesake",
+        "no session",
+    ],
+)
+def test_what_others_wrote_at_that_moment_tells_whose_a_line_is_or_that_nobody_knows(theirs, other, others, rivals):
+    spoken = replace(Spoken(name="Ann", text=None, key=HERE), **theirs)
+    beside = replace(Spoken(name="Bob", text=None, key=THERE), **other)
+    told = tell_apart(spoken, [beside])
+    assert (told.others, told.rivals) == (others, rivals)
+    assert replace(told, others=frozenset(), rivals=frozenset()) == spoken
+
+
+def test_with_files_named_after_them_the_words_of_others_are_theirs_too():
+    told = tell_apart(Spoken(name="Ann", text=None), [Spoken(name="Bob", text="panda")])
+    traces = replace(TRACES, spoken={AT: (told,)})
+    assert erase(user("panda\n[file: a.txt (text/plain)]", sender=None), traces=traces)[0][1] is None
+
+
+def test_what_may_be_anothers_is_erased_and_surely_nobodys():
+    unsure, sure = (Spoken(name="Ann", text=None, key=HERE, rivals=frozenset({key})) for key in (HERE, THERE))
+    line = user("whose is it", sender=None)
+    for spoken, change in ((unsure, None), (sure, "words")):
+        traces = Traces(spoken={AT: (spoken,), Instant(AT + 1): ()}).within([HERE])
+        assert erase(line, traces=traces)[0][1] == "words"
+        assert erase(line, traces=traces.surely())[0][1] == change
+        recalled = recall_words(entry(1, line), traces)
+        assert recalled is not None
+        assert recalled[1].rivals == (frozenset() if change else {HERE})
+    assert TRACES.surely() is TRACES
 
 
 def test_words_that_no_message_holds_any_more_are_recalled_from_their_line():
