@@ -13,6 +13,7 @@ from instar.core.model.change import SessionChange
 from instar.core.model.ids import ChannelName, DeliveryId
 from instar.core.model.query import DecisionQuery
 from instar.errors import InvalidRequest, NotFound
+from instar.stores.archive import read_archive
 from instar.stores.backup import verify_backup
 from tests.builders.store import NOW, SessionTalk, build_delivery, build_message, file_store
 
@@ -100,6 +101,28 @@ def test_one_archive_is_restored_by_its_file(state: Path):
             assert restored.key == KEY
             (head,) = await running.sessions.transcripts(KEY)
             assert head.message_count == 2
+
+    asyncio.run(story())
+
+
+def test_whoever_restores_is_told_which_lines_of_an_archive_could_not_be_read(state: Path):
+    async def story():
+        await prepare(state)
+        async with gateway(state) as running:
+            await delete(running)
+            folder = state / "agents" / "main" / "sessions"
+            (packed,) = folder.glob("1111*.deleted.*.zst")
+            header, *lines = read_archive(packed)
+            damaged = packed.with_suffix(".jsonl")
+            damaged.write_text("\n".join([header, "{ what stood here", *lines]), encoding="utf-8")
+            restored = await running.keeping.restore(KEY, str(damaged), who="operator")
+            assert len(restored.session_ids) == 1
+            (told,) = restored.findings
+            assert told.startswith(f"{damaged.name}: line 2: ")
+            (head,) = await running.sessions.transcripts(KEY)
+            assert head.message_count == 2
+            sound = await running.keeping.restore(None, str(packed), who="operator")
+            assert sound.findings == ()
 
     asyncio.run(story())
 

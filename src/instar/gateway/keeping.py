@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import PurePath
 
 from instar.core.delivery.redo import RedoAction, decide_redo
 from instar.core.model.change import DeliveryState
@@ -99,7 +100,12 @@ class Keeping:
         session = await self._parts.store.load_session(key)
         if session is not None and stored:
             self._services.tell_session(session, "create")
-        return RestoredSession(key=key, session_ids=tuple(map(SessionId, stored)), archives=tuple(paths))
+        return RestoredSession(
+            key=key,
+            session_ids=tuple(map(SessionId, stored)),
+            archives=tuple(paths),
+            findings=tuple(f"{PurePath(one.path).name}: {finding}" for one in archives for finding in one.findings),
+        )
 
     # --- imports ------------------------------------------------------------------------------------------------------
 

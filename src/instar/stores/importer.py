@@ -24,22 +24,26 @@ from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.transcript.reading import Finding, TranscriptReading, read_transcript
-from instar.core.turn.imported import build_imported_session
+from instar.core.turn.imported import build_imported_session, find_unknown_level
 from instar.errors import StoreUnreadable, TranscriptError
 from instar.ports.store import Store
 from instar.stores.archive import open_archive
 from instar.stores.transaction import FileSeals
 
-_CHUNK: Final = 1024 * 1024
-
 __all__ = [
     "ImportLimits",
     "ImportReport",
     "TranscriptFile",
+    "describe_findings",
     "import_transcript_file",
     "read_transcript_file",
     "store_transcript_file",
 ]
+
+FINDINGS_MAX: Final = 100
+"""Findings that are told one by one; a file with more is told by their number."""
+
+_CHUNK: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,18 @@ def read_transcript_file(path: Path, limits: ImportLimits, *, seals: FileSeals |
         findings=reading.findings,
         repaired_lines=tuple(lines.repaired),
     )
+
+
+def describe_findings(file: TranscriptFile, *, with_settings: bool = True) -> tuple[str, ...]:
+    """What was amiss, line by line; `with_settings` where the session takes its settings from the entries, too."""
+    told = [(finding.line, finding.detail) for finding in file.findings]
+    told += [(line, "Something in it was no proper text and was mended.") for line in file.repaired_lines]
+    unknown = find_unknown_level(file.entries) if with_settings else None
+    told += [(0, f"The thinking level {unknown[:60]!r} is none and was left out.")] if unknown else []
+    told.sort()
+    shown = [f"line {line}: {detail}" if line else detail for line, detail in told[:FINDINGS_MAX]]
+    rest = len(told) - len(shown)
+    return (*shown, f"and {rest} more") if rest else tuple(shown)
 
 
 def _open(path: Path, limits: ImportLimits, seals: FileSeals | None) -> IO[bytes]:

@@ -12,16 +12,12 @@ from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
 from instar.core.model.keeping import ImportedTranscript
 from instar.core.routing.key import build_source_key
 from instar.core.routing.reserved import check_storable
-from instar.core.turn.imported import find_unknown_level
 from instar.errors import TranscriptError
 from instar.ports.store import Store
-from instar.stores.importer import ImportLimits, TranscriptFile, read_transcript_file, store_transcript_file
+from instar.stores.importer import ImportLimits, describe_findings, read_transcript_file, store_transcript_file
 from instar.system.collector import collector_at_rest
 
 __all__ = ["TranscriptIntake"]
-
-FINDINGS_MAX: Final = 100
-"""Findings that are told one by one; a file with more is told by their number."""
 
 SENT: Final = ImportLimits(
     file_bytes=64 * 1024 * 1024,
@@ -86,7 +82,7 @@ class TranscriptIntake:
             stored=stored,
             entries=len(file.entries),
             from_version=file.from_version,
-            findings=_tell(file),
+            findings=describe_findings(file),
         )
         entries = list(file.entries)
         del file
@@ -100,15 +96,3 @@ class TranscriptIntake:
         """Where a transcript is that was stored before."""
         found = await self._store.find_sessions(session_id_prefix=session_id)
         return found[0].key if found else None
-
-
-def _tell(file: TranscriptFile) -> tuple[str, ...]:
-    """What was amiss, line by line."""
-    told = [(finding.line, finding.detail) for finding in file.findings]
-    told += [(line, "Something in it was no proper text and was mended.") for line in file.repaired_lines]
-    unknown = find_unknown_level(file.entries)
-    told += [(0, f"The thinking level {unknown[:60]!r} is none and was left out.")] if unknown else []
-    told.sort()
-    shown = [f"line {line}: {detail}" if line else detail for line, detail in told[:FINDINGS_MAX]]
-    rest = len(told) - len(shown)
-    return (*shown, f"and {rest} more") if rest else tuple(shown)

@@ -13,7 +13,7 @@ from instar.errors import InvalidRequest
 from instar.stores.archive import read_archive_label
 from instar.stores.backup import create_backup, format_backup_name
 from instar.stores.backup_source import build_source
-from instar.stores.importer import ImportLimits, read_transcript_file
+from instar.stores.importer import ImportLimits, describe_findings, read_transcript_file
 from instar.stores.mirror_places import MirrorPlaces
 from instar.stores.transaction import FileSeals
 from instar.system.files import is_plain_name
@@ -88,10 +88,11 @@ class StoreKeeper:
 def read_archived(path: Path, *, seals: FileSeals | None = None) -> ArchivedTranscript:
     """An archive with what it tells of its session. Raises `TranscriptError`, OSError. Blocking."""
     file = read_transcript_file(path, ImportLimits(), seals=seals)
+    session = read_archive_label(path, seals=seals) if path.suffix == ".zst" else None
     return ArchivedTranscript(
         path=str(path),
         header=file.header,
         entries=file.entries,
-        session=read_archive_label(path, seals=seals) if path.suffix == ".zst" else None,
-        unreadable_lines=len(file.findings),
+        session=session,
+        findings=describe_findings(file, with_settings=session is None),
     )

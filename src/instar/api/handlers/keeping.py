@@ -84,7 +84,13 @@ async def restore_session(call: Call) -> object:
     if key is None and path is None:
         raise InvalidRequest("invalid sessions.restore params: provide key, path or both", field="key")
     done = await call.gateway.keeping.restore(key, path, who=call.caller.who)
-    return {"ok": True, "key": done.key, "sessionIds": list(done.session_ids), "archives": list(done.archives)}
+    return {
+        "ok": True,
+        "key": done.key,
+        "sessionIds": list(done.session_ids),
+        "archives": list(done.archives),
+        "findings": list(done.findings),
+    }
 
 
 HANDLERS: Final[Mapping[str, Handler]] = {

@@ -8,7 +8,7 @@ import click
 
 from instar.cli.connect import open_gateway
 from instar.cli.options import GatewayFlags, gateway_options, json_option
-from instar.cli.terminal import clean, print_json, say
+from instar.cli.terminal import clean, print_json, say, warn
 
 __all__ = ["command"]
 
@@ -27,7 +27,10 @@ def command(*, flags: GatewayFlags, what: str, key: str | None, as_json: bool) -
         done = gateway.call("sessions.restore", params)
     if as_json:
         print_json(dict(done))
-    elif done["sessionIds"]:
+        return
+    for finding in done["findings"]:
+        warn(clean(str(finding)))
+    if done["sessionIds"]:
         count = len(done["sessionIds"])
         say(f"{clean(str(done['key']))} is back with {count} transcript{'s' if count > 1 else ''}.")
     else:

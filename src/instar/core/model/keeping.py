@@ -14,13 +14,16 @@ __all__ = ["ArchivedTranscript", "ImportedTranscript", "RestoredSession", "Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedTranscript:
-    """An archive that was read. `session` is the row as it was then, None where the archive does not tell it."""
+    """An archive that was read. `session` is the row as it was then, None where the archive does not tell it.
+
+    `findings` tell, line by line, what could not be read or had to be mended.
+    """
 
     path: str
     header: Header
     entries: tuple[AnyEntry, ...]
     session: Session | None = None
-    unreadable_lines: int = 0
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +43,15 @@ class ImportedTranscript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredSession:
-    """What came back under a key. `session_ids` are the transcripts that were stored, none when all were known."""
+    """What came back under a key. `session_ids` are the transcripts that were stored, none when all were known.
+
+    `findings` tell, archive by archive and line by line, what could not be read or had to be mended (LOSS-10).
+    """
 
     key: SessionKey
     session_ids: tuple[SessionId, ...]
     archives: tuple[str, ...]
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
