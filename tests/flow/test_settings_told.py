@@ -11,6 +11,7 @@ from instar.ports.runner import ModelSpec
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import SCRIPTED_MODEL
 from tests.builders.stories import DIRECT, build_config, sent_texts, story
+from tests.builders.turns import build_item
 
 CLUB = SessionKey("agent:main:telegram:group:club")
 
@@ -178,3 +179,62 @@ async def test_a_command_tells_what_holds_now_in_peoples_words():
             "Reasoning: off (the default)",
             "Usage line: tokens",
         ]
+
+
+# --- levels that the configuration sets (RESOLVE-5) -------------------------------------------------------------------
+
+
+def build_levels():
+    config = build_config(
+        agents={"defaults": {"thinkingDefault": "low", "verboseDefault": "on"}, "list": [{"id": "main"}]},
+        messages={"responseUsage": "full"},
+    )
+    config["agents"]["list"][0]["thinkingDefault"] = "medium"
+    config["channels"]["telegram"] |= {"thinkingDefault": "high", "responseUsageDefault": "tokens"}
+    return GatewayInMemory(config)
+
+
+@story
+async def test_the_channel_goes_before_the_agent_and_the_agent_before_all_agents():
+    async with build_levels() as world:
+        channel = world.channel("telegram")
+        await channel.post("hello", sender="ann", name="Ann")
+        await world.settle()
+        assert world.runner.requests[-1].thinking == "high"
+        assert "tokens in" in sent_texts(world)[-1]
+        told = await held(world, DIRECT)
+        assert told["thinkingLevel"] == {"value": "high", "source": "channel"}
+        assert told["verboseLevel"] == {"value": "on", "source": "config"}
+        assert told["responseUsage"] == {"value": "tokens", "source": "channel"}
+        other = await held(world, "agent:main:slack:direct:bob")
+        assert other["thinkingLevel"] == {"value": "medium", "source": "agent"}
+        assert other["responseUsage"] == {"value": "full", "source": "config"}
+
+
+@story
+async def test_a_session_and_a_message_go_before_what_is_configured_and_off_stays_off():
+    async with build_levels() as world:
+        channel = world.channel("telegram")
+        await channel.post("/think", sender="ann", name="Ann")
+        await channel.post("/think minimal", sender="ann", name="Ann")
+        await channel.post("hello", sender="ann", name="Ann")
+        await world.settle()
+        assert "Thinking: high (from the channel)" in sent_texts(world)
+        assert world.runner.requests[-1].thinking == "minimal"
+        await channel.post("/think off and so on", sender="ann", name="Ann")
+        await world.settle()
+        assert world.runner.requests[-1].thinking == "off"
+        await channel.post("/usage off", sender="ann", name="Ann")
+        await channel.post("once more", sender="ann", name="Ann")
+        await world.settle()
+        assert "tokens in" not in sent_texts(world)[-1]
+        assert (await held(world, DIRECT))["responseUsage"] == {"value": "off", "source": "session"}
+
+
+@story
+async def test_what_would_hold_for_a_message_is_explained():
+    async with build_levels() as world:
+        inbound = build_item(channel="telegram", sender="ann", chat_id="ann").submission.inbound
+        told = await world.gateway.upkeep.foresee(inbound)
+        sentences = [one.sentence for one in told.decisions]
+        assert "Thinking is high, as the channel's configuration says. RESOLVE-5" in sentences

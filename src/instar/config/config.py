@@ -27,6 +27,7 @@ from instar.config.sections.delivery import parse_delivery
 from instar.config.sections.gateway import GatewaySettings, parse_gateway
 from instar.config.sections.heartbeat import parse_heartbeat
 from instar.config.sections.history import parse_dm_history, parse_history
+from instar.config.sections.levels import parse_level_defaults
 from instar.config.sections.maintenance import parse_maintenance
 from instar.config.sections.memory import MemorySettings, parse_memory
 from instar.config.sections.models import ModelsSettings, parse_models
@@ -49,6 +50,7 @@ from instar.core.policy.access import AccessSettings
 from instar.core.policy.activation import ActivationSettings
 from instar.core.policy.budget import Budget
 from instar.core.policy.commands import DOCK_CHANNELS
+from instar.core.policy.resolve import LevelDefaults
 from instar.core.policy.send import SendPolicy
 from instar.core.policy.tools import SandboxSettings, ToolSettings
 from instar.core.queue.settings import QueueConfig
@@ -92,6 +94,7 @@ class Config:
     budgets: tuple[Budget, ...]
     reset_triggers: tuple[str, ...]
     agents: Agents
+    levels: LevelDefaults
     models: ModelsSettings
     channels: Mapping[ChannelName, ChannelSettings]
     gateway: GatewaySettings
@@ -183,6 +186,7 @@ def parse_config(raw: Mapping[str, object], *, env: Mapping[str, str], state_dir
         budgets=parse_budgets(root),
         reset_triggers=parse_commands(root),
         agents=parse_agents(root),
+        levels=parse_level_defaults(root),
         models=parse_models(root, environ=env),
         channels=parse_channels(root, env=env),
         gateway=parse_gateway(root, env=env),

@@ -13,14 +13,24 @@ from typing import Final, TypeGuard
 from instar.config.config import Config
 from instar.config.finding import Finding
 from instar.config.read import join_path, type_name
+from instar.config.sections.levels import find_level_words, is_level
 from instar.config.sections.reset import MODES, parse_reset_time
 from instar.core.model.quantity import parse_duration_ms, parse_size_bytes
+from instar.core.policy.levels import THINKING_LEVELS
+from instar.core.policy.resolve import LevelField
 from instar.core.policy.send import parse_send_verdict
 
 __all__ = ["lint_values"]
 
 _DURATIONS: Final = ("pruneAfter", "preserveRecent", "archiveDashboardAfter", "resetArchiveRetention")
 _SIZES: Final = ("maxDiskBytes", "highWaterBytes")
+_LEVELS: Final[Mapping[LevelField, str]] = {
+    "thinkingLevel": ", ".join(THINKING_LEVELS),
+    "verboseLevel": "off, on, full",
+    "reasoningLevel": "off, on, stream",
+    "elevatedLevel": "off, on, ask, full",
+    "responseUsage": "off, tokens, full",
+}
 _NEVER_OFF: Final = {"pruneAfter", "highWaterBytes"}
 """What zero cannot switch off: an age of zero would take everything, and an eviction ends somewhere."""
 
@@ -31,6 +41,7 @@ def lint_values(config: Config) -> Iterator[Finding]:
     yield from _lint_resets(session)
     yield from _lint_maintenance(_object(session.get("maintenance")))
     yield from _lint_send(session.get("sendPolicy"))
+    yield from _lint_levels(config.root)
 
 
 # ---------------------------------------------------------------- when sessions start over
@@ -119,6 +130,15 @@ def _lint_send(policy: object) -> Iterator[Finding]:
             yield _allows(f"{path}.rules[{at}]", rule, fix="Write { … }.")
         elif rule.get("action") is not None and parse_send_verdict(rule["action"]) is None:
             yield _allows(f"{path}.rules[{at}].action", rule["action"], fix='Write "allow" or "deny".')
+
+
+# ---------------------------------------------------------------- levels
+
+
+def _lint_levels(root: Mapping[str, object]) -> Iterator[Finding]:
+    for path, level, word in find_level_words(root):
+        if not is_level(level, word):
+            yield _ignored(path, word, fix=f"Write one of {_LEVELS[level]}.")
 
 
 # ---------------------------------------------------------------- words

@@ -16,6 +16,7 @@ from instar.core.policy.levels import parse_thinking
 from instar.core.policy.patch import clamp_thinking
 from instar.core.turn.steps import ModelCall
 from instar.errors import InvariantBroken, ModelOverflow, ModelUnavailable
+from instar.gateway.levels import find_level
 from instar.gateway.outside import Outside
 from instar.gateway.room import LazyPrompt, Room, with_way_out
 from instar.gateway.tool_policy import choose_tools
@@ -123,11 +124,13 @@ class Asking:
             ) from None
 
     def _thinking(self, session: Session, model: ModelSpec) -> str | None:
-        """The level to think at: asked for this turn, else the session's, as far as the model knows it (PATCH-6).
+        """The level to think at, as far as the model knows it (RESOLVE-5, PATCH-6).
 
-        None for a word that is no level, which older versions stored: a turn must not fail for it.
+        None where nobody says anything, which leaves it to the provider, and for a word that is no level, which older
+        versions stored: a turn must not fail for it.
         """
-        word = parse_thinking(self.item.submission.options.thinking or session.overrides.thinking_level or "")
+        held = find_level(self.services.parts.config(), "thinkingLevel", session, self.agent_id, self.item.submission)
+        word = parse_thinking(held.value) if held.source != "default" else None
         supports_xhigh = model.ref in self.services.parts.models.xhigh_models()
         return clamp_thinking(word.level if word else None, supports_xhigh=supports_xhigh)
 

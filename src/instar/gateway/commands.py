@@ -30,6 +30,7 @@ from instar.core.policy.command_rights import CommandDecision, command_name, dec
 from instar.core.policy.commands import parse_command
 from instar.core.policy.model_choice import ModelNames
 from instar.core.policy.model_text import describe_models, describe_unknown_model
+from instar.core.policy.resolve import resolve_plain_settings
 from instar.core.policy.stop_text import tell_stop
 from instar.core.queue.settings import describe_queue
 from instar.core.transcript.export_place import choose_export_place
@@ -43,6 +44,7 @@ from instar.gateway.docking import dock_session
 from instar.gateway.export import export_session
 from instar.gateway.lane import LaneBook
 from instar.gateway.pairing import PairingDesk
+from instar.gateway.levels import setting_layers
 from instar.gateway.pairing_command import answer_pairing, comes_from_named_owner
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
@@ -291,7 +293,8 @@ class Commands:
             own = self._parts.models.default_of(item.acceptance.agent_id)
             return describe_models(ModelNames(), current=current.ref, is_chosen=current.ref != own.ref)
         entry = format_session(session) if session is not None else {}
-        return tell_fields(patch.shown, entry)
+        layers = setting_layers(self._parts.config(), session, item.acceptance.agent_id, item.submission)
+        return tell_fields(patch.shown, entry, held=resolve_plain_settings(layers))
 
     async def _tell_models(self, command: kinds.Model, item: InboxItem) -> str:
         """Which model answers, or why a word names none (CMD-28)."""

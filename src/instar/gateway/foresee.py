@@ -13,11 +13,13 @@ from instar.core.model.pairing import PairingFacts
 from instar.core.model.session import Overrides
 from instar.core.model.view import ForeseenMessage, ToldDecision
 from instar.core.policy.pairing import build_facts
+from instar.core.policy.resolve import LEVEL_FIELDS, resolve_plain_settings
 from instar.core.policy.send import decide_send
 from instar.core.policy.tools import Speaker
 from instar.core.turn.door import decide_acceptance, resolve_address
 from instar.core.turn.egress import build_send_facts, find_reply_route
 from instar.core.turn.foresee import Foreseen, foresee_decisions
+from instar.core.turn.levels import build_level_layers
 from instar.errors import NotFound
 from instar.gateway.parts import GatewayParts
 from instar.gateway.queueing import queue_settings
@@ -91,11 +93,22 @@ def _ask_further(parts: GatewayParts, facts: SessionFacts, acceptance: Acceptanc
     keys = config.routing.keys
     way = find_reply_route(Submission(inbound=inbound), session, keys.links)
     send = build_send_facts(facts.key, session, way, main_key=keys.main_key)
+    settings = resolve_plain_settings(
+        build_level_layers(config.levels, session, agent_id=acceptance.agent_id, submission=Submission(inbound=inbound))
+    )
     return Foreseen(
         acceptance=acceptance,
         freshness=freshness,
         policy=policy,
         queue=queue_settings(parts, inbound.channel, overrides),
         send=decide_send(config.send, send),
-        tools=foresee_tools(config, acceptance.agent_id, facts.key, session, speaker=speaker),
+        tools=foresee_tools(
+            config,
+            acceptance.agent_id,
+            facts.key,
+            session,
+            speaker=speaker,
+            elevated=str(settings["elevatedLevel"].value),
+        ),
+        levels={name: settings[name] for name in LEVEL_FIELDS},
     )

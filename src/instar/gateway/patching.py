@@ -8,13 +8,16 @@ from dataclasses import replace
 from instar.core.lifecycle.awareness import note_adopted
 from instar.core.model.change import Changed, Noted, SessionChange, SessionFacts
 from instar.core.model.decision import Decision, InputValue
-from instar.core.model.ids import SessionKey
+from instar.core.model.ids import AgentId, SessionKey
+from instar.core.model.session import Overrides, Session
 from instar.core.policy.patch import Patch, PatchRefusal, apply_patch, decide_patch
 from instar.core.policy.patch_fields import PatchFacts, parse_label
+from instar.core.policy.resolve import resolve_plain_settings
 from instar.core.routing.key import parse_key
 from instar.core.routing.reserved import check_storable
 from instar.core.turn.operations import Creation, plan_create
 from instar.errors import Forbidden, InvalidRequest, InvariantBroken, Unavailable
+from instar.gateway.levels import setting_layers
 from instar.gateway.parts import GatewayParts
 from instar.gateway.turn_services import TurnServices
 
@@ -57,6 +60,7 @@ async def patch_session(
                 main_key=config.routing.keys.main_key,
             ),
         )
+                levels_below=_levels_below(parts, facts.session, agent_id),
         if isinstance(decided, PatchRefusal):
             refusals.append(decided)
             return SessionChange()
@@ -75,6 +79,12 @@ async def patch_session(
 
 def _patched(change: SessionChange, patch: Patch, facts: SessionFacts, *, who: str) -> SessionChange:
     if change.session is None:
+def _levels_below(parts: GatewayParts, session: Session | None, agent_id: AgentId) -> Mapping[str, object]:
+    """What holds where the session itself says nothing (RESOLVE-5)."""
+    layers = replace(setting_layers(parts.config(), session, agent_id), overrides=Overrides())
+    return {name: setting.value for name, setting in resolve_plain_settings(layers).items()}
+
+
         raise InvariantBroken("a patch has a session to patch", why=facts.key)
     decision = Decision(kind="patch", outcome="patched", rule=patch.rule, inputs=_tell(patch))
     session = apply_patch(change.session, patch, now=facts.now)

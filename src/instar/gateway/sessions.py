@@ -41,6 +41,7 @@ from instar.gateway.doors import Visit
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
+from instar.gateway.levels import find_level
 from instar.gateway.search import search_messages
 from instar.gateway.spawning import spawn_creation
 from instar.gateway.sub_agents import stop_sub_agents
@@ -108,6 +109,7 @@ class Sessions:
         )
 
     async def search(self, query: SearchQuery) -> SearchPage:
+            thinking=find_level(self._parts.config(), "thinkingLevel", session, session.agent_id, None).value,
         """Messages in which all words occur, newest first, with excerpts that hold no secret (SEARCH-*)."""
         return await search_messages(self._parts.store, query, redactor=self._parts.redactor)
 

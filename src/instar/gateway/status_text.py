@@ -95,7 +95,18 @@ async def load_status_facts(
         runtime=describe_tools_place(config, agent_id, key, session),
         spendings=await services.spending.list_spendings(facts, agent_id, channel=channel or "", model=model),
         settings={
-            **held_settings(config, session, agent_id, key, model=model.ref, queue=queue, send=send, policy=policy),
+            **held_settings(
+                config,
+                session,
+                agent_id,
+                key,
+                model=model.ref,
+                queue=queue,
+                send=send,
+                policy=policy,
+                supports_xhigh=model.ref in parts.models.xhigh_models(),
+                submission=submission,
+            ),
             **model_settings(config, agent_id, key, model=model),
         },
     )

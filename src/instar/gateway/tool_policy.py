@@ -24,6 +24,7 @@ from instar.core.policy.tools import (
     decide_tool_place,
     resolve_policy_key,
 )
+from instar.gateway.levels import find_level
 from instar.gateway.sandboxing import SANDBOX_AVAILABLE, resolve_parent_tools, resolve_sandboxing
 from instar.ports.tool import Tool, ToolContext, ToolOutput, ToolSpec
 
@@ -52,8 +53,7 @@ def choose_tools(
     settings = config.tools(agent_id, spoken, sandboxing.group_id)
     above = resolve_parent_tools(config, session) or settings
     elevated = decide_elevation(
-        item.submission.options.elevated if item is not None else None,
-        session.overrides.elevated_level,
+        find_level(config, "elevatedLevel", session, agent_id, item.submission if item is not None else None).value,
         is_owner=item is not None and (item.acceptance.is_owner or item.submission.is_owner),
     )
     chosen: dict[str, Tool] = {}
@@ -77,19 +77,21 @@ def choose_tools(
 
 
 def foresee_tools(
-    config: Config, agent_id: AgentId, key: SessionKey, session: Session | None, *, speaker: Speaker
+    config: Config, agent_id: AgentId, key: SessionKey, session: Session | None, *, speaker: Speaker, elevated: str
 ) -> ToolPlacing:
-    """Where a tool that touches the host would run in a turn that answers `speaker` (WHY-3)."""
+    """Where a tool that touches the host would run in a turn that answers `speaker` (WHY-3).
+
+    `elevated` is the level that would hold for it.
+    """
     policy_key = resolve_policy_key(key, agent_id=agent_id, keys=config.routing.keys, speaker=speaker)
     found = resolve_sandboxing(
         config, agent_id, key, session, channel=speaker.channel, group_id=speaker.group_id, policy_key=policy_key
     )
-    stored = session.overrides.elevated_level if session else None
     return decide_tool_place(
         found.decided,
         touches_host=True,
         sandbox_available=SANDBOX_AVAILABLE,
-        elevated=decide_elevation(None, stored, is_owner=speaker.is_owner),
+        elevated=decide_elevation(elevated, is_owner=speaker.is_owner),
     )
 
 

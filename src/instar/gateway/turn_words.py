@@ -17,9 +17,11 @@ from instar.core.model.change import InboxItem, Noted, SessionChange
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AssistantMessage
 from instar.core.model.session import Session
+from instar.core.policy.resolve import LevelField
 from instar.core.turn.reply import Reply, plan_reply, read_owed_notice
 from instar.core.turn.standin import build_stand_in_event, build_stand_in_line, describe_stand_in, with_stand_in
 from instar.gateway.context_text import with_report
+from instar.gateway.levels import find_level
 from instar.gateway.room import LazyPrompt
 from instar.gateway.turn_news import TurnNews
 from instar.gateway.turn_services import TurnServices
@@ -89,15 +91,15 @@ class TurnWords:
         )
 
     def _thoughts(self, answer: AssistantMessage) -> str | None:
-        level = self.items()[-1].submission.options.reasoning or self.session().overrides.reasoning_level
-        return format_thoughts(answer) if level in {"on", "stream"} else None
+        return format_thoughts(answer) if self._level("reasoningLevel") in {"on", "stream"} else None
 
     def _footer(self, answer: AssistantMessage) -> str | None:
-        level = self.items()[-1].submission.options.usage or self.session().overrides.response_usage
-        return format_usage(answer, level)
+        return format_usage(answer, self._level("responseUsage"))
 
-    def _verbose(self) -> str | None:
-        return self.items()[-1].submission.options.verbose or self.session().overrides.verbose_level
+    def _level(self, name: LevelField) -> str:
+        """What holds for the newest of the messages (RESOLVE-5)."""
+        session, newest = self.session(), self.items()[-1].submission
+        return find_level(self.services.parts.config(), name, session, session.agent_id, newest).value
 
     def remember(self, change: SessionChange, *, was_told: bool) -> SessionChange:
         """The change of an answer, with what people know now of the model that gave it, and what that was told."""
@@ -118,12 +120,12 @@ class TurnWords:
         """A model is about to be asked for a summary."""
         self.news.phase("compacting")
         count = self.session().counters.compaction_count
-        await self._tell(build_start_notice(self._verbose(), count=count))
+        await self._tell(build_start_notice(self._level("verboseLevel"), count=count))
 
     async def compaction_ended(self, outcome: Compacted) -> None:
         """What came of it."""
         notify = self.services.compaction_settings(self.session().agent_id).notify_user
-        await self._tell(build_end_notice(outcome, self._verbose(), notify_user=notify))
+        await self._tell(build_end_notice(outcome, self._level("verboseLevel"), notify_user=notify))
 
     async def _tell(self, line: str | None) -> None:
         """Send a line by itself, as far as the session may send."""

@@ -29,6 +29,8 @@ FOUND = [
     ('{session: {maintenance: {maxDiskBytes: "10zb"}}}', "session.maintenance.maxDiskBytes", "ignored-value"),
     ("{session: {maintenance: {highWaterBytes: false}}}", "session.maintenance.highWaterBytes", "ignored-value"),
     ("{session: {maintenance: {maxEntries: -5}}}", "session.maintenance.maxEntries", "ignored-value"),
+    ('{agents: {defaults: {thinkingDefault: "adaptive"}}}', "agents.defaults.thinkingDefault", "ignored-value"),
+    ('{messages: {responseUsage: {telegram: "all"}}}', "messages.responseUsage.telegram", "ignored-value"),
 ]
 
 

@@ -29,7 +29,6 @@ __all__ = ["HANDLERS", "check_text", "send_message"]
 
 _CHANNEL: Final = ChannelName("webchat")
 _ACCOUNT: Final = AccountId("default")
-_THINKING_DEFAULT: Final = "off"
 
 
 async def send_chat(call: Call) -> object:
@@ -183,11 +182,10 @@ async def load_history(call: Call) -> dict[str, object]:
         max_bytes=params.whole("maxBytes", HISTORY_MAX_BYTES),
         max_chars=params.maybe_whole("maxChars"),
     )
-    overrides = history.session.session.overrides if history.session is not None else None
     answer: dict[str, object] = {
         "sessionKey": key,
         "messages": messages,
-        "thinkingLevel": (overrides.thinking_level if overrides else None) or _THINKING_DEFAULT,
+        "thinkingLevel": history.thinking,
         "hasMore": history.has_more or was_cut,
         "totalMessages": history.total,
         "defaults": build_defaults(call.gateway.facts()),

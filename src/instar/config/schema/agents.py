@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from instar.config.schema.base import Section, setting
+from instar.config.schema.base import Levels, Section, setting
 from instar.config.schema.context import Compaction, ContextPruning
 
 __all__ = [
@@ -53,7 +53,7 @@ class Subagents(Section):
     )
 
 
-class AgentSettings(Section):
+class AgentSettings(Levels):
     """What may be set for every agent under `agents.defaults` and for one in its own object."""
 
     model: object = setting(

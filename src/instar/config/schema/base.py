@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-__all__ = ["Section", "setting"]
+__all__ = ["Levels", "Section", "setting"]
 
 
 class Section(BaseModel):
@@ -48,3 +48,29 @@ def setting(
         "secret": secret,
     }
     return Field(default=None, description=meaning, json_schema_extra=facts, alias=alias)
+
+
+class Levels(Section):
+    """What holds in a place where neither a message nor its session says anything; a channel goes before an agent."""
+
+    thinking_default: str | None = setting(
+        "How much the model thinks: `off`, `minimal`, `low`, `medium`, `high`, `xhigh`, or another word of `/think`.",
+        default="what the provider does",
+        rules="RESOLVE-5, PATCH-6",
+    )
+    verbose_default: str | None = setting(
+        "How much a session tells of its work: `off`, `on` or `full`.", default="`off`", rules="RESOLVE-5, PATCH-7"
+    )
+    reasoning_default: str | None = setting(
+        "Whether the model's reasoning is shown: `off`, `on` or `stream`.", default="`off`", rules="RESOLVE-5, PATCH-7"
+    )
+    elevated_default: str | None = setting(
+        "How far tools reach beyond the sandbox for messages of an owner: `off`, `on`, `ask` or `full`.",
+        default="`off`",
+        rules="RESOLVE-5, PATCH-7, TYPE-6",
+    )
+    response_usage_default: str | None = setting(
+        "The line under an answer about its tokens: `off`, `tokens` or `full`.",
+        default="`messages.responseUsage`",
+        rules="RESOLVE-5, PATCH-7",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from instar.config.schema.base import Section, setting
+from instar.config.schema.base import Levels, Section, setting
 
 __all__ = ["Channel", "ChannelSandbox", "Commands", "DirectHistory", "DirectMessages", "Group", "ToolRules"]
 
@@ -45,7 +45,7 @@ class DirectHistory(Section):
     history_limit: object = setting("As `dmHistoryLimit`, for this person.", rules="HIST-6")
 
 
-class Channel(Section):
+class Channel(Levels):
     """One channel by its name. Each platform has settings of its own beside these; see its how-to page."""
 
     type: str | None = setting(

@@ -54,6 +54,12 @@ class Messages(Section):
 
     queue: Queue | None = setting("While the agent is busy.", rules="QUEUE-*")
     group_chat: GroupChat | None = setting("In groups, for every agent.", rules="ACT-4, ACT-7")
+    response_usage: object = setting(
+        "The line under an answer about its tokens, for every agent: `off`, `tokens` or `full`, or by channel:"
+        " `{default, telegram: …}`.",
+        default="`off`",
+        rules="RESOLVE-5",
+    )
 
 
 class Auth(Section):
@@ -75,7 +81,7 @@ class ControlUi(Section):
     allowed_origins: list[str] | None = setting(
         "Web pages of other origins that may connect.", default="none", rules="GW-11"
     )
-    base_path: str | None = setting("Where it is served.", default="`/`", rules="DASH-1")
+    base_path: str | None = setting("Where it is served.", default="`/`", rules="DASH-1", later=True)
     enabled: bool | None = setting("Kept for OpenClaw's files.", later=True)
 
 

@@ -1,4 +1,4 @@
-"""Sentences about where tools run, and why one did not (TYPE-4…8)."""
+"""Sentences about what holds in a place: where tools run, why one did not, and which levels (TYPE-4…8, RESOLVE-5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from instar.core.explain.facts import Facts
 
-__all__ = ["tell_tool"]
+__all__ = ["tell_level", "tell_tool"]
 
 _LAYERS: Final[Mapping[str, str]] = {
     "session": "the session's own `sandboxMode`",
@@ -35,3 +35,18 @@ def tell_tool(facts: Facts) -> str:
             )
         case _:
             return f"{what} {runs} on the host, as {layer} says."
+
+
+_LEVELS: Final[Mapping[str, str]] = {
+    "thinkingLevel": "Thinking",
+    "verboseLevel": "Verbose",
+    "reasoningLevel": "Reasoning",
+    "elevatedLevel": "Elevated",
+    "responseUsage": "The line about tokens",
+}
+
+
+def tell_level(facts: Facts) -> str:
+    """Which level holds for an answer, and who said so."""
+    layer = "the session" if facts.word("source") == "session" else _LAYERS.get(facts.word("source"), "the message")
+    return f"{_LEVELS.get(facts.word('setting'), 'A level')} is {facts.word('value', 'off')}, as {layer} says."

@@ -45,12 +45,22 @@ def build_setting_lines(settings: Mapping[str, Setting[object]]) -> tuple[str, .
     return tuple(f"{_PLACES[source]}: {', '.join(told)}" for source, told in places.items())
 
 
-def tell_fields(names: Sequence[str], entry: Mapping[str, object]) -> str:
-    """What a session's own fields say, one line for each name: ``Thinking: high``; what nobody set holds by default."""
+def tell_fields(
+    names: Sequence[str], entry: Mapping[str, object], *, held: Mapping[str, Setting[object]] | None = None
+) -> str:
+    """What a session's own fields say, one line for each name: ``Thinking: high``.
+
+    What the session does not say is told as it holds, with its place: ``Thinking: low (from the channel)``. A name that
+    is not in `held` holds by default.
+    """
 
     def show(name: str) -> str:
         if entry.get(name) is not None:
             return str(entry[name])
+        setting = (held or {}).get(name)
+        if setting is not None and setting.value is not None and setting.source != "default":
+            place = _PLACES[setting.source]
+            return f"{setting.value} ({place[0].lower()}{place[1:]})"
         default = PLAIN_DEFAULTS.get(name)
         return "as configured" if default is None else f"{default} (the default)"
 

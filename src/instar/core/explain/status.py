@@ -82,7 +82,7 @@ def build_status_lines(facts: StatusFacts) -> str:
         f"Session: {facts.key} · {session.session_id} · {_age(session, facts)}",
         f"Runtime: {facts.runtime}",
     ]
-    lines += _levels(session)
+    lines += _levels(facts)
     if facts.activation is not None:
         lines.append(f"Activation: {facts.activation}")
     lines.append(f"Queue: {facts.queue_mode} ({facts.queue_source}), {facts.waiting} waiting, {facts.running} running")
@@ -181,15 +181,16 @@ def _span(seconds: int) -> str:
     return format_span(max(1, seconds // unit * unit))
 
 
-def _levels(session: Session) -> list[str]:
-    overrides = session.overrides
-    named = (
-        ("Thinking", overrides.thinking_level),
-        ("Verbose", overrides.verbose_level),
-        ("Reasoning", overrides.reasoning_level),
-        ("Elevated", overrides.elevated_level),
-    )
-    return [f"{name}: {level}" for name, level in named if level not in (None, "off")]
+def _levels(facts: StatusFacts) -> list[str]:
+    """What holds and is not off; the lines of settings tell where each came from."""
+    named = {
+        "Thinking": "thinkingLevel",
+        "Verbose": "verboseLevel",
+        "Reasoning": "reasoningLevel",
+        "Elevated": "elevatedLevel",
+    }
+    held = {name: facts.settings[field].value for name, field in named.items() if field in facts.settings}
+    return [f"{name}: {level}" for name, level in held.items() if level != "off"]
 
 
 def _reset(facts: StatusFacts) -> str:

@@ -21,7 +21,7 @@ from instar.core.explain.arriving import (
 )
 from instar.core.explain.facts import Facts
 from instar.core.explain.living import tell_budget, tell_fork, tell_freshness, tell_plainly, tell_reset, tell_turn
-from instar.core.explain.placing import tell_tool
+from instar.core.explain.placing import tell_level, tell_tool
 from instar.core.explain.seen import tell_compaction, tell_flush, tell_limit, tell_pruning
 from instar.core.model.decision import RecordedDecision
 
@@ -50,6 +50,7 @@ _TELLERS: Final[Mapping[str, Callable[[Facts], str]]] = {
     "import": tell_plainly,
     "erase": tell_plainly,
     "tool": tell_tool,
+    "level": tell_level,
 }
 
 _QUESTIONS: Final[Mapping[tuple[str, str], str]] = {
@@ -78,6 +79,7 @@ _QUESTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("turn", "stand_in"): "Why another model?",
     ("tool", "refuse"): "Why was the tool not run?",
     ("tool", ""): "Where do tools run?",
+    ("level", ""): "How does it answer?",
 }
 """What a person would ask, by kind and outcome; an empty outcome stands for every other one."""
 

@@ -40,6 +40,7 @@ DecisionKind = Literal[
     "erase",
     "budget",
     "tool",
+    "level",
 ]
 """What kind of question was answered; one sentence builder each in `instar.core.explain`."""
 

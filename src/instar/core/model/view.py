@@ -106,7 +106,7 @@ class History:
     """The newest messages of a session in order (RPC-15).
 
     `session` is None when the key has no session yet; then there are no entries. `total` counts all messages of the
-    transcript.
+    transcript. `thinking` is the level that holds in the session (RESOLVE-5).
     """
 
     key: SessionKey
@@ -117,6 +117,7 @@ class History:
     total: int = 0
 
 
+    thinking: str = "off"
 RunStatus = Literal["waiting", "running", "ok", "error", "aborted"]
 """Where a run is: before its lane took it, in it, or ended well, badly, or by a stop."""
 

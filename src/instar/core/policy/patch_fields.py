@@ -7,7 +7,7 @@ What belongs here: reading one field over the session it is for. What does not: 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from instar.core.model.ids import Instant, SessionKey
@@ -39,7 +39,8 @@ class PatchFacts:
     """What the decision looks at. `session` is None for a key without one (PATCH-3).
 
     `label_holder` is the session that has the label of the patch now, None if it is free. `models` None means that the
-    catalogue cannot be asked now; `xhigh_models` are the ``provider/model`` that think at level xhigh.
+    catalogue cannot be asked now; `xhigh_models` are the ``provider/model`` that think at level xhigh. `levels_below`
+    are the levels that hold where the session says nothing, by their fields; what is not there is off.
     """
 
     key: SessionKey
@@ -50,6 +51,7 @@ class PatchFacts:
     xhigh_models: frozenset[str] = frozenset()
     is_admin: bool = False
     main_key: str = DEFAULT_MAIN_KEY
+    levels_below: Mapping[str, object] = field(default_factory=dict)
 
 
 def parse_label(value: object) -> str | None:
@@ -69,17 +71,21 @@ class FieldReader:
 
 
 def _word(
-    field: str, parse: Callable[[str], str | None], *, wanted: str, removes: str | None = None
+    name: str, parse: Callable[[str], str | None], *, wanted: str, removes: str | None = None
 ) -> Callable[[object, PatchFacts], Read]:
-    """A reader for a word that `parse` understands; null and the word `removes` take the field away."""
+    """A reader for a word that `parse` understands; null and the word `removes` take the field away.
 
-    def read(value: object, _facts: PatchFacts) -> Read:
+    Where something else holds without the field, `removes` is stored: taking the field away would switch it on.
+    """
+
+    def read(value: object, facts: PatchFacts) -> Read:
         if value is None:
-            return {field: None}
+            return {name: None}
         found = parse(value) if isinstance(value, str) else None
         if found is None:
             return f"must be one of {wanted}"
-        return {field: None if found == removes else found}
+        is_default = found == removes and facts.levels_below.get(name, removes) == removes
+        return {name: None if is_default else found}
 
     return read
 

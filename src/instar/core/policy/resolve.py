@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, get_args
 
 from instar.core.lifecycle.reset import ResetPolicy, ResetSettings, ResetType
 from instar.core.model.fields import SESSION_FIELDS
-from instar.core.model.ids import ChannelName, SessionKey
+from instar.core.model.ids import AgentId, ChannelName, SessionKey
 from instar.core.model.session import Overrides, Session
 from instar.core.model.setting import Setting, SettingSource, pick_setting
 from instar.core.model.view import SessionRef
@@ -23,11 +23,15 @@ from instar.core.queue.settings import QueueSettings
 
 __all__ = [
     "ID_PREFIX_MIN_CHARS",
+    "LEVEL_FIELDS",
     "PLAIN_DEFAULTS",
+    "LevelDefaults",
+    "LevelField",
     "SettingLayers",
     "effective_settings",
     "find_meant",
     "reset_source",
+    "resolve_level",
     "resolve_plain_settings",
 ]
 
@@ -43,6 +47,22 @@ PLAIN_DEFAULTS: Final[Mapping[str, object]] = {
     "model": None,
 }
 """Settings that no room resolves for itself, with what holds when nobody says anything."""
+
+LevelField = Literal["thinkingLevel", "verboseLevel", "reasoningLevel", "elevatedLevel", "responseUsage"]
+LEVEL_FIELDS: Final[tuple[LevelField, ...]] = get_args(LevelField)
+"""Those of `PLAIN_DEFAULTS` that are one word each, and ``off`` where nobody says anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelDefaults:
+    """What the configuration says of `LEVEL_FIELDS`, by the fields' names; what it does not say is not there.
+
+    `config` is what holds for all agents, `by_agent` what agents say themselves.
+    """
+
+    by_channel: Mapping[ChannelName, Mapping[str, str]] = field(default_factory=dict)
+    by_agent: Mapping[AgentId, Mapping[str, str]] = field(default_factory=dict)
+    config: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +106,12 @@ def _is_within(session: Session, ref: SessionRef) -> bool:
 
 
 # --- which settings ---------------------------------------------------------------------------------------------------
+
+
+def resolve_level(name: LevelField, layers: SettingLayers) -> Setting[str]:
+    """One level that holds, with the layer that said it (RESOLVE-5)."""
+    found = resolve_plain_settings(layers)[name]
+    return Setting(value=str(found.value), source=found.source)
 
 
 def resolve_plain_settings(layers: SettingLayers) -> dict[str, Setting[object]]:

@@ -171,12 +171,12 @@ def decide_tool(name: str, settings: ToolSettings, *, sandboxed: bool) -> ToolDe
     return ToolDecision(allowed=True)
 
 
-def decide_elevation(inline: str | None, stored: str | None, *, is_owner: bool) -> ElevatedLevel:
-    """How far tools may reach beyond the sandbox in one turn: its own directive, else the session's word (CMD-28).
+def decide_elevation(held: str, *, is_owner: bool) -> ElevatedLevel:
+    """How far tools may reach beyond the sandbox in one turn; `held` is the level that holds for it (RESOLVE-5).
 
     It holds only for messages of an owner: what an owner allowed is not allowed to whoever else writes here (TYPE-6).
     """
-    said = parse_elevated(inline or "") or parse_elevated(stored or "")
+    said = parse_elevated(held)
     return said if said is not None and is_owner else "off"
 
 

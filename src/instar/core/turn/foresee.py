@@ -6,12 +6,14 @@ message would leave; nothing is stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from instar.core.lifecycle.freshness import Freshness
 from instar.core.lifecycle.reset import ResetPolicy
 from instar.core.model.change import Acceptance
 from instar.core.model.decision import Decision
+from instar.core.model.setting import Setting
 from instar.core.policy.send import SendDecision
 from instar.core.policy.tools import ToolPlacing
 from instar.core.queue.settings import QueueSettings
@@ -23,7 +25,7 @@ __all__ = ["Foreseen", "foresee_decisions"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
     """What was asked on the way. `freshness` is None where there is no session yet; `tools` is where those would run
-    that touch the host.
+    that touch the host. `levels` are the levels that hold by their fields.
     """
 
     acceptance: Acceptance
@@ -32,6 +34,7 @@ class Foreseen:
     queue: QueueSettings
     send: SendDecision
     tools: ToolPlacing
+    levels: Mapping[str, Setting[object]] = field(default_factory=dict)
 
 
 def foresee_decisions(foreseen: Foreseen) -> tuple[Decision, ...]:
@@ -51,4 +54,19 @@ def foresee_decisions(foreseen: Foreseen) -> tuple[Decision, ...]:
     begins = Decision(kind="freshness", outcome="new", rule="RESET-17")
     if foreseen.freshness is not None:
         begins = describe_freshness(foreseen.freshness, foreseen.policy)
-    return (*acceptance.decisions, begins, waits, foreseen.tools.as_decision(""), foreseen.send.as_decision())
+    placed = foreseen.tools.as_decision("")
+    return (*acceptance.decisions, begins, waits, *_describe_levels(foreseen), placed, foreseen.send.as_decision())
+
+
+def _describe_levels(foreseen: Foreseen) -> tuple[Decision, ...]:
+    """One decision for each level that somebody set."""
+    return tuple(
+        Decision(
+            kind="level",
+            outcome="holds",
+            rule="RESOLVE-5",
+            inputs={"setting": name, "value": str(held.value), "source": held.source},
+        )
+        for name, held in foreseen.levels.items()
+        if held.source != "default"
+    )

@@ -38,6 +38,20 @@ def test_settings_are_told_by_the_place_they_came_from():
     assert build_setting_lines({}) == ()
 
 
+@pytest.mark.parametrize(
+    ("entry", "held", "told"),
+    [
+        ({"thinkingLevel": "high"}, {}, "Thinking: high"),
+        ({}, {}, "Thinking: off (the default)"),
+        ({}, {"thinkingLevel": Setting(value="low", source="channel")}, "Thinking: low (from the channel)"),
+        ({}, {"thinkingLevel": Setting(value="off", source="default")}, "Thinking: off (the default)"),
+        ({}, {"thinkingLevel": Setting(value=None, source="agent")}, "Thinking: off (the default)"),
+    ],
+)
+def test_what_a_session_does_not_say_is_told_as_it_holds(entry, held, told):
+    assert tell_fields(["thinkingLevel"], entry, held=held) == told
+
+
 def test_fields_keep_the_names_of_files():
     fields = build_setting_fields(SETTINGS)
     assert fields["queueDebounceMs"] == {"value": 250, "source": "default"}

@@ -50,6 +50,10 @@ def facts(**changes) -> StatusFacts:
         policy=ResetPolicy(),
         freshness=Freshness(fresh=True, reason=None, rule="RESET-13", next_expiry_at=Instant(NOW + 16 * HOUR)),
         billed_usd=0.5,
+        settings={
+            "thinkingLevel": Setting(value="high", source="session"),
+            "verboseLevel": Setting(value="off", source="session"),
+        },
     )
     return replace(known, **changes)
 

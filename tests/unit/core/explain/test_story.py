@@ -55,6 +55,25 @@ def test_where_tools_run_is_told_with_who_said_so(outcome, inputs, sentence):
     assert told("tool", outcome, "T-1", **inputs).startswith(sentence)
 
 
+@pytest.mark.parametrize(
+    ("inputs", "sentence"),
+    [
+        (
+            {"setting": "thinkingLevel", "value": "high", "source": "channel"},
+            "Thinking is high, as the channel's configuration says. X-1",
+        ),
+        (
+            {"setting": "responseUsage", "value": "tokens", "source": "session"},
+            "The line about tokens is tokens, as the session says. X-1",
+        ),
+        ({"setting": "verboseLevel", "value": "on", "source": "inline"}, "Verbose is on, as the message says. X-1"),
+        ({}, "A level is off, as the message says. X-1"),
+    ],
+)
+def test_a_level_is_told_with_who_said_so(inputs, sentence):
+    assert told("level", "holds", **inputs) == sentence
+
+
 # ---------------------------------------------------------------- life
 
 

@@ -166,6 +166,13 @@ def test_a_field_that_cannot_be_used_refuses_the_patch(patch, rule):
 # --- over the session -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["reasoningLevel", "responseUsage"])
+def test_off_is_stored_where_something_else_would_hold_without_it(name):
+    assert changed({name: "off"}, levels_below={name: "on"}) == {name: "off"}
+    assert changed({name: "off"}, levels_below={name: "off"}) == {name: None}
+    assert changed({name: None}, levels_below={name: "on"}) == {name: None}
+
+
 def test_a_label_belongs_to_one_session():
     assert "agent:main:x" in refused({"label": "mine"}, label_holder=SessionKey("agent:main:x")).why
     assert changed({"label": "mine"}, label_holder=KEY) == {"label": "mine"}

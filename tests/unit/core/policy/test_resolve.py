@@ -15,6 +15,7 @@ from instar.core.policy.resolve import (
     effective_settings,
     find_meant,
     reset_source,
+    resolve_level,
     resolve_plain_settings,
 )
 from instar.core.policy.send import SendDecision
@@ -108,6 +109,13 @@ def test_the_layers_stand_in_order():
         "responseUsage": ("tokens", "config"),
         "model": ("openai/gpt", "session"),
     }
+
+
+def test_one_level_is_told_with_its_layer():
+    layers = SettingLayers(overrides=Overrides(verbose_level="on"), config={"thinkingLevel": "low"})
+    assert resolve_level("verboseLevel", layers) == Setting(value="on", source="session")
+    assert resolve_level("thinkingLevel", layers) == Setting(value="low", source="config")
+    assert resolve_level("responseUsage", layers) == Setting(value="off", source="default")
 
 
 def test_a_model_without_a_provider_is_told_as_it_stands():

@@ -9,6 +9,7 @@ import pytest
 from instar.core.lifecycle.freshness import decide_freshness
 from instar.core.lifecycle.reset import ResetPolicy
 from instar.core.model.decision import Decision
+from instar.core.model.setting import Setting
 from instar.core.policy.send import ALLOW_ALL, SendFacts, decide_send
 from instar.core.policy.tools import ToolPlacing
 from instar.core.queue.settings import DEFAULT_QUEUE
@@ -19,7 +20,7 @@ ROUTE = Decision(kind="route", outcome=KEY, rule="KEY-2")
 POLICY = ResetPolicy(mode="none")
 
 
-def foresee(status="accepted", *, is_new=False):
+def foresee(status="accepted", *, is_new=False, levels=()):
     acceptance = replace(build_item().acceptance, status=status, decisions=(ROUTE,))
     session = build_session()
     freshness = decide_freshness(session.lifecycle, header_at=None, policy=POLICY, now=NOW, zone=None)
@@ -31,6 +32,7 @@ def foresee(status="accepted", *, is_new=False):
             queue=DEFAULT_QUEUE,
             send=decide_send(ALLOW_ALL, SendFacts(key=KEY)),
             tools=ToolPlacing(place="refuse", rule="TYPE-8", source="config"),
+            levels=dict(levels),
         )
     )
 
@@ -45,3 +47,18 @@ def test_what_gets_a_turn_meets_its_session_queue_tools_and_send_policy():
     assert foresee()[1].outcome == "fresh"
     assert foresee(is_new=True)[1].rule == "RESET-17"
     assert foresee()[2].inputs == {"mode": "steer", "debounce_ms": 500, "source": "default"}
+
+
+def test_levels_are_told_where_somebody_set_them():
+    levels = {
+        "thinkingLevel": Setting(value="high", source="channel"),
+        "verboseLevel": Setting(value="off", source="default"),
+    }
+    assert [one for one in foresee(levels=levels) if one.kind == "level"] == [
+        Decision(
+            kind="level",
+            outcome="holds",
+            rule="RESOLVE-5",
+            inputs={"setting": "thinkingLevel", "value": "high", "source": "channel"},
+        )
+    ]
