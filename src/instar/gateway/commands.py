@@ -43,8 +43,8 @@ from instar.gateway.context_text import describe_context
 from instar.gateway.docking import dock_session
 from instar.gateway.export import export_session
 from instar.gateway.lane import LaneBook
-from instar.gateway.pairing import PairingDesk
 from instar.gateway.levels import setting_layers
+from instar.gateway.pairing import PairingDesk
 from instar.gateway.pairing_command import answer_pairing, comes_from_named_owner
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session

@@ -58,9 +58,9 @@ async def patch_session(
                 xhigh_models=parts.models.xhigh_models(),
                 is_admin=is_admin,
                 main_key=config.routing.keys.main_key,
+                levels_below=_levels_below(parts, facts.session, agent_id),
             ),
         )
-                levels_below=_levels_below(parts, facts.session, agent_id),
         if isinstance(decided, PatchRefusal):
             refusals.append(decided)
             return SessionChange()
@@ -77,14 +77,14 @@ async def patch_session(
     return changed
 
 
-def _patched(change: SessionChange, patch: Patch, facts: SessionFacts, *, who: str) -> SessionChange:
-    if change.session is None:
 def _levels_below(parts: GatewayParts, session: Session | None, agent_id: AgentId) -> Mapping[str, object]:
     """What holds where the session itself says nothing (RESOLVE-5)."""
     layers = replace(setting_layers(parts.config(), session, agent_id), overrides=Overrides())
     return {name: setting.value for name, setting in resolve_plain_settings(layers).items()}
 
 
+def _patched(change: SessionChange, patch: Patch, facts: SessionFacts, *, who: str) -> SessionChange:
+    if change.session is None:
         raise InvariantBroken("a patch has a session to patch", why=facts.key)
     decision = Decision(kind="patch", outcome="patched", rule=patch.rule, inputs=_tell(patch))
     session = apply_patch(change.session, patch, now=facts.now)

@@ -39,9 +39,9 @@ from instar.errors import InvalidRequest, InvariantBroken, NotFound
 from instar.gateway.awareness import load_changes
 from instar.gateway.doors import Visit
 from instar.gateway.lane import LaneBook
+from instar.gateway.levels import find_level
 from instar.gateway.parts import GatewayParts
 from instar.gateway.patching import patch_session
-from instar.gateway.levels import find_level
 from instar.gateway.search import search_messages
 from instar.gateway.spawning import spawn_creation
 from instar.gateway.sub_agents import stop_sub_agents
@@ -106,10 +106,10 @@ class Sessions:
             entries=page.entries,
             has_more=page.has_more,
             total=page.head.message_count,
+            thinking=find_level(self._parts.config(), "thinkingLevel", session, session.agent_id, None).value,
         )
 
     async def search(self, query: SearchQuery) -> SearchPage:
-            thinking=find_level(self._parts.config(), "thinkingLevel", session, session.agent_id, None).value,
         """Messages in which all words occur, newest first, with excerpts that hold no secret (SEARCH-*)."""
         return await search_messages(self._parts.store, query, redactor=self._parts.redactor)
 

@@ -115,9 +115,9 @@ class History:
     entries: tuple[StoredEntry, ...] = ()
     has_more: bool = False
     total: int = 0
-
-
     thinking: str = "off"
+
+
 RunStatus = Literal["waiting", "running", "ok", "error", "aborted"]
 """Where a run is: before its lane took it, in it, or ended well, badly, or by a stop."""
 
