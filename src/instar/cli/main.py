@@ -18,7 +18,7 @@ from instar.cli.groups import LazyGroup
 from instar.cli.terminal import prepare_streams, print_json, warn
 from instar.errors import InstarError
 
-__all__ = ["COMMANDS", "cli", "run"]
+__all__ = ["COMMANDS", "SUMMARIES", "cli", "run"]
 
 COMMANDS: Final[Mapping[str, str]] = {
     "gateway": "instar.cli.commands.gateway",
@@ -48,6 +48,34 @@ COMMANDS: Final[Mapping[str, str]] = {
 }
 """Each command's module; the click command in it is called `command`."""
 
+SUMMARIES: Final[Mapping[str, str]] = {
+    "gateway": "Run the gateway, or call one of its methods; without a word more, run.",
+    "chat": "Talk to an agent; every line is a message.",
+    "agent": "Send one message, wait for the turn, print the answer.",
+    "sessions": "Look at sessions and look after them; without a word more, list them.",
+    "status": "Show how the gateway is doing.",
+    "explain": "Explain what was decided about a session, a message or a turn, and by which rule.",
+    "simulate": "Show which sessions would merge, part, start over or fall silent under another configuration.",
+    "logs": "Show the last lines of the gateway's log; without a gateway, those that it has left.",
+    "models": "List the models that a person may choose, with their windows.",
+    "agents": "List the agents; the default one answers where no binding names another.",
+    "import": "Bring sessions of another program, or of an export, along.",
+    "config": "Check, read and change the configuration.",
+    "backup": "Make a backup, check one, put one back.",
+    "doctor": "Look over configuration, database, mirror and disk, and say what to do.",
+    "outbox": "Replies that failed, or of which nobody knows whether they arrived.",
+    "pairing": "People and groups who wait for your word, and those you let in.",
+    "devices": "Programs on other machines that sign with a key of their own.",
+    "tokens": "Credentials beside the gateway's own secret: who may do what, until when.",
+    "people": "Who is known here: list them, export what is held about one, erase one from everything.",
+    "export": "Write everything in formats that other programs read.",
+    "mirror": "Look after the files in which other programs read sessions.",
+    "security": "Look for what is risky.",
+    "encryption": "Encrypt the words in the database, each person's under a key of their own; look after the keys.",
+    "dashboard": "Print a link that signs a browser in, and open it.",
+}
+"""The first sentence of each command's help, held against it by a test: to list them imports none of them."""
+
 FAILURE: Final = 1
 USAGE: Final = 2
 
@@ -66,7 +94,9 @@ _WAYS_OUT: Final[Mapping[int, str]] = {
 """What to do when the system refuses something, by its reason."""
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, lazy=COMMANDS, summaries=SUMMARIES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, "--version", "-V", message="instar %(version)s")
 def cli() -> None:
     """Instar, a session gateway for AI agents: nothing is lost, nothing leaks, everything is explained.

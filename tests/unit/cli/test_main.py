@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 
-from instar.cli.main import run
+from instar.cli.main import COMMANDS, SUMMARIES, cli, run
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +21,41 @@ def test_the_version_and_the_help_are_told(capsys):
     assert capsys.readouterr().out.startswith("instar ")
     assert run(["--help"]) == 0
     assert "sessions" in capsys.readouterr().out
+
+
+def test_the_help_of_the_program_tells_each_command_as_its_own_help_does_and_imports_none():
+    context = click.Context(cli)
+    told = {name: cli.get_command(context, name).get_short_help_str(1_000) for name in COMMANDS}
+    assert told == SUMMARIES
+    asked = "import sys; from instar.cli.main import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert [name for name in done.stderr.split() if name.startswith("instar.cli.commands")] == []
+
+
+def _groups(group, path=()):
+    context = click.Context(group)
+    yield path, group
+    for name in group.list_commands(context):
+        inner = group.get_command(context, name)
+        if isinstance(inner, click.Group):
+            yield from _groups(inner, (*path, name))
+
+
+def test_no_list_of_commands_is_cut(capsys):
+    for path, group in _groups(cli):
+        assert run([*path, "--help"]) == 0
+        told = " ".join(capsys.readouterr().out.split())
+        for name in group.list_commands(click.Context(group)):
+            assert group.get_command(click.Context(group), name).get_short_help_str(1_000) in told
+
+
+@pytest.mark.parametrize(
+    ("args", "meant"),
+    [(["sesions"], "sessions"), (["sessions", "lst"], "list"), (["tokens", "revok"], "revoke")],
+)
+def test_a_mistyped_command_is_answered_with_the_one_that_is_meant(args, meant, capsys):
+    assert run(args) == 2
+    assert f"No such command '{args[-1]}'. Did you mean '{meant}'?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

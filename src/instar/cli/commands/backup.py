@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from instar.cli.connect import open_gateway
+from instar.cli.groups import Group
 from instar.cli.options import GatewayFlags, config_option, gateway_options, json_option
 from instar.cli.terminal import print_json, say, warn
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group("backup")
+@click.group("backup", cls=Group)
 def command() -> None:
     """Make a backup, check one, put one back."""
 

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from instar.cli.connect import open_gateway, open_source
+from instar.cli.groups import Group
 from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.render import format_moment, render_table
 from instar.cli.terminal import clean, print_json, say, shows_colour
@@ -20,7 +21,7 @@ APPROVED_HEADS: Final = ("Device", "Name", "Platform", "Scopes", "Approved", "By
 _ID_CHARS: Final = 12
 
 
-@click.group("devices")
+@click.group("devices", cls=Group)
 def command() -> None:
     """Programs on other machines that sign with a key of their own."""
 

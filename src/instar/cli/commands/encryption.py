@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from instar.cli.groups import Group
 from instar.cli.options import config_option, json_option
 from instar.cli.terminal import print_json, say
 
@@ -28,7 +29,7 @@ _STATES: Final = {
 """What a store is, in words."""
 
 
-@click.group("encryption")
+@click.group("encryption", cls=Group)
 def command() -> None:
     """Encrypt the words in the database, each person's under a key of their own; look after the keys."""
 

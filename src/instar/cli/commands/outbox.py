@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from instar.cli.connect import open_gateway, open_source
+from instar.cli.groups import Group
 from instar.cli.options import GatewayFlags, Whole, gateway_options, json_option
 from instar.cli.render import render_table
 from instar.cli.terminal import clean, print_json, say, shows_colour, warn
@@ -22,7 +23,7 @@ _STATES: Final = ("unknown", "failed", "pending", "sending", "sent", "suppressed
 _TEXT_CHARS: Final = 60
 
 
-@click.group("outbox")
+@click.group("outbox", cls=Group)
 def command() -> None:
     """Replies that failed, or of which nobody knows whether they arrived."""
 

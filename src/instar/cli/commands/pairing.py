@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from instar.cli.connect import open_gateway, open_source
+from instar.cli.groups import Group
 from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.render import format_moment, render_table
 from instar.cli.terminal import clean, print_json, say, shows_colour, warn
@@ -18,7 +19,7 @@ WAITING_HEADS: Final = ("Code", "Channel", "Who", "Name", "Expires")
 APPROVED_HEADS: Final = ("Channel", "Account", "Who", "Name", "Approved", "By")
 
 
-@click.group("pairing")
+@click.group("pairing", cls=Group)
 def command() -> None:
     """People and groups who wait for your word, and those you let in."""
 

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from instar.cli.connect import open_source
+from instar.cli.groups import Group
 from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.render import format_moment, render_table
 from instar.cli.terminal import clean, print_json, say, shows_colour, warn
@@ -18,7 +19,7 @@ __all__ = ["command"]
 HEADS: Final = ("Id", "State", "Person", "Scopes", "Label", "Last used", "Expires")
 
 
-@click.group("tokens")
+@click.group("tokens", cls=Group)
 def command() -> None:
     """Credentials beside the gateway's own secret: who may do what, until when."""
 
