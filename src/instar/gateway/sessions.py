@@ -66,10 +66,11 @@ class Sessions:
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
-    def canonical_key(self, text: str, *, agent_id: AgentId | None = None) -> SessionKey:
+    def canonical_key(self, text: str, *, agent_id: AgentId | None = None, channel: str | None = None) -> SessionKey:
         """The key that `text` means (KEY-14). Raises `InvalidRequest` for a text that can be no key."""
         config = self._parts.config()
-        key = canonical_key(text, config.routing.keys, default_agent=agent_id or config.agents.default_id)
+        default = agent_id or config.agents.default_id
+        key = canonical_key(text, config.routing.keys, default_agent=default, channel_hint=channel)
         if key is None:
             raise InvalidRequest(
                 "A session key must not be empty", fix='Use "main" or a key of `sessions.list`.', field="key"
