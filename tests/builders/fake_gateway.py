@@ -369,8 +369,8 @@ class _Sessions:
     def __init__(self, gateway: FakeGateway) -> None:
         self._gateway = gateway
 
-    def canonical_key(self, text: str, *, agent_id: AgentId | None = None) -> SessionKey:
-        key = canonical_key(text, KeySettings(), default_agent=agent_id or MAIN)
+    def canonical_key(self, text: str, *, agent_id: AgentId | None = None, channel: str | None = None) -> SessionKey:
+        key = canonical_key(text, KeySettings(), default_agent=agent_id or MAIN, channel_hint=channel)
         if key is None:
             raise InvalidRequest("A session key must not be empty", field="key")
         return key

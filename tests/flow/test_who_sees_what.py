@@ -227,6 +227,20 @@ def test_the_other_agents_session_of_that_name_is_checked_too():
     run_story(story)
 
 
+def test_a_bare_group_is_checked_as_what_it_means():
+    """KEY-14, LEAK-4: the channel that a request names decides which session is looked up at the gate, too."""
+
+    async def story():
+        async with open_town() as town, town.client("alice") as alice, town.client("telegram:bob") as bob:
+            await town.populate()
+            channel, group = CLUB.split(":")[2], CLUB.split(":")[-1]
+            wish = {"message": "hi", "sessionKey": f"group:{group}", "channel": channel}
+            assert "There is no session" in (await alice.refusal("agent", {**wish, "idempotencyKey": "a"}))["message"]
+            assert (await bob.ask("agent", {**wish, "idempotencyKey": "b"}))["sessionKey"] == CLUB
+
+    run_story(story)
+
+
 def test_events_reach_whom_they_are_about():
     async def story():
         async with (

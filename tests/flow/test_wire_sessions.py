@@ -78,6 +78,22 @@ def test_a_preview_tells_the_last_words_of_each_session():
     run_story(story)
 
 
+def test_a_bare_group_is_of_the_channel_that_the_request_names():
+    """KEY-14, also for a client that spells the channel otherwise; `last` names no channel."""
+
+    async def story():
+        async with open_server() as (server, _), open_client(server) as client:
+            run = {"message": "hi", "sessionKey": "group:-55"}
+            for number, (channel, key) in enumerate([("TG", "telegram:group:-55"), ("last", "group:-55")]):
+                told = await client.ask("agent", {**run, "channel": channel, "idempotencyKey": f"k{number}"})
+                assert told["sessionKey"] == f"agent:main:{key}"
+            await client.ask("chat.send", {**run, "originatingChannel": "telegram", "idempotencyKey": "k3"})
+            history = await client.ask("chat.history", {"sessionKey": "telegram:group:-55"})
+            assert [line["role"] for line in history["messages"]] == ["user", "assistant"] * 2
+
+    run_story(story)
+
+
 def test_a_session_is_found_by_key_id_or_label():
     async def story():
         async with open_server() as (server, _), open_client(server) as client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from instar.api.connection import Connection
 from instar.api.gate import EVERYTHING, Sight
@@ -22,6 +23,9 @@ from instar.ports.operator import Auditor, ConfigKeeper, LogReader, NoAuditor, N
 from instar.protocol.params import Params
 
 __all__ = ["Call", "Handler", "Services"]
+
+_CHANNEL_FIELDS: Final = ("channel", "originatingChannel")
+"""Fields by which `agent` and `chat.send` name a channel beside a session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +88,15 @@ class Call:
         return key
 
     def resolve(self, text: str, *, agent_id: str | None = None) -> SessionKey:
-        """The key that a text means to the caller, unchecked: ``main`` is a person's own session (LEAK-4)."""
+        """The key that a text means to the caller, unchecked: ``main`` is a person's own session (LEAK-4), and a bare
+        ``group:<id>`` is of the channel that the request names (KEY-14).
+        """
         agent = AgentId(agent_id) if agent_id else None
         word = text.strip().lower()
         if not owns(self.caller) and word in {"main", self.gateway.facts().main_key}:
             return self.gateway.owners.home(self.caller, agent)
-        return self.gateway.sessions.canonical_key(text, agent_id=agent)
+        hint = next((said for name in _CHANNEL_FIELDS if (said := self.params.text(name))), None)
+        return self.gateway.sessions.canonical_key(text, agent_id=agent, channel=hint)
 
     def agent(self, name: str = "agentId") -> AgentId | None:
         """The agent that a field names, as keys write it (NORM-1); None where it names none."""

@@ -94,11 +94,11 @@ class EventsPort(Protocol):
 class SessionsPort(Protocol):
     """Operations on sessions that callers may ask for."""
 
-    def canonical_key(self, text: str, *, agent_id: AgentId | None = None) -> SessionKey:
+    def canonical_key(self, text: str, *, agent_id: AgentId | None = None, channel: str | None = None) -> SessionKey:
         """The key that `text` means: ``main`` and other short forms become full, as KEY-* says.
 
-        `agent_id` is the agent that a short form belongs to, None for the default one. Raises `InvalidRequest` for a
-        text that can be no key.
+        `agent_id` is the agent that a short form belongs to, None for the default one; `channel` that of a bare
+        ``group:<id>``. Raises `InvalidRequest` for a text that can be no key.
         """
         ...
 

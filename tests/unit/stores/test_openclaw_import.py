@@ -255,6 +255,28 @@ def test_links_and_paths_that_lead_out_are_refused_and_named(old: OpenClawState)
     assert [item.line for item in refused if item.source.endswith("sessions.json")] == [2]
 
 
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        ({"channel": "telegram"}, "agent:main:telegram:group:-100"),
+        ({"origin": {"provider": "tg"}, "lastChannel": "slack"}, "agent:main:telegram:group:-100"),
+        ({"lastChannel": "slack"}, "agent:main:slack:group:-100"),
+        ({"deliveryContext": {"channel": "irc"}}, "agent:main:irc:group:-100"),
+        ({"channel": " ", "lastChannel": 5}, "agent:main:group:-100"),
+    ],
+)
+def test_a_group_of_old_that_names_no_channel_is_of_the_one_that_its_entry_names(old: OpenClawState, fields, key):
+    """KEY-14"""
+    old.entry("group:-100", 1, **fields)
+    old.transcript(f"{session_id(1)}.jsonl", transcript_lines(1, "hello"))
+    old.write_index()
+
+    async def look(store):
+        return await texts_of(store, key)
+
+    assert bring(old, look=look)[1] == [["hello"]]
+
+
 def test_the_layout_with_one_folder_per_key_is_read(old: OpenClawState):
     old.file("sessions/telegram%3A42/session.json", json.dumps({"sessionId": session_id(1), "label": "tea"}))
     old.file("sessions/telegram%3A42/transcript.jsonl", "\n".join(transcript_lines(1, "hello")))

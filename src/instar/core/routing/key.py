@@ -206,7 +206,8 @@ def canonical_key(
 ) -> SessionKey | None:
     """The stored key that `text`, typed by a user, client or configuration, means; None if it is no key (KEY-14).
 
-    `channel_hint` is the channel that a bare ``group:<id>`` belongs to. A canonical key comes back unchanged.
+    `channel_hint` is the channel that a bare ``group:<id>`` belongs to; a word that names no known channel (``last``,
+    say) is none. A canonical key comes back unchanged.
     """
     parts = split_key(escape_invisible(text.strip()))
     if not parts:
@@ -305,9 +306,9 @@ def _canonical(parts: list[str], settings: KeySettings, *, default_agent: str, c
         return SessionKey(":".join([main_session_key(settings, agent_id), *suffix]))
     if not is_full and len(rest) == 2 and _is_short(rest, settings):
         return derive_session_key(settings, agent_id=agent_id, channel=rest[0], kind="direct", peer_id=rest[1])
-    rest = _respell(rest)
+    rest = _rename_channel(_respell(rest))
     hint = normalize_channel(channel_hint)
-    if hint and rest[0] == "group" and len(rest) > 1:
+    if hint in settings.known_channels and rest[0] == "group" and len(rest) > 1:
         rest = [_word(hint), *rest]
     return SessionKey(":".join(["agent", agent_id, *rest]))
 
@@ -326,3 +327,8 @@ def _respell(rest: list[str]) -> list[str]:
         return [f"node-{rest[1]}", *rest[2:]]
     at = find_kind(rest)
     return rest if at is None else [*rest[:at], KIND_WORDS[rest[at]], *rest[at + 1 :]]
+
+
+def _rename_channel(rest: list[str]) -> list[str]:
+    """`rest` with the one name of its channel, where a kind word shows that it begins with one (NORM-2)."""
+    return [normalize_channel(rest[0]), *rest[1:]] if find_kind(rest) else rest

@@ -39,8 +39,9 @@ AGENTS: Final = (
             flag("deliver"),
             ATTACHMENTS,
             whole("timeout", most=TIMEOUT_MAX_MS // 1000, note="seconds"),
+            Field(name="channel", nullable=True, most=256, note="the channel of a bare `group:<id>` (KEY-14)"),
             *ignored(
-                "provider to replyTo sessionId expectedExistingSessionId channel replyChannel accountId "
+                "provider to replyTo sessionId expectedExistingSessionId replyChannel accountId "
                 "replyAccountId threadId groupId groupChannel groupSpace bestEffortDeliver lane cwd "
                 "cleanupBundleMcpOnRunEnd modelRun promptMode extraSystemPrompt bootstrapContextMode "
                 "bootstrapContextRunKind acpTurnSource internalRuntimeHandoffId internalExecutionIdentityRetry "

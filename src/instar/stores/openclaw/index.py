@@ -16,7 +16,7 @@ import pyjson5
 
 from instar.core.model.fields import rename_old_fields
 
-__all__ = ["IndexEntry", "IndexReading", "read_index"]
+__all__ = ["IndexEntry", "IndexReading", "find_channel", "read_index"]
 
 _NEXT: Final = re.compile(r'\n {0,2}"(?=(?:[^"\\\n]|\\.)+"\s*:\s*\{)')
 """Where the next entry begins behind one that is damaged: a name at the outer depth with an object behind it."""
@@ -55,6 +55,18 @@ def read_index(data: bytes) -> IndexReading:
         else:
             problems.append((line, f"the entry {key!r} is no object"))
     return IndexReading(entries=tuple(entries), problems=tuple(sorted(problems)))
+
+
+def find_channel(fields: Mapping[str, object]) -> str | None:
+    """The channel that an entry says it is of, for a key that names none (KEY-14); None where it says nothing."""
+    origin, context = fields.get("origin"), fields.get("deliveryContext")
+    said = (
+        fields.get("channel"),
+        origin.get("provider") if isinstance(origin, Mapping) else None,
+        fields.get("lastChannel"),
+        context.get("channel") if isinstance(context, Mapping) else None,
+    )
+    return next((word for word in said if isinstance(word, str) and word.strip()), None)
 
 
 def _read_whole(text: str, problems: list[tuple[int, str]]) -> Iterator[tuple[str, object, int]]:

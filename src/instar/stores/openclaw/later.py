@@ -19,6 +19,7 @@ import apsw
 from instar.core.model.ids import AgentId, Instant, SessionKey
 from instar.core.routing.key import KeySettings, build_source_key, canonical_key, parse_key
 from instar.stores.openclaw.database import LaterSession, OpenedDatabase, open_copy
+from instar.stores.openclaw.index import find_channel
 from instar.stores.openclaw.jobs import FoundJobs
 from instar.stores.openclaw.plan import PlannedTranscript
 from instar.stores.openclaw.report import ImportItem, ItemKind, ItemStatus
@@ -131,7 +132,8 @@ class _Sessions:
             self._add_apart(archive.session_id, path, f"of {archive.key}, put aside as {archive.name}", kind="archive")
 
     def _add_current(self, session: LaterSession, *, has_lines: bool) -> None:
-        key = canonical_key(session.key, self._keys, default_agent=self._agent_id)
+        hint = find_channel(session.fields)
+        key = canonical_key(session.key, self._keys, default_agent=self._agent_id, channel_hint=hint)
         if key is None:
             self._tell("session", "noted", f"{session.key!r} is no session key")
             return

@@ -16,7 +16,7 @@ from typing import Final
 from instar.core.model.ids import AgentId, Instant, SessionKey
 from instar.core.routing.key import KeySettings, build_source_key, canonical_key, parse_key
 from instar.stores.openclaw.gaps import fill_gaps
-from instar.stores.openclaw.index import IndexEntry, IndexReading, read_index
+from instar.stores.openclaw.index import IndexEntry, IndexReading, find_channel, read_index
 from instar.stores.openclaw.report import ImportItem, ItemKind, ItemStatus
 from instar.stores.openclaw.scan import FoundKeyFolder, FoundSessions, FoundState, transcript_id
 
@@ -114,7 +114,8 @@ class _Folder:
         """One entry for each key and each session id: the one that was used last, its gaps filled from the others."""
         by_key: dict[SessionKey, IndexEntry] = {}
         for entry in sorted(reading.entries, key=_used_at, reverse=True):
-            key = canonical_key(entry.key, self._keys, default_agent=self._agent_id)
+            hint = find_channel(entry.fields)
+            key = canonical_key(entry.key, self._keys, default_agent=self._agent_id, channel_hint=hint)
             session_id = str(entry.fields.get("sessionId") or "")
             is_taken = bool(session_id) and any(session_id == one.fields.get("sessionId") for one in by_key.values())
             if key is None:
@@ -214,7 +215,7 @@ def _add_key_folder(
     data = b"" if entry is None else b'{"entry":' + entry.read_bytes() + b"}"
     reading = read_index(data)
     fields = reading.entries[0].fields if reading.entries else {}
-    key = canonical_key(written_key, keys, default_agent=default_agent)
+    key = canonical_key(written_key, keys, default_agent=default_agent, channel_hint=find_channel(fields))
     if key is None:
         plan.items.append(
             ImportItem(kind="session", status="noted", source=source, detail=f"{written_key!r} is no session key")
