@@ -86,7 +86,9 @@ CHAT: Final = (
                 most=512,
                 note="the session shown; it goes on for this message (RESET-28)",
             ),
-            Field(name="originatingChannel", nullable=True, most=256, note="the channel of a bare `group:<id>` (KEY-14)"),
+            Field(
+                name="originatingChannel", nullable=True, most=256, note="the channel of a bare `group:<id>` (KEY-14)"
+            ),
             *ignored(
                 "agentId intent fastMode fastAutoOnSeconds originatingTo "
                 "originatingAccountId originatingThreadId toolBindings systemInputProvenance systemProvenanceReceipt "
