@@ -112,9 +112,9 @@ PLANTED = {
         "return True",
     ),
     "an export of a person holds what others said": (
-        "stores/erasing/export.py",
-        'if change in ("words", "answer")',
-        "if change != change or True",
+        "core/context/erasing.py",
+        "change = _erase(entry, sure, walk)[1]",
+        'change: Change = "answer"',
     ),
     "an erasure leaves what the agent answered": (
         "core/context/erasing.py",

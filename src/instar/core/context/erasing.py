@@ -50,6 +50,7 @@ __all__ = [
     "Spoken",
     "Traces",
     "clean_value",
+    "copy_entries",
     "erase_entries",
     "find_spoken",
     "recall_words",
@@ -154,6 +155,27 @@ def erase_entries(entries: Iterable[AnyEntry], traces: Traces) -> Iterator[tuple
     for entry in entries:
         walk.root = walk.root or entry.id or None
         yield _erase(entry, traces, walk)
+
+
+def copy_entries(entries: Iterable[AnyEntry], traces: Traces) -> Iterator[AnyEntry]:
+    """Their lines and the answers to them, for a copy that goes to the person: without what others said beside them.
+
+    `entries` are all lines of a transcript that they shared, from its first. What may be another's is left out.
+    """
+    sure = traces.surely()
+    known = {at: tuple(one for one in each if one.text is not None) for at, each in sure.spoken.items()}
+    walk, told = _Walk(), replace(sure, spoken=known)
+    for entry in entries:
+        change = _erase(entry, sure, walk)[1]
+        match entry:
+            case MessageEntry(message=UserMessage() as message) if change == "words":
+                yield replace(entry, message=_copy_words(message, told))
+            case CustomMessageEntry() if change == "words":
+                yield _copy_repeated(entry, told)
+            case _ if change == "answer":
+                yield entry
+            case _:
+                pass  # of others
 
 
 def _erase(entry: AnyEntry, traces: Traces, walk: _Walk) -> tuple[AnyEntry, Change | None]:
@@ -295,6 +317,23 @@ def _mark(entry: MessageEntry, message: UserMessage, traces: Traces) -> MessageE
         kept[ENVELOPE_KEY] = _clean_envelope(raw, traces) | {"sender": BLANK}
     marked = UserMessage(content=WORDS_ERASED, timestamp=message.timestamp, extra=kept)
     return replace(entry, message=marked, extra={})
+
+
+def _copy_words(message: UserMessage, traces: Traces) -> UserMessage:
+    """What they wrote; of what was said before it only what they had said (ACT-7, QUEUE-13)."""
+    raw = message.extra.get(ENVELOPE_KEY)
+    context = raw.get("context") if isinstance(raw, Mapping) else None
+    if not isinstance(raw, Mapping) or not isinstance(context, str):
+        return message
+    own = "\n".join(line for line in context.split("\n") if _said(line, traces))
+    return replace(message, extra={**message.extra, ENVELOPE_KEY: {**raw, "context": own}})
+
+
+def _copy_repeated(entry: CustomMessageEntry, traces: Traces) -> AnyEntry:
+    """A line for the model that says a message of theirs again, with that message alone."""
+    content = content_text(entry.content)
+    words = (one.text for one in _all(traces) if one.text and content.endswith(one.text))
+    return replace(entry, content=max(words, key=len, default=""), details=None, extra={})
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Layout::
     manifest.json                       format, whose it is, when, counts, a SHA-256 of every other file
     sessions/<key, encoded>/…           sessions that are theirs alone: session.json and each transcript
     shared/<key, encoded>/<id>.jsonl    of a session that they shared: their lines and the answers to them
-    archives/<name>.jsonl               archives of sessions that were deleted, unpacked
+    archives/<name>.jsonl               archives of deleted sessions, unpacked; of one that they shared as above
     files/<name>                        the mirror's files and exports of earlier days
     inbox.jsonl outbox.jsonl …          their rows of every table, one object a line
 
@@ -25,13 +25,14 @@ from typing import Final
 import msgspec
 
 from instar.config.paths import encode_name
-from instar.core.context.erasing import erase_entries
+from instar.core.context.erasing import copy_entries
+from instar.core.model.entry import AnyEntry
 from instar.core.model.fields import format_session
 from instar.core.model.ids import Instant, SessionId, SessionKey
 from instar.core.model.people import ExportedPerson
 from instar.core.transcript.codec import format_entry, format_header
 from instar.stores.archive import read_archive, read_archive_label
-from instar.stores.erasing.files import Places
+from instar.stores.erasing.files import Places, copy_archive, find_session_id
 from instar.stores.erasing.find import Holdings, ask
 from instar.stores.store import SessionStore
 from instar.stores.transaction import Row
@@ -125,19 +126,11 @@ class _Writer:
 
     async def write_shared(self, key: SessionKey, found: Holdings) -> None:
         """What they wrote in a session that they shared, and what was answered to it."""
-        traces = found.traces(key).surely()
+        traces = found.traces(key)
         for head in await self._store.load_transcripts(key):
             page = await self._store.engine.read(partial(load_all_entries, session_id=SessionId(head.session_id)))
-            entries = [one.entry for one in page.entries]
-            theirs = [
-                entry
-                for entry, (_, change) in zip(entries, erase_entries(entries, traces), strict=True)
-                if change in ("words", "answer")
-            ]
-            if theirs:
-                name = f"shared/{encode_name(key)}/{encode_name(head.session_id)}.jsonl"
-                self._save(name, [format_entry(entry) for entry in theirs])
-                self.counts["shared_entries"] += len(theirs)
+            name = f"shared/{encode_name(key)}/{encode_name(head.session_id)}.jsonl"
+            self._save_shared(name, list(copy_entries((one.entry for one in page.entries), traces)))
 
     def write_rows(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Their rows of one table."""
@@ -153,9 +146,17 @@ class _Writer:
                 if label is not None and label.key in found.keys:
                     self._save(f"archives/{path.stem}.jsonl", _decode(read_archive(path, seals=places.seals)))
                     self.counts["archives"] += 1
-                elif path.suffix != ".zst" and any(path.name.startswith(each) for each in found.session_ids):
+                elif label is not None and not found.is_apart(label.key):
+                    self._save_shared(f"archives/{path.stem}.jsonl", copy_archive(path, label, places, found))
+                elif path.suffix != ".zst" and find_session_id(path) in found.session_ids:
                     self._save(f"files/{path.name}", _decode(path.read_text("utf-8", "replace").splitlines()))
                     self.counts["files"] += 1
+
+    def _save_shared(self, name: str, theirs: Sequence[AnyEntry]) -> None:
+        """Their lines of one transcript that they shared; no file where there are none."""
+        if theirs:
+            self._save(name, [format_entry(entry) for entry in theirs])
+            self.counts["shared_entries"] += len(theirs)
 
     def _save(self, name: str, lines: Iterable[object]) -> None:
         content = b"".join(msgspec.json.encode(self._clean(line)) + b"\n" for line in lines)

@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,15 @@ from typing import Final
 import msgspec
 
 from instar.config.paths import resolve_store_path
-from instar.core.context.erasing import Spoken, Traces, clean_value, erase_entries, recall_context, recall_words
+from instar.core.context.erasing import (
+    Spoken,
+    Traces,
+    clean_value,
+    copy_entries,
+    erase_entries,
+    recall_context,
+    recall_words,
+)
 from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.core.model.entry import AnyEntry
 from instar.core.model.ids import Instant, SessionKey
@@ -47,8 +55,10 @@ __all__ = [
     "EXPORTS",
     "MARK",
     "Places",
+    "copy_archive",
     "erase_files",
     "find_common_in_archives",
+    "find_session_id",
     "follow_archived_forks",
     "recall_in_archives",
     "visit_files",
@@ -209,6 +219,30 @@ def recall_in_archives(places: Places, found: Holdings) -> list[tuple[Instant, S
     return recalled
 
 
+def copy_archive(path: Path, label: Session, places: Places, found: Holdings) -> list[AnyEntry]:
+    """Their lines in the archive of a session that they shared, and the answers to them; none where nobody can read it.
+
+    Blocking.
+    """
+    lines = _read_packed(path, places.seals) or []
+    traces = _narrow(found.traces(), found, lines, label.key)
+    return list(copy_entries(_parse_lines(lines), traces))
+
+
+def _parse_lines(lines: Iterable[str]) -> Iterator[AnyEntry]:
+    for line in lines:
+        with contextlib.suppress(msgspec.DecodeError):
+            raw = msgspec.json.decode(line, type=dict[str, object])
+            if raw.get("type") != "session":
+                yield parse_entry(raw)
+
+
+def find_session_id(path: Path) -> str | None:
+    """The session that the mirror's file of a transcript, or an archive, is called after; None for other files."""
+    match = _SESSION_FILE.match(path.name)
+    return None if match is None else match["id"]
+
+
 def follow_archived_forks(places: Places, found: Holdings) -> None:
     """Note sessions that are only archived and began as forks of where the person spoke: they hold lines of theirs.
 
@@ -217,9 +251,9 @@ def follow_archived_forks(places: Places, found: Holdings) -> None:
     keys = dict(found.transcripts)
     forks: list[tuple[str, SessionKey]] = []
     for path, label in _list_archives(places):
-        match = _SESSION_FILE.match(path.name)
-        if match is not None:
-            keys.setdefault(match["id"], label.key)
+        session_id = find_session_id(path)
+        if session_id is not None:
+            keys.setdefault(session_id, label.key)
         source = _read_source(path, places.seals)
         if source is not None:
             forks.append((source, label.key))
@@ -291,14 +325,14 @@ def _erase_transcript(path: Path, found: Holdings, test: PersonTest, traces: Tra
     """Delete or rewrite one file of a transcript; what was done, empty for a file that has nothing of the person."""
     is_packed = path.suffix == ".zst"
     label = read_archive_label(path, seals=seals) if is_packed else None
-    match = _SESSION_FILE.match(path.name)
-    is_own = match is not None and match["id"] in found.session_ids
+    session_id = find_session_id(path)
+    is_own = session_id in found.session_ids
     if label is not None:
         is_own = is_own or label.key in found.keys or test.owns(label.key, label.owner)
     if is_own:
         path.unlink(missing_ok=True)
         return "archives" if is_packed else "files"
-    key = found.transcripts.get(match["id"]) if match is not None else None
+    key = found.transcripts.get(session_id) if session_id is not None else None
     if not is_packed and found.is_apart(key) and ".conflict." not in path.name:
         return ""  # the mirror's file of somebody else's session, which is as its rows are
     if label is not None and found.is_apart(label.key):

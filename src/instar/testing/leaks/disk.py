@@ -146,7 +146,7 @@ class Disk:
             elif parts[0] == BACKUPS or is_sealed_note(path):
                 continue  # all of a store is in a backup, for its owner; what may be read of either is another question
             elif parts[0] == EXPORTS:
-                yield from _look_at_export(path, words, owners[parts[1].partition(".")[0]], cast)
+                yield from _look_at_export(path, words, owners[parts[1].partition(".")[0]])
             elif "sessions" in parts or EXPORTS in parts:
                 yield from _look_at_session(path, words, may_hold, self._seals)
             elif parts[0] in _WORKSPACES:
@@ -182,17 +182,14 @@ def _look_at_session(
         yield f"{path} holds words of {sorted(circles)}"
 
 
-def _look_at_export(path: Path, words: Words, person: Person, cast: Cast) -> Iterator[str]:
-    """What was exported of a person holds their own words, and those that stand in one line with them: an answer that
-    they were given, or what a group had said before they spoke.
+def _look_at_export(path: Path, words: Words, person: Person) -> Iterator[str]:
+    """What was exported of a person holds their own words, and in an answer that they were given those that stand in
+    one line with them. A line that somebody wrote holds no others: what a group had said before is not theirs.
     """
-    places = {("mine", person.name), *(cast.direct_circle(person, channel) for channel, _ in person.addresses)}
     own = {word: circle for (name, circle), word in words.said.items() if name == person.name}
     for line in _read(path).splitlines():
         found = words.secrets_in(line)
-        told = {own[word] for word in found if word in own}
+        told = set() if '"role":"user"' in line else {own[word] for word in found if word in own}
         for word, circle in found.items():
-            if circle not in told and circle not in places:
-                yield f"{word} of {circle} is in an export of {person.name}: {path.name}"
-            elif word not in own and circle not in told:
+            if word not in own and circle not in told:
                 yield f"{word} of {circle}, which somebody else said, is in an export of {person.name}: {path.name}"

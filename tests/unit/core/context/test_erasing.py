@@ -14,6 +14,7 @@ from instar.core.context.erasing import (
     Spoken,
     Traces,
     clean_value,
+    copy_entries,
     erase_entries,
     find_spoken,
     recall_context,
@@ -368,3 +369,51 @@ def test_lines_without_words_stay_the_same_object():
 def test_a_value_is_cleaned_through_and_through():
     value = {"a": ["zebra-1", 1, None], "b": {"c": "Ann!"}}
     assert clean_value(value, TRACES.cleaner) == {"a": [BLANK, 1, None], "b": {"c": f"{BLANK}!"}}
+
+
+def copy(*messages, traces: Traces = TRACES):
+    return list(copy_entries([entry(number, one) for number, one in enumerate(messages, 1)], traces))
+
+
+def test_a_copy_has_their_lines_and_the_answers_to_them_as_they_are():
+    theirs, told = user("my word is zebra-1"), answer(TextBlock(text="panda said it too"))
+    lines = (user("panda", sender="Bob"), answer(), theirs, told)
+    assert [one.message for one in copy(*lines)] == [theirs, told]
+
+
+@pytest.mark.parametrize("sender", ["Ann", None])
+def test_a_copy_leaves_out_what_others_had_said_before_and_keeps_what_the_person_had(sender):
+    context = "Bob: panda\nAnn: my word is zebra-1\n2 messages were left out:\n- koala\n- my word is zebra-1"
+    (line,) = copy(user("my word is zebra-1", sender=sender, context=context))
+    envelope = read_envelope(line.message)
+    assert envelope == Envelope(sender=sender, context="Ann: my word is zebra-1\n- my word is zebra-1")
+
+
+def test_in_a_copy_no_line_of_context_is_theirs_by_the_name_alone():
+    traces = replace(TRACES, spoken={AT: (Spoken(name="Ann", text=None),)})
+    (line,) = copy(user("whatever it was", context="Ann: a namesake\n- koala"), traces=traces)
+    assert read_envelope(line.message) == Envelope(sender="Ann")
+
+
+def test_a_copy_of_an_odd_envelope_is_as_it_is():
+    for extra in ({}, {"envelope": "odd"}, {"envelope": {"sender": "Ann", "context": 7}}):
+        message = replace(user("my word is zebra-1", sender=None), extra=extra)
+        assert [one.message for one in copy(message)] == [message]
+
+
+def test_of_a_line_that_repeats_their_message_a_copy_has_the_message():
+    line = CustomMessageEntry(
+        id=EntryId("00000001"),
+        parent_id=None,
+        timestamp=AT,
+        custom_type="instar.backlog",
+        content="Bob: panda\n\nNow answer this message: my word is zebra-1",
+        display=False,
+    )
+    spoken = {AT: (Spoken(name="Ann", text="zebra-1"), Spoken(name="Ann", text="my word is zebra-1"))}
+    assert [one.content for one in copy_entries([line], replace(TRACES, spoken=spoken))] == ["my word is zebra-1"]
+
+
+def test_a_copy_has_nothing_that_may_be_anothers():
+    unsure = Spoken(name="Ann", text=None, rivals=frozenset({HERE}))
+    assert copy(user("whose is it", sender=None), answer(), traces=replace(TRACES, spoken={AT: (unsure,)})) == []
