@@ -9,7 +9,7 @@ import pytest
 
 from instar.core.model.change import SessionChange, TurnOptions
 from instar.core.model.event import MessageStored, RunEnded, SessionChanged
-from instar.core.model.ids import EntryId, SessionKey
+from instar.core.model.ids import AgentId, EntryId, SessionKey
 from instar.core.model.query import SessionQuery
 from instar.core.model.view import NewSession
 from instar.errors import InvalidRequest, NotFound, Unavailable
@@ -399,3 +399,23 @@ async def test_a_life_is_called_by_its_first_message_however_it_began():
         await sessions.delete(DIRECT, delete_transcript=True, who="operator")
         await sessions.patch(DIRECT, {"thinkingLevel": "low"}, who="operator")
         assert await say("made by patch") == "made by patch"
+
+
+@pytest.mark.parametrize(
+    ("new", "why"),
+    [
+        (NewSession(agent_id=AgentId("ghost")), "unknown agent id 'ghost'"),
+        (NewSession(fork=True), "fork needs a parent"),
+        (NewSession(model="nosuch"), "model not allowed: nosuch"),
+    ],
+    ids=["agent", "fork", "model"],
+)
+def test_a_session_that_could_not_be_what_is_asked_is_not_created(new, why):
+    @story
+    async def told():
+        async with build_world() as world:
+            with pytest.raises(InvalidRequest, match=why):
+                await world.gateway.sessions.create(new, who="test")
+            assert (await world.store.list_sessions(SessionQuery())).total == 0
+
+    told()

@@ -76,3 +76,15 @@ def test_a_level_that_stands_stored_as_no_model_knows_it_ends_no_turn(stored, le
             assert world.runner.requests[-1].thinking == level
 
     run_story(story)
+
+
+def test_a_message_that_names_a_model_nobody_may_choose_is_refused_and_not_stored():
+    async def story():
+        async with open_world() as world, listen(world) as client:
+            wish = {"sessionKey": "main", "message": "hi", "idempotencyKey": "run-1", "model": "nosuch"}
+            error = await client.refusal("agent", wish)
+            assert error["code"] == "INVALID_REQUEST"
+            assert "model not allowed: nosuch" in error["message"]
+            assert await world.store.load_session(KEY) is None
+
+    run_story(story)

@@ -140,7 +140,11 @@ def test_a_message_of_10_mb_is_refused_by_name_and_nothing_is_stored():
             "invalid sessions.resolve params: provide exactly one of key, sessionId, label (got key, label)",
         ),
         ("sessions.abort", {}, "invalid sessions.abort params: must have required property 'key'"),
-        ("agent", {"message": "m", "idempotencyKey": "k", "agentId": "ghost"}, "unknown agent id 'ghost'"),
+        (
+            "agent",
+            {"message": "m", "idempotencyKey": "k", "agentId": "ghost"},
+            "unknown agent id 'ghost': the agents are: main. Name one of them, or leave it out for the default one.",
+        ),
         ("sessions.delete", {"key": "main"}, "Cannot delete the main session (agent:main:main)."),
     ],
 )

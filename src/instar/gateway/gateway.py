@@ -225,8 +225,7 @@ class Gateway:
         address = resolve_address(config.routing, submission, default_agent=config.agents.default_id)
         check_storable(address.session_key, field="sessionKey")
         inbound = submission.inbound
-        if submission.options.thinking == "xhigh":
-            await self._services.check_xhigh(submission, address.session_key, address.agent_id)
+        await self._services.check_asked(submission, address.session_key, address.agent_id)
         settings = door_settings(
             config,
             inbound.channel,

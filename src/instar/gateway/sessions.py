@@ -28,8 +28,9 @@ from instar.core.model.view import (
     ToldDecision,
 )
 from instar.core.policy.levels import require_thinking, require_xhigh
-from instar.core.policy.model_choice import apply_model_choice, find_model
-from instar.core.policy.resolve import find_meant
+from instar.core.policy.model_choice import apply_model_choice, require_model
+from instar.core.policy.resolve import find_meant, require_agent
+from instar.core.routing.grammar import is_incognito_key
 from instar.core.routing.key import build_source_key, canonical_key, is_main_key, parse_key
 from instar.core.routing.principal import resolve_place_owner
 from instar.core.routing.reserved import check_storable
@@ -168,9 +169,21 @@ class Sessions:
     # --- changes ------------------------------------------------------------------------------------------------------
 
     async def create(self, new: NewSession, *, who: str) -> SessionView:
-        """Create a session (RPC-5). Raises `InvalidRequest` (label taken, bad model) and `NotFound` (parent)."""
+        """Create a session (RPC-5).
+
+        Raises `InvalidRequest` (label taken, unknown agent or model, a fork of nothing) and `NotFound` (parent).
+        """
         parts = self._parts
-        agent_id = new.agent_id or parts.config().agents.default_id
+        agents = parts.config().agents
+        agent_id = new.agent_id or agents.default_id
+        require_agent(agent_id, [agent.id for agent in agents.all])
+        if new.fork and new.parent_key is None:
+            raise InvalidRequest(
+                "fork needs a parent",
+                why="it copies what was said in another session",
+                fix="Name that session as parentSessionKey, or leave fork out.",
+                field="parentSessionKey",
+            )
         keys = parts.config().routing.keys
         key = new.key or build_source_key(agent_id, "dashboard", parts.ids.session_id())
         check_storable(key)
@@ -311,11 +324,7 @@ class Sessions:
         if new.model is None:
             self._check_xhigh(overrides, names.default)
             return overrides
-        model = find_model(new.model, names)
-        if model is None:
-            raise InvalidRequest(
-                f"model not allowed: {new.model}", fix="`models.list` shows what may be chosen.", field="model"
-            )
+        model = require_model(new.model, names, field="model")
         self._check_xhigh(overrides, model)
         return apply_model_choice(overrides, model, default=names.default)
 

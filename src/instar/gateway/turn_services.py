@@ -26,7 +26,7 @@ from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId, Sess
 from instar.core.model.session import Session
 from instar.core.policy.command_kinds import Reset
 from instar.core.policy.levels import require_xhigh
-from instar.core.policy.model_choice import ModelNames
+from instar.core.policy.model_choice import ModelNames, require_model
 from instar.core.routing.key import is_group_key, is_main_key
 from instar.core.turn.begin import BeginDraws, BeginSettings
 from instar.core.turn.entries import build_group_context
@@ -216,9 +216,15 @@ class TurnServices:
                 return spec
         return models.default_of(session.agent_id)
 
-    async def check_xhigh(self, submission: Submission, key: SessionKey, agent_id: AgentId) -> None:
-        """Raises `InvalidRequest` for a message that asks for ``xhigh`` of a model without it (PATCH-6)."""
+    async def check_asked(self, submission: Submission, key: SessionKey, agent_id: AgentId) -> None:
+        """Raises `InvalidRequest` for a message that asks for a model that may not be chosen, as a patch of its session
+        would (PATCH-5), and for one that asks for ``xhigh`` of a model without it (PATCH-6).
+        """
         models, options = self.parts.models, submission.options
+        if options.model:
+            require_model(options.model, self.model_names(agent_id), field="model")
+        if options.thinking != "xhigh":
+            return
         session = await self.parts.store.load_session(key)
         asked = models.resolve(options.model) if options.model else None
         model = asked or (self.resolve_model(session, None) if session else models.default_of(agent_id))

@@ -9,7 +9,7 @@ from instar.api.call import Call, Handler
 from instar.api.handlers.chat import send_message
 from instar.api.handlers.facts import build_agents, build_commands, build_models
 from instar.core.model.ids import AgentId, TurnId
-from instar.errors import InvalidRequest
+from instar.core.policy.resolve import require_agent
 
 __all__ = ["HANDLERS"]
 
@@ -29,9 +29,7 @@ async def run_agent(call: Call) -> object:
 
 
 def _check_agent(call: Call, agent_id: AgentId) -> None:
-    known = {agent.id for agent in call.gateway.facts().agents}
-    if agent_id not in known:
-        raise InvalidRequest(f"unknown agent id '{agent_id}'", field="agentId")
+    require_agent(agent_id, [agent.id for agent in call.gateway.facts().agents])
 
 
 async def wait_for_agent(call: Call) -> object:

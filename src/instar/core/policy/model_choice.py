@@ -12,14 +12,19 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from instar.core.model.session import Overrides
+from instar.errors import InvalidRequest
 
-__all__ = ["ModelNames", "apply_model_choice", "find_model", "take_model"]
+__all__ = ["ModelNames", "apply_model_choice", "find_model", "require_model", "take_model"]
 
 _GUESS_CHARS: Final = 6
 """A single word shorter than this is no guess, unless it is a provider: "hello" is text (CMD-5)."""
 
 _PIECE_CHARS: Final = 3
 """A piece of a name shorter than this needs a digit ("5.2", "o3"): "a" stands in most names and is an article."""
+
+
+_SHOWN_CHARS: Final = 60
+"""So much of a word that is no model is repeated in the refusal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,18 @@ def find_model(word: str, names: ModelNames) -> str | None:
         return exact
     same_id = [model for model in names.allowed if _id(model) == wanted]
     return same_id[0] if len({_provider(model) for model in same_id}) == 1 else None
+
+
+def require_model(word: str, names: ModelNames, *, field: str) -> str:
+    """As `find_model`, for a field of a request. Raises `InvalidRequest` for a word that names no allowed model."""
+    model = find_model(word.strip(), names)
+    if model is None:
+        raise InvalidRequest(
+            f"model not allowed: {word.strip()[:_SHOWN_CHARS]}",
+            fix="`models.list` shows what may be chosen.",
+            field=field,
+        )
+    return model
 
 
 def take_model(words: Sequence[str], names: ModelNames) -> tuple[str, int] | None:

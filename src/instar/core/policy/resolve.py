@@ -7,7 +7,7 @@ reset); their answers are handed in and told in one list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
@@ -20,6 +20,7 @@ from instar.core.model.view import SessionRef
 from instar.core.policy.activation import ActivationMode
 from instar.core.policy.send import SendDecision
 from instar.core.queue.settings import QueueSettings
+from instar.errors import InvalidRequest
 
 __all__ = [
     "ID_PREFIX_MIN_CHARS",
@@ -30,6 +31,7 @@ __all__ = [
     "SettingLayers",
     "effective_settings",
     "find_meant",
+    "require_agent",
     "reset_source",
     "resolve_level",
     "resolve_plain_settings",
@@ -103,6 +105,20 @@ def _is_within(session: Session, ref: SessionRef) -> bool:
     if ref.agent_id is not None and session.agent_id != ref.agent_id:
         return False
     return ref.spawned_by is None or session.origin.spawned_by == ref.spawned_by
+
+
+def require_agent(agent_id: AgentId, known: Collection[AgentId]) -> None:
+    """Raises `InvalidRequest` where somebody names an agent that is not configured.
+
+    A binding to such an agent falls back to the default one (KEY-21); a request that names one is a mistake.
+    """
+    if agent_id not in known:
+        raise InvalidRequest(
+            f"unknown agent id '{agent_id}'",
+            why=f"the agents are: {', '.join(known)}",
+            fix="Name one of them, or leave it out for the default one.",
+            field="agentId",
+        )
 
 
 # --- which settings ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from typing import Final
 
 from instar.core.delivery.route import apply_inbound_route
 from instar.core.lifecycle.awareness import decide_watchers, note_people
@@ -61,6 +62,11 @@ __all__ = [
 
 GREETING_TYPE = "instar.greeting"
 """`customType` of the prompt of a greeting turn (CMD-7)."""
+
+_SOFT_GREETING: Final = (
+    "The person asked for a soft reset: this session and all that was said in it stay; only what the provider had kept "
+    "beside it is forgotten. Say so in one or two short sentences, and ask how to go on."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +144,15 @@ def plan_begin(
     greets = command is not None and not command.remainder
     notices = () if is_new or greets else facts.notices
     told = _add_told(contexts, queued, notices, count=len(items))
-    entries = _build_entries(items, draws.entry_ids, command=command, settings=settings, now=now, contexts=told)
+    entries = _build_entries(
+        items,
+        draws.entry_ids,
+        command=command,
+        settings=settings,
+        is_soft=not is_new and command is not None and command.mode == "soft",
+        now=now,
+        contexts=told,
+    )
     if session.naming.first_words is None:
         session = replace(session, naming=replace(session.naming, first_words=build_first_words(entries)))
     head = None if is_new else facts.transcript
@@ -291,9 +305,11 @@ def _build_entries(
     *,
     command: Reset | None,
     settings: BeginSettings,
+    is_soft: bool,
     now: Instant,
     contexts: Sequence[str],
 ) -> tuple[AnyEntry, ...]:
+    """The first lines of a turn. `is_soft` says that a bare reset left the session as it was (CMD-8)."""
     if command is None:
         return build_user_entries(items, entry_ids, now=now, contexts=contexts)
     if command.remainder:
@@ -304,6 +320,8 @@ def _build_entries(
         "A new session was started at the person's wish. Greet them in one or two short sentences, confirm that this "
         f"is a fresh start, and ask what to do.{named}"
     )
+    if is_soft:
+        prompt = _SOFT_GREETING
     if settings.notes:
         prompt = f"{prompt}\n\n{settings.notes}"
     greeting = CustomMessageEntry(

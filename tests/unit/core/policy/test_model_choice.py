@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from instar.core.model.session import Overrides
-from instar.core.policy.model_choice import ModelNames, apply_model_choice, find_model, take_model
+from instar.core.policy.model_choice import ModelNames, apply_model_choice, find_model, require_model, take_model
+from instar.errors import InvalidRequest
 
 NAMES = ModelNames(
     allowed=(
@@ -69,6 +70,13 @@ def test_an_exact_name_is_an_alias_a_full_name_or_an_id_of_one_provider(word, mo
 def test_words_that_mean_a_model_are_taken_and_others_are_text(text, model, used):
     expected = None if model is None else (model, used)
     assert take_model(text.split(), NAMES) == expected
+
+
+def test_a_request_names_an_allowed_model_or_is_refused():
+    known = NAMES.allowed[0]
+    assert require_model(f" {known} ", NAMES, field="model") == known
+    with pytest.raises(InvalidRequest, match="model not allowed: nosuch"):
+        require_model("nosuch", NAMES, field="model")
 
 
 def test_a_guess_prefers_the_default_then_the_shorter_id_then_the_order():

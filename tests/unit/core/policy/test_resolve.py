@@ -14,12 +14,14 @@ from instar.core.policy.resolve import (
     SettingLayers,
     effective_settings,
     find_meant,
+    require_agent,
     reset_source,
     resolve_level,
     resolve_plain_settings,
 )
 from instar.core.policy.send import SendDecision
 from instar.core.queue.settings import QueueConfig, resolve_queue_settings
+from instar.errors import InvalidRequest
 
 MAIN = SessionKey("agent:main:main")
 TELEGRAM = ChannelName("telegram")
@@ -79,6 +81,13 @@ def test_filters_narrow_what_is_meant(given, filters, passes):
 @pytest.mark.parametrize("key", ["global", "unknown"])
 def test_special_sessions_may_be_named_in_full(key):
     assert find_meant(SessionRef(key=SessionKey(key)), [session(key)]) == (key,)
+
+
+def test_an_agent_that_is_named_is_one_that_is_there():
+    require_agent(AgentId("main"), [AgentId("main")])
+    with pytest.raises(InvalidRequest, match="unknown agent id 'ghost'") as refused:
+        require_agent(AgentId("ghost"), [AgentId("main"), AgentId("deep")])
+    assert "main, deep" in str(refused.value.why)
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------

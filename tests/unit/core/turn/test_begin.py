@@ -275,6 +275,19 @@ def test_a_bare_reset_is_a_prompt_for_a_greeting_that_people_do_not_see():
     assert begun.change.session.naming.first_words is None
 
 
+def test_a_bare_soft_reset_is_greeted_as_what_it_is():
+    def prompt(session):
+        begun = begin(
+            build_facts(session, leaf="e9" if session else None), command=Reset(trigger="/reset", mode="soft")
+        )
+        return str(begun.change.entries[0].content)
+
+    assert "soft reset" in prompt(build_session())
+    assert "fresh start" not in prompt(build_session())
+    # Where nothing was said yet there is nothing that could stay.
+    assert "fresh start" in prompt(None)
+
+
 def test_a_greeting_names_a_model_that_is_not_the_default():
     def prompt(model):
         begun = begin(build_facts(build_session(), leaf="e9"), command=Reset(trigger="/new", model=model))
