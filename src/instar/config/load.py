@@ -39,6 +39,9 @@ __all__ = [
     "refuse_unsafe",
 ]
 
+PROBLEMS_MAX: Final = 50
+"""Values that cannot be used and are told at once."""
+
 _EMPTY: Final = "{}"
 
 
@@ -99,17 +102,19 @@ def parse_text(text: str, *, file: str = "", env: Mapping[str, str], home: Path,
 def list_problems(
     text: str, *, file: str = "", env: Mapping[str, str], home: Path
 ) -> tuple[list[ConfigError], tuple[Finding, ...]]:
-    """Everything that is wrong with `text`, and everything noticed about it: what ``config validate`` tells."""
+    """Everything that is wrong with `text`, and everything noticed about it: what ``config validate`` tells.
+
+    What settings mean together is told only where what each means could be read.
+    """
     try:
         document = parse_document(text, file=file)
+        wrong, config = _find_wrong(document, env=env, home=home)
     except ConfigError as error:
         return [error], ()
-    wrong = _find_wrong_types(document)
-    try:
-        loaded = parse_text(text, file=file, env=env, home=home, thorough=False)
-    except ConfigError as error:
-        return wrong or [error], ()
-    return wrong, tuple(_find_warnings(document, loaded.config, thorough=True))
+    noticed = [*_find_duplicates(document), *_find_odd_names(document)]
+    if config is not None:
+        noticed += _lint(document, config)
+    return wrong, tuple(noticed)
 
 
 def refuse_unsafe(loaded: Loaded, *, allow_unsafe: bool = False) -> None:
@@ -151,8 +156,64 @@ def _find_wrong_types(document: Document) -> list[ConfigError]:
     return [place_error(document, error) for error in check_types(apply_aliases(document.value))]
 
 
+def _find_wrong(document: Document, *, env: Mapping[str, str], home: Path) -> tuple[list[ConfigError], Config | None]:
+    """Each value that cannot be used, in the order of the file; the configuration, None where it has none.
+
+    What is wrong is taken out and the rest is read again, until nothing is wrong, or the error is of something that
+    is missing, or an item of a list is wrong: without it the next ones would be told at another place.
+    """
+
+    def parse(root: Mapping[str, object]) -> Config:
+        return parse_config(root, env=env, state_dir=resolve_state_dir(env, home=home), home=home)
+
+    wrong = _find_wrong_types(document)
+    told = {error.path for error in wrong}
+    root: object = apply_aliases(document.value)
+    whole, config = root, None
+    while config is None and isinstance(root, Mapping):
+        try:
+            config = parse(root)
+        except ConfigError as error:
+            if error.path not in told:
+                wrong.append(place_error(document, error))
+                told.add(error.path)
+            root = _without(root, error.path) if len(wrong) < PROBLEMS_MAX else None
+    return sorted(wrong, key=lambda error: (error.line or 0, error.column or 0)), config if root is whole else None
+
+
+def _without(root: object, path: str) -> object:
+    """`root` without the setting at `path`; None where there is none, or it is an item of a list."""
+    try:
+        steps = parse_path(path)
+    except ConfigError:
+        return None
+    return _drop(root, steps) if steps else None
+
+
+def _drop(value: object, steps: tuple[str | int, ...]) -> object:
+    step, rest = steps[0], steps[1:]
+    if isinstance(step, int):
+        if not rest or not isinstance(value, list) or step >= len(value):
+            return None
+        inner = _drop(value[step], rest)
+        return None if inner is None else [*value[:step], inner, *value[step + 1 :]]
+    if not isinstance(value, Mapping) or step not in value:
+        return None
+    if not rest:
+        return {name: each for name, each in value.items() if name != step}
+    inner = _drop(value[step], rest)
+    return None if inner is None else {**value, step: inner}
+
+
 def _find_warnings(document: Document, config: Config, *, thorough: bool) -> Iterator[Finding]:
     """Duplicates, then unknown names, then pairs; in the order of the file within each."""
+    yield from _find_duplicates(document)
+    if thorough:
+        yield from _find_odd_names(document)
+    yield from _lint(document, config)
+
+
+def _find_duplicates(document: Document) -> Iterator[Finding]:
     for path, (line, column) in find_duplicates(document):
         yield Finding(
             code="duplicate-name",
@@ -165,11 +226,16 @@ def _find_warnings(document: Document, config: Config, *, thorough: bool) -> Ite
             line=line,
             column=column,
         )
-    if thorough:
-        from instar.config.check import check_names
 
-        for found in check_names(config.root):
-            yield _place(document, found, of_name=True)
+
+def _find_odd_names(document: Document) -> Iterator[Finding]:
+    from instar.config.check import check_names
+
+    for found in check_names(apply_aliases(document.value)):
+        yield _place(document, found, of_name=True)
+
+
+def _lint(document: Document, config: Config) -> Iterator[Finding]:
     for found in lint_config(config):
         yield _place(document, found, of_name=False)
 

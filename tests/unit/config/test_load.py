@@ -155,6 +155,42 @@ def test_all_problems_are_listed_at_once():
     assert [each.code for each in found] == ["unknown-name", "later", "open-main"]
 
 
+def test_a_value_that_cannot_be_used_hides_no_other_and_no_unknown_name():
+    text = """{
+      session: {dmScope: "everyone", reset: {mode: 5}, typo: 1},
+      gateway: {port: 1, port: "x", bind: "moon"},
+      bindings: [{match: {channel: 5}}, {match: {channel: 6}}],
+      channels: {phone: {type: "telephone"}, irc: {dmPolicy: "sometimes"}},
+    }"""
+    errors, found = list_problems(text, file="f", env={}, home=HOME)
+    assert [(error.path, error.line) for error in errors] == [
+        ("session.dmScope", 2),
+        ("session.reset.mode", 2),
+        ("gateway.port", 3),
+        ("gateway.bind", 3),
+        ("bindings[0].match.channel", 4),
+        ("bindings[1].match.channel", 4),
+        ("channels.irc.dmPolicy", 5),
+    ]
+    assert [(each.code, each.path, each.line) for each in found] == [
+        ("duplicate-name", "gateway.port", 3),
+        ("unknown-name", "session.typo", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        ("{agents: {list: [{id: 'a'}, {}, {id: 'b'}]}, gateway: {bind: 'moon'}}", ["agents.list[1]"]),
+        ("{channels: {pigeon: {type: 'bridge'}}, gateway: {bind: 'moon'}}", ["channels.pigeon.token"]),
+    ],
+    ids=["an item of a list", "what is missing"],
+)
+def test_what_cannot_be_taken_out_is_told_last(text, paths):
+    errors, _ = list_problems(text, env={}, home=HOME)
+    assert [error.path for error in errors] == paths
+
+
 @pytest.mark.parametrize(("text", "path"), [("{", ""), ("{dmScope: 'x'}", "session.dmScope")])
 def test_what_stops_everything_is_the_one_problem(text, path):
     errors, found = list_problems(text, env={}, home=HOME)

@@ -57,7 +57,7 @@ def _examine(config: Path | None) -> list[DoctorFinding]:
                 code="config",
                 severity="critical",
                 what=build_redactor().text(str(error)),
-                fix="Mend it, then run this again.",
+                fix="Mend it, then run this again; `instar config validate` lists all that is wrong with it.",
             )
         ]
     noted = [
