@@ -89,7 +89,7 @@ class ExportFolder(Protocol):
 
 
 class Archiver(Protocol):
-    """Keeps a transcript that is about to leave the database (LOSS-8, MAINT-13)."""
+    """Keeps a transcript that is about to leave the database (LOSS-8, MAINT-13). No two sessions share one."""
 
     async def archive(self, head: TranscriptHead) -> str:
         """Write and verify the archive of a transcript; the path it lies at."""

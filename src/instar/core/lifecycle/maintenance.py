@@ -149,16 +149,12 @@ class MaintenanceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStep:
-    """What becomes of one session. `archives_transcript` is False where another session uses the transcript.
-
-    For a session that is kept, `reason` names its protection or is empty.
-    """
+    """What becomes of one session. For one that is kept, `reason` names its protection or is empty."""
 
     key: SessionKey
     action: MaintenanceAction
     rule: str
     reason: str = ""
-    archives_transcript: bool = False
 
     def as_decision(self) -> Decision:
         """The record of this decision (WHY-1)."""
@@ -286,9 +282,7 @@ def oldest_first(row: MaintenanceRow) -> tuple[bool, int, str]:
 def _build_steps(
     facts: MaintenanceFacts, settings: MaintenanceSettings, chosen: dict[SessionKey, MaintenanceAction]
 ) -> tuple[PlannedStep, ...]:
-    """One step per row, in the order of the store. A shared transcript is archived with the last row that uses it."""
-    stays = {row.session_id for row in facts.rows if chosen.get(row.key, "keep") in {"keep", "archive-dashboard"}}
-    archived: set[SessionId | None] = set()
+    """One step per row, in the order of the store."""
     steps = []
     for row in facts.rows:
         action = chosen.get(row.key, "keep")
@@ -297,14 +291,7 @@ def _build_steps(
             rule = "MAINT-7" if reason == "recent" else "MAINT-5" if reason else "MAINT-3"
             steps.append(PlannedStep(key=row.key, action="keep", rule=rule, reason=reason))
             continue
-        removes = action != "archive-dashboard"
-        archives = removes and row.session_id not in stays and row.session_id not in archived
-        archived.add(row.session_id)
-        steps.append(
-            PlannedStep(
-                key=row.key, action=action, rule=_RULES[action], reason=_REASONS[action], archives_transcript=archives
-            )
-        )
+        steps.append(PlannedStep(key=row.key, action=action, rule=_RULES[action], reason=_REASONS[action]))
     return tuple(steps)
 
 

@@ -41,8 +41,7 @@ class Route:
     group or room as keys write it, empty if unknown. `person` is the linked identity of a direct chat's sender,
     shared session or not; None if there is none. `owner` is the principal that a new session belongs to: the
     person's name, or ``<channel>:<peer>``; None for groups and for the main session (LEAK-4). `member` is the sender as
-    members of the group are noted, None where the session is not the group's own. `agent_rule` and `key_rule` name the
-    rules that chose; `decisions` tells both.
+    members of the group are noted, None where the session is not the group's own. `decisions` tell which rules chose.
     """
 
     agent_id: AgentId
@@ -54,8 +53,6 @@ class Route:
     person: str | None
     owner: str | None
     member: str | None
-    agent_rule: str
-    key_rule: str
     decisions: tuple[Decision, ...]
 
 
@@ -91,8 +88,6 @@ def route(settings: RoutingSettings, inbound: Inbound) -> Route:
         person=person,
         owner=(person or f"{normalize_channel(inbound.channel)}:{place.peer_id}") if place.is_isolated else None,
         member=_member(settings.keys, inbound) if session_type in {"group", "channel"} else None,
-        agent_rule=match.rule,
-        key_rule=place.rule,
         decisions=_tell(inbound, match, place, person=person),
     )
 

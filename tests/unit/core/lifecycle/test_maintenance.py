@@ -231,18 +231,6 @@ def test_every_session_has_a_step_with_a_rule_and_a_reason():
     )
 
 
-def test_a_transcript_that_another_session_uses_is_not_archived():
-    one, two, three = SessionId("1"), SessionId("2"), SessionId("3")
-    made = plan(
-        row("telegram:direct:a", 40, session_id=one),
-        row("telegram:direct:b", 1, session_id=one),
-        row("telegram:direct:c", 40, session_id=two),
-        row("telegram:direct:d", 40, session_id=three),
-        row("telegram:direct:e", 40, session_id=three),
-    )
-    assert [step.archives_transcript for step in made.steps] == [False, False, True, True, False]
-
-
 def test_what_keeps_the_cap_from_being_reached_is_listed():
     made = plan(
         row("telegram:group:-1", 1),
