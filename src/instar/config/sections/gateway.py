@@ -27,7 +27,8 @@ AuthMode = Literal["token", "password"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
-    """The gateway's own settings. `host` is an address or name to listen on; `base_path` begins and ends with ``/``.
+    """The gateway's own settings. `host` is an address or name to listen on; `base_path` begins and ends with ``/`` and
+    waits for the dashboard (DASH-1): what is served today lies at the root.
 
     `token` and `password` are None where neither the file nor the environment has one. `allow_unsafe` silences the
     refusal of pairs that are never meant.
