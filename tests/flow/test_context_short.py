@@ -295,3 +295,17 @@ async def test_a_model_with_a_smaller_window_is_asked_for_summaries_in_parts_tha
         assert len(asked) > 1
         assert max(estimate_request(request) for request in asked) <= 2_000
         assert "(CompactionEntry)" in await read_lines(world)
+
+
+@story
+async def test_a_provider_alone_writes_summaries_with_the_sessions_own_model():
+    writer = replace(SMALL, provider="broker")
+    agents = {"defaults": {"compaction": {"provider": "broker"}}}
+    world = GatewayInMemory(
+        build_config(agents=agents), runner=ScriptedRunner(answer), model=SMALL, fallbacks=(writer,)
+    )
+    async with world:
+        await say(world, *[f"{number} {LONG}" for number in range(6)], "/compact")
+        asked = [request.model for request in world.runner.requests if is_summary(request.system)]
+        assert {model.ref for model in asked} == {writer.ref}
+        assert "(CompactionEntry)" in await read_lines(world)

@@ -28,6 +28,7 @@ def lint_models(config: Config) -> Iterator[Finding]:
     """One finding for each model that is chosen and cannot be asked, and for each provider that cannot be reached."""
     yield from _lint_providers(config)
     yield from _lint_choices(config)
+    yield from _lint_summaries(config)
 
 
 def _lint_providers(config: Config) -> Iterator[Finding]:
@@ -58,15 +59,8 @@ def _lint_providers(config: Config) -> Iterator[Finding]:
 
 def _lint_choices(config: Config) -> Iterator[Finding]:
     """Each name that is written once, where it is written."""
-    agents = _object(config.root.get("agents"))
-    places = {"agents.defaults.model": _object(agents.get("defaults")).get("model")}
-    listed = agents.get("list")
-    for at, each in enumerate(listed if isinstance(listed, list) else ()):
-        places[f"agents.list[{at}].model"] = _object(each).get("model")
-    for name, each in _object(agents.get("entries")).items():
-        places[f"{join_path('agents.entries', name)}.model"] = _object(each).get("model")
-    for path, value in places.items():
-        for place, ref in _refs(value, path):
+    for path, fields in _agent_objects(config):
+        for place, ref in _refs(fields.get("model"), f"{path}.model"):
             why = _find_fault(ref.strip(), config.models)
             if why is not None:
                 yield _warning(
@@ -76,6 +70,42 @@ def _lint_choices(config: Config) -> Iterator[Finding]:
                     why=why[0],
                     fix=why[1],
                 )
+
+
+def _lint_summaries(config: Config) -> Iterator[Finding]:
+    """A provider or model for summaries that cannot be asked (COMPACT-1): the session's own writes them then."""
+    for path, fields in _agent_objects(config):
+        said = _object(fields.get("compaction"))
+        provider, model = said.get("provider"), said.get("model")
+        if isinstance(provider, str) and provider.strip().lower() not in config.models.providers:
+            yield _warning(
+                "unknown-provider",
+                f"{path}.compaction.provider",
+                what=f'The provider "{provider.strip()}" writes no summaries; the session\'s own model does',
+                why="there is no such provider here, and plugins that write summaries are not part of this build",
+                fix="Name one of models.providers, or take it away.",
+            )
+        elif provider is None and isinstance(model, str):
+            why = _find_fault(model.strip(), config.models)
+            if why is not None:
+                yield _warning(
+                    "unknown-model",
+                    f"{path}.compaction.model",
+                    what=f'The model "{model.strip()}" writes no summaries; the session\'s own does',
+                    why=why[0],
+                    fix=why[1],
+                )
+
+
+def _agent_objects(config: Config) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """The defaults of all agents and each agent's own object, with the paths."""
+    agents = _object(config.root.get("agents"))
+    yield "agents.defaults", _object(agents.get("defaults"))
+    listed = agents.get("list")
+    for at, each in enumerate(listed if isinstance(listed, list) else ()):
+        yield f"agents.list[{at}]", _object(each)
+    for name, each in _object(agents.get("entries")).items():
+        yield join_path("agents.entries", name), _object(each)
 
 
 def _refs(value: object, path: str) -> Iterator[tuple[str, str]]:

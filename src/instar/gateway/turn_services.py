@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from instar.core.context.compaction import CompactionSettings
+from instar.core.context.compaction import CompactionSettings, list_summary_refs
 from instar.core.context.tokens import estimate_chars, json_chars
 from instar.core.lifecycle.freshness import StaleReason
 from instar.core.lifecycle.notice import build_reset_notice
@@ -241,10 +241,8 @@ class TurnServices:
 
     def summary_model(self, settings: CompactionSettings, own: ModelSpec) -> ModelSpec:
         """The model that writes summaries: the configured one, else the session's own."""
-        if settings.model is None:
-            return own
-        ref = f"{settings.provider}/{settings.model}" if settings.provider else settings.model
-        return self.parts.models.resolve(ref) or own
+        found = map(self.parts.models.resolve, list_summary_refs(settings, own_id=own.id))
+        return next((spec for spec in found if spec is not None), own)
 
     def tool_tokens(self) -> int:
         """The estimate of what the tools take of a window."""

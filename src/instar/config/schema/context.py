@@ -43,7 +43,7 @@ class Compaction(Section):
     reserve_tokens_floor: object = setting(
         "At least so much; 0 sets no floor.", default="20000", unit="tokens", rules="COMPACT-2"
     )
-    model: str | None = setting("Another model for summaries.", rules="COMPACT-1")
+    model: str | None = setting("Another model for summaries.", default="that of the session", rules="COMPACT-1")
     identifier_policy: str | None = setting(
         "`strict` checks that ids, addresses and names survive; `off` does not.",
         default="`strict`",
@@ -56,7 +56,12 @@ class Compaction(Section):
         "Also when the transcript is so large.", default="off", unit="size", rules="COMPACT-6"
     )
     memory_flush: MemoryFlush | None = setting("What is written down before.", rules="FLUSH-*")
-    provider: str | None = setting("The provider of `model`, where it is not named there.", rules="COMPACT-1")
+    provider: str | None = setting(
+        "The provider of `model`, where it is not named there; by itself the provider that is asked for the session's"
+        " own model.",
+        default="that of the session's model",
+        rules="COMPACT-1",
+    )
 
 
 class SoftTrim(Section):

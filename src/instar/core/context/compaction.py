@@ -74,6 +74,20 @@ class CompactionSettings:
         return self.mode == "safeguard" and self.identifier_policy == "strict"
 
 
+def list_summary_refs(settings: CompactionSettings, *, own_id: str) -> tuple[str, ...]:
+    """The models that may be meant for summaries, the likeliest first; empty where none is named (COMPACT-1).
+
+    A `provider` by itself is asked for the model that the session uses, `own_id`. With a `model` it goes in front of
+    it, also where that has a slash, as the names of brokers do (``openrouter`` and ``meta/llama``); the name as it
+    stands comes second, for one that says its provider already.
+    """
+    if settings.provider is None:
+        return () if settings.model is None else (settings.model,)
+    if settings.model is None:
+        return (f"{settings.provider}/{own_id}",)
+    return f"{settings.provider}/{settings.model}", settings.model
+
+
 # --- is it time? ------------------------------------------------------------------------------------------------------
 
 

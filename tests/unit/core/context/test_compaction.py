@@ -12,6 +12,7 @@ from instar.core.context.compaction import (
     decide_threshold,
     effective_keep,
     effective_reserve,
+    list_summary_refs,
     plan_compaction,
     without_oversized,
 )
@@ -41,6 +42,22 @@ def talk(turns=3, tokens=100):
         branch.user(words(tokens))
         branch.assistant(words(tokens))
     return branch
+
+
+# --- who writes it ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [
+        ({}, ()),
+        ({"model": "small"}, ("small",)),
+        ({"provider": "home"}, ("home/gpt",)),
+        ({"provider": "home", "model": "small"}, ("home/small", "small")),
+    ],
+)
+def test_a_provider_goes_in_front_of_the_model_for_summaries_or_of_the_sessions_own(named, meant):
+    assert list_summary_refs(CompactionSettings(**named), own_id="gpt") == meant
 
 
 # --- is it time? ------------------------------------------------------------------------------------------------------
