@@ -305,7 +305,7 @@ async def test_a_provider_alone_writes_summaries_with_the_sessions_own_model():
         build_config(agents=agents), runner=ScriptedRunner(answer), model=SMALL, fallbacks=(writer,)
     )
     async with world:
-        await say(world, *[f"{number} {LONG}" for number in range(6)], "/compact")
+        await say(world, *[f"{number} {LONG}" for number in range(14)], "/compact")
         asked = [request.model for request in world.runner.requests if is_summary(request.system)]
         assert {model.ref for model in asked} == {writer.ref}
         assert "(CompactionEntry)" in await read_lines(world)
