@@ -81,6 +81,7 @@ def test_a_damaged_file_is_read_as_far_as_it_goes_and_says_what_was_wrong(tmp_pa
     file = read(path)
     assert [one.id for one in file.entries] == ["a1", "a2"]
     assert [(finding.kind, finding.line) for finding in file.findings] == [
+        ("blank", 1),
         ("unparsable", 4),
         ("missing-parent", 5),
         ("not-an-object", 6),

@@ -277,6 +277,24 @@ def test_a_group_of_old_that_names_no_channel_is_of_the_one_that_its_entry_names
     assert bring(old, look=look)[1] == [["hello"]]
 
 
+def test_blank_lines_are_told_and_damage_nothing(old: OpenClawState):
+    """STORE-6: counted and reported with line numbers, beside the lines that cannot be read."""
+    lines = transcript_lines(1, "one", "two")
+    old.entry(MAIN, 1)
+    old.transcript(f"{session_id(1)}.jsonl", [lines[0], "", " ", lines[1], "{", lines[2]])
+    old.write_index()
+
+    async def look(store):
+        return await texts_of(store, MAIN)
+
+    report, words = bring(old, look=look)
+    assert words == [["one", "two"]]
+    assert [(item.line, item.detail) for item in of(report, "session", "noted")] == [
+        (2, "2 lines from here on are blank. Nothing was left out.")
+    ]
+    assert 5 in [item.line for item in of(report, "session", "damaged")]
+
+
 def test_the_layout_with_one_folder_per_key_is_read(old: OpenClawState):
     old.file("sessions/telegram%3A42/session.json", json.dumps({"sessionId": session_id(1), "label": "tea"}))
     old.file("sessions/telegram%3A42/transcript.jsonl", "\n".join(transcript_lines(1, "hello")))

@@ -11,9 +11,10 @@ active branch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import EntryId
@@ -23,6 +24,7 @@ from instar.core.transcript.upgrade import derive_entry_id, upgrade_lines
 __all__ = ["Finding", "FindingKind", "TranscriptReading", "read_transcript"]
 
 FindingKind = Literal[
+    "blank",
     "unparsable",
     "torn",
     "not-an-object",
@@ -34,11 +36,18 @@ FindingKind = Literal[
     "no-parent-field",
     "missing-parent",
 ]
-"""What was wrong: a line that is no JSON (`torn` when it is the last), and the rest as the words say."""
+"""What was wrong: lines that hold nothing (no words are missing there), a line that is no JSON (`torn` when it is the
+last), and the rest as the words say.
+"""
 
 _Line = Mapping[str, object]
 _MARK = b"\xef\xbb\xbf"
 """A byte order mark, which some editors put at the start of a file."""
+
+_SUFFIX: Final = ".jsonl"
+_FOLDERS: Final = re.compile(r".*[/\\]")
+_WRITTEN_AT: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d.:-]+Z_")
+"""The time with which some programs begin a file's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +84,7 @@ def read_transcript(lines: Iterable[bytes], decode: Callable[[bytes], object]) -
         if line.get("type") != HEADER_TYPE:
             linker.add(number, line)
         elif header is None:
-            header = parse_header(line)
+            header = _name_parent(parse_header(line))
         else:
             findings.append(Finding(kind="second-header", line=number, detail="A second header was left out."))
     if header is None:
@@ -88,17 +97,33 @@ def read_transcript(lines: Iterable[bytes], decode: Callable[[bytes], object]) -
     )
 
 
+def _name_parent(header: Header | None) -> Header | None:
+    """The header with the id of the session it was forked from, where a program wrote the path of its file (TRANS-2).
+
+    Of the path only the name is looked at: the file is on another machine, or has moved.
+    """
+    if header is None or header.parent_session is None or not header.parent_session.endswith(_SUFFIX):
+        return header
+    name = _FOLDERS.sub("", header.parent_session).removesuffix(_SUFFIX).partition("-topic-")[0]
+    return replace(header, parent_session=_WRITTEN_AT.sub("", name) or None)
+
+
 def _decode_lines(
     lines: Iterable[bytes], decode: Callable[[bytes], object], findings: list[Finding]
 ) -> tuple[list[int], list[_Line]]:
-    """The objects of all readable lines with their line numbers; blank lines are passed over in silence."""
+    """The objects of all readable lines with their line numbers. Blank lines are passed over; a run is one finding."""
     numbers: list[int] = []
     objects: list[_Line] = []
     bad: Finding | None = None
+    blank: int | None = None
+    number = 0
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix(_MARK).strip()
         if not text:
+            blank = blank or number
             continue
+        _end_blanks(findings, blank, number - 1)
+        blank = None
         if bad is not None:
             findings.append(bad)
             bad = None
@@ -113,9 +138,17 @@ def _decode_lines(
         else:
             detail = "This line is no JSON object; it was left out."
             findings.append(Finding(kind="not-an-object", line=number, detail=detail))
+    _end_blanks(findings, blank, number)
     if bad is not None:
         findings.append(Finding(kind="torn", line=bad.line, detail=f"The last line is cut off. {bad.detail}"))
     return numbers, objects
+
+
+def _end_blanks(findings: list[Finding], first: int | None, last: int) -> None:
+    """Note a run of blank lines; `first` is None where there was none."""
+    if first is not None:
+        what = "This line is blank." if first == last else f"{last - first + 1} lines from here on are blank."
+        findings.append(Finding(kind="blank", line=first, detail=f"{what} Nothing was left out."))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -214,11 +214,15 @@ class _Carrier:
         await store.import_transcript(session, file.header, file.entries, now=self._now, decision=decision)
 
     def _tell_findings(self, file: TranscriptFile, planned: PlannedTranscript, source: str) -> None:
-        found = [(finding.line, finding.detail) for finding in file.findings]
-        found += [(line, "something in this line was no proper text and was repaired") for line in file.repaired_lines]
+        found: list[tuple[int, str, ItemStatus]] = [
+            (finding.line, finding.detail, "noted" if finding.kind == "blank" else "damaged")
+            for finding in file.findings
+        ]
+        repaired = "something in this line was no proper text and was repaired"
+        found += [(line, repaired, "damaged") for line in file.repaired_lines]
         self._report.items += [
-            ImportItem(kind=planned.kind, status="damaged", source=source, key=planned.key, line=line, detail=detail)
-            for line, detail in sorted(found)
+            ImportItem(kind=planned.kind, status=status, source=source, key=planned.key, line=line, detail=detail)
+            for line, detail, status in sorted(found)
         ]
 
     def _tell_level(self, planned: PlannedTranscript, source: str) -> None:

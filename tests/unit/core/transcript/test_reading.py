@@ -45,7 +45,10 @@ def test_blank_lines_and_a_byte_order_mark_are_passed_over():
     reading = read(b"\xef\xbb\xbf" + json.dumps(HEADER).encode(), b"", b"  \r\n", A, b"\n")
 
     assert ids(reading) == ["a"]
-    assert reading.findings == ()
+    assert [(finding.kind, finding.line, finding.detail) for finding in reading.findings] == [
+        ("blank", 2, "2 lines from here on are blank. Nothing was left out."),
+        ("blank", 5, "This line is blank. Nothing was left out."),
+    ]
 
 
 def test_unparsable_line_is_left_out_and_the_next_one_hangs_on_the_one_before():
@@ -56,7 +59,7 @@ def test_unparsable_line_is_left_out_and_the_next_one_hangs_on_the_one_before():
 
 
 def test_unparsable_last_line_is_called_torn():
-    assert found(read(HEADER, A, b'{"type": "mess', b"")) == [("torn", 3)]
+    assert found(read(HEADER, A, b'{"type": "mess', b"")) == [("torn", 3), ("blank", 4)]
 
 
 def test_two_unparsable_lines_at_the_end_are_told_apart():
@@ -69,6 +72,22 @@ def test_line_nested_too_deep_to_read_is_left_out():
 
 def test_line_that_is_no_object_is_left_out():
     assert found(read(HEADER, b"[1]", A)) == [("not-an-object", 2)]
+
+
+@pytest.mark.parametrize(
+    ("written", "parent"),
+    [
+        ("/home/ann/.openclaw/agents/main/sessions/1111-2222.jsonl", "1111-2222"),
+        ("C:\\Users\\ann\\sessions\\2026-01-10T12-00-00-000Z_s0.jsonl", "s0"),
+        ("s0-topic-5.jsonl", "s0"),
+        ("s0", "s0"),
+        ("a/b", "a/b"),
+        ("/x/.jsonl", None),
+        (None, None),
+    ],
+)
+def test_a_parent_that_is_named_by_its_path_is_named_by_its_id(written, parent):
+    assert read({**HEADER, "parentSession": written}, A).header.parent_session == parent
 
 
 def test_file_without_header_says_so():
@@ -147,7 +166,7 @@ def test_version_1_file_is_upgraded_with_its_line_numbers_kept():
 
     reading = read(header, b"", flat, b"{", flat)
 
-    assert (reading.from_version, len(reading.entries), found(reading)) == (1, 2, [("unparsable", 4)])
+    assert (reading.from_version, len(reading.entries), found(reading)) == (1, 2, [("blank", 2), ("unparsable", 4)])
     assert reading.header.version == 3
 
 
