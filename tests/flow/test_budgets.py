@@ -259,14 +259,18 @@ async def test_a_client_is_told_by_the_end_of_its_run():
 @story
 async def test_the_ledger_says_who_spent_it_where():
     async with world_of() as world:
+
+        async def spent(since=0, **query):
+            return (await world.store.sum_spending(SpendingQuery(since=since, **query))).usd
+
         await say(world, "one")
         for query in ({"person": "telegram:ann"}, {"channel": "telegram"}, {"agent": "main"}, {"session_key": DIRECT}):
-            assert await world.store.sum_spending(SpendingQuery(since=0, **query)) == 2.0
-        assert await world.store.sum_spending(SpendingQuery(since=0, channel="discord")) == 0.0
-        assert await world.store.sum_spending(SpendingQuery(since=world.clock.now() + 1)) == 0.0
-        assert await world.store.sum_spending(SpendingQuery(since=0, until=world.clock.now())) == 0.0
-        assert await world.store.sum_spending(SpendingQuery(since=0, key_prefix="agent:main:tele")) == 2.0
-        assert await world.store.sum_spending(SpendingQuery(since=0, key_prefix="agent:x")) == 0.0
+            assert await spent(**query) == 2.0
+        assert await spent(channel="discord") == 0.0
+        assert await spent(world.clock.now() + 1) == 0.0
+        assert await spent(until=world.clock.now()) == 0.0
+        assert await spent(key_prefix="agent:main:tele") == 2.0
+        assert await spent(key_prefix="agent:x") == 0.0
 
 
 @story

@@ -107,7 +107,7 @@ async def test_notes_are_written_in_silence_before_the_persons_turn():
         assert session.counters.memory_flush_at == world.clock.now()
         outcomes = [row.decision.outcome for row in await read_decisions(world, kind="flush")]
         assert outcomes == ["flush", "flushed"]
-        assert await world.store.sum_spending(SpendingQuery(since=0)) > 0
+        assert (await world.store.sum_spending(SpendingQuery(since=0))).usd > 0
         assert {row.calls for row in await world.store.sum_usage()} == {5}
 
 

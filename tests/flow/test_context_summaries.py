@@ -72,7 +72,7 @@ async def stored_summaries(world):
 
 
 async def spent(world, **query):
-    return await world.store.sum_spending(SpendingQuery(since=0, **query))
+    return (await world.store.sum_spending(SpendingQuery(since=0, **query))).usd
 
 
 # --- identifiers (COMPACT-14) -----------------------------------------------------------------------------------------

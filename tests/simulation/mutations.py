@@ -185,9 +185,9 @@ MUTATIONS = (
     ),
     Mutation(
         "budget: nobody asks what was spent",
-        "gateway/prepared.py",
-        '        if decided.outcome == "stop":\n',
-        '        if decided.outcome == "never":\n',
+        "core/policy/budget.py",
+        "    if stops:\n",
+        "    if stops and not used_up:\n",
         seeds=400,
     ),
     Mutation(

@@ -34,6 +34,7 @@ from instar.gateway.prepared import PreparedTurn
 from instar.gateway.queueing import queue_settings
 from instar.gateway.tool_calls import close_cut_calls
 from instar.gateway.turn import Turn
+from instar.gateway.turn_budget import TurnBudget
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 from instar.ports.clock import Clock
@@ -158,6 +159,7 @@ class Lanes:
         command = self._open()[1].read_reset(items[0]) if len(items) == 1 else None
         cut = self._open()[1].cut
         items = tuple(cut(item) for item in items)
+        budget = TurnBudget(self._services, key, items, command=command, alone=alone)
         turn = Turn(
             self._services,
             key,
@@ -165,12 +167,13 @@ class Lanes:
             turn_id=turn_id,
             warm=self.warm(key),
             steered=_CutMail(steered, cut),
+            budget=budget,
             command=command,
             queued=decided,
             alone=alone,
             held=fanout,
         )
-        return PreparedTurn(self._services, turn, items, warm=self.warm(key), command=command, alone=alone)
+        return PreparedTurn(self._services, turn, items, warm=self.warm(key), budget=budget, alone=alone)
 
     async def is_held(self, items: Sequence[InboxItem]) -> bool:
         """Whether an interrupted turn went on beside others: then it has lines that wait (QUEUE-9)."""

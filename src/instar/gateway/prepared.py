@@ -5,29 +5,33 @@ Both are asked before a turn begins and never afterwards: what runs, and what go
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from typing import Final
 
 from instar.core.context.compaction import effective_reserve
 from instar.core.context.flush import build_flush_prompts, decide_flush
-from instar.core.model.change import InboxItem, SessionFacts
+from instar.core.model.change import InboxItem, SessionChange, SessionFacts
 from instar.core.model.ids import SessionId, SessionKey, TurnId
 from instar.core.model.message import Target
 from instar.core.model.session import Session
-from instar.core.policy.budget import BudgetDecision
 from instar.core.policy.budget_text import tell_refusal
-from instar.core.policy.command_kinds import Reset
 from instar.core.routing.key import is_incognito_key
-from instar.core.turn.begin import will_start_over
 from instar.core.turn.refuse import plan_refusal
+from instar.errors import InvariantBroken
 from instar.gateway.flush import FlushRun
 from instar.gateway.lane_ports import LaneWork
 from instar.gateway.note_tools import can_write_notes, choose_note_tools, may_keep_notes
 from instar.gateway.outside import Outside
 from instar.gateway.sandboxing import may_write_workspace
+from instar.gateway.turn_budget import BudgetMoved, TurnBudget
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.warm import WarmContext
 
 __all__ = ["PreparedTurn"]
+
+ASKED_MAX: Final = 100
+"""How often a turn asks whether it may cost anything. Each time but the first, something has changed meanwhile."""
 
 
 class PreparedTurn:
@@ -40,7 +44,7 @@ class PreparedTurn:
         items: Sequence[InboxItem],
         *,
         warm: WarmContext,
-        command: Reset | None,
+        budget: TurnBudget,
         alone: bool,
     ) -> None:
         self._services = services
@@ -49,7 +53,8 @@ class PreparedTurn:
         self._warm = warm
         self._alone = alone
         self._outside = Outside(services.clock)
-        self._command = command
+        self._budget = budget
+        self._has_flushed = False
         self._is_refused = False
 
     @property
@@ -82,50 +87,50 @@ class PreparedTurn:
 
     async def run(self, *, resume: bool) -> None:
         """Run the turn, unless it would begin and its budget is used up; notes are written first where due."""
-        config = self._services.parts.config()
-        if not resume and config.budgets:
-            await self._services.insist(self._refuse_used_up)
-            if self._is_refused:
+        if resume:
+            await self._turn.run(resume=True)
+            return
+        for _ in range(ASKED_MAX):
+            with contextlib.suppress(BudgetMoved):
+                await self._begin()
                 return
-        if not resume and self._alone and config.memory.enabled and may_keep_notes(self._services.parts, self.key):
-            await self._flush()
-        await self._turn.run(resume=resume)
+        raise InvariantBroken(
+            "what a turn may cost is decided in the end", why=f"{self.key} was asked {ASKED_MAX} times"
+        )
 
     async def fail(self, sentence: str) -> None:
         """End it after a defect of ours."""
         if not self._is_refused:
             await self._turn.fail(sentence)
 
-    async def _refuse_used_up(self) -> None:
-        """Refuse the turn if its budget is used up. Whatever is repeated after a store that refused is asked anew: the
-        budget may have freed up meanwhile.
-        """
-        decided = await self._check()
-        if decided.outcome == "stop":
-            await self._refuse(decided)
+    async def _begin(self) -> None:
+        """Ask, write notes, run. Raises `BudgetMoved` when what was asked is not so any more: nothing was written."""
+        services = self._services
+        config = services.parts.config()
+        if await services.insist(self._is_used_up):
+            await self._refuse()
+            return
+        if not self._has_flushed and self._alone and config.memory.enabled and may_keep_notes(services.parts, self.key):
+            self._has_flushed = True
+            await self._flush()
+        await self._turn.run(resume=False)
 
-    async def _check(self) -> BudgetDecision:
-        services, last = self._services, self._items[-1]
-        facts = await services.parts.store.load_facts(self.key, services.clock.now())
-        agent_id, asked = last.acceptance.agent_id, last.submission.options.model
-        model = services.parts.models.default_of(agent_id)
-        if facts.session is not None:
-            model = services.resolve_model(facts.session, asked)
-        return await services.spending.check(
-            facts,
-            agent_id,
-            person=last.submission.principal or last.acceptance.owner or "",
-            channel=last.submission.inbound.channel,
-            model=model,
-            starts_over=self._starts_over(facts),
-        )
+    async def _is_used_up(self) -> bool:
+        """Whether a budget stops the turn. Raises `BudgetMoved` where it has to be asked again."""
+        if not self._services.parts.config().budgets:
+            return False
+        decided = await self._budget.ask()
+        if decided is None:
+            raise BudgetMoved
+        return decided.outcome == "stop"
 
     async def _flush(self) -> None:
         """Let the agent write down what it must not forget, if its context will soon be summarised (FLUSH-2)."""
         services, last = self._services, self._items[-1]
         facts = await services.insist(lambda: services.parts.store.load_facts(self.key, services.clock.now()))
         session = facts.session
-        if session is None or self._starts_over(facts):
+        settings = services.begin_settings(self.key, last)
+        if session is None or self._budget.starts_over(facts, settings):
             return
         compaction = services.compaction_settings(session.agent_id)
         model = services.resolve_model(session, None)
@@ -156,28 +161,31 @@ class PreparedTurn:
         )
         await run.run(build_flush_prompts(compaction.flush), decided)
 
-    def _starts_over(self, facts: SessionFacts) -> bool:
-        """Whether the turn will begin a new life of its session."""
-        settings = self._services.begin_settings(self.key, self._items[-1])
-        return will_start_over(facts, self._items, settings, command=self._command, alone=self._alone)
-
     def _may_write(self, session: Session) -> bool:
         parts = self._services.parts
         has_tool = can_write_notes(choose_note_tools(parts, session))
         return has_tool and may_write_workspace(parts.config(), session) and parts.texts.is_writable(session.agent_id)
 
-    async def _refuse(self, decided: BudgetDecision) -> None:
-        services = self._services
-        text = tell_refusal(decided, services.clock.zone())
-        change = plan_refusal(
-            self._items,
-            self.turn_id,
-            text,
-            decision=decided.as_decision(),
-            draw=services.ids.delivery_id,
-            text_max_chars=services.text_limit,
-        )
-        changed = await services.change("refuse_turn", self.key, lambda _facts: change)
+    async def _refuse(self) -> None:
+        """Refuse the turn. Raises `BudgetMoved` where a budget has freed up meanwhile, as while the store refused."""
+        services, text = self._services, ""
+        settings = services.begin_settings(self.key, self._items[-1])
+
+        def decide(facts: SessionFacts) -> SessionChange:
+            nonlocal text
+            decided = self._budget.refuse(facts, settings)
+            text = tell_refusal(decided, services.clock.zone())
+            return plan_refusal(
+                self._items,
+                self.turn_id,
+                text,
+                decision=decided.as_decision(),
+                draw=services.ids.delivery_id,
+                text_max_chars=services.text_limit,
+            )
+
+        questions = self._budget.questions
+        changed = await services.insist(lambda: services.change("refuse_turn", self.key, decide, spending=questions))
         self._is_refused = True
         session_id = changed.session.session_id if changed.session else SessionId("")
         for item in self._items:

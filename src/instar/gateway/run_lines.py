@@ -7,12 +7,13 @@ such a turn sees the transcript as it was when it began, and its own lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from instar.core.context.build import apply_entry, build_view
 from instar.core.context.view import ContextView
 from instar.core.model.change import Changed, SessionChange, SessionFacts
 from instar.core.model.ids import AgentId, SessionId, SessionKey, TurnId
+from instar.core.model.query import SpendingQuery
 from instar.core.turn.held import hold_change, place_change
 from instar.core.turn.steps import hang_entries
 from instar.gateway.turn_services import TurnServices
@@ -71,13 +72,21 @@ class RunLines:
         self.held = held
         self.warm = HeldContext(services.parts.store, turn_id) if held else shared
 
-    async def write(self, name: str, decide: Callable[[SessionFacts], SessionChange], *, last: bool = False) -> Changed:
+    async def write(
+        self,
+        name: str,
+        decide: Callable[[SessionFacts], SessionChange],
+        *,
+        last: bool = False,
+        spending: Sequence[SpendingQuery] = (),
+    ) -> Changed:
         """One transaction of the turn, with `last` that of its end; contexts follow it, listeners hear of its messages.
 
-        A store that refuses only makes it late. Raises `FenceLost`.
+        `decide` knows what the ledger says to `spending`. A store that refuses only makes it late. Raises `FenceLost`.
         """
         decided = self._held(decide, last=last) if self.held else decide
-        changed = await self._services.insist(lambda: self._services.change(name, self._key, decided))
+        services = self._services
+        changed = await services.insist(lambda: services.change(name, self._key, decided, spending=spending))
         self._shared.follow(changed)
         if self.held:
             self.warm.follow(changed)

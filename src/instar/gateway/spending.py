@@ -1,28 +1,27 @@
 """What was spent under each budget, known without adding up the ledger for every turn (COST-1, COST-2).
 
-The sum of a window is asked of the ledger once, and then follows what this gateway books. Now and then it is asked
-again, so that what another process booked counts too.
+The sum of a window is asked of the ledger once; from then on only the lines that came since are added. Now and then it
+is asked again as a whole, so that what was changed about older lines (an erasure) counts too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
-from instar.core.model.change import Ledger, SessionFacts
-from instar.core.model.ids import AgentId, ChannelName, Instant, SessionKey
+from instar.core.model.change import SessionFacts
+from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId
 from instar.core.model.query import SpendingQuery
 from instar.core.policy.budget import (
     Budget,
+    BudgetCount,
     BudgetDecision,
     BudgetFacts,
     BudgetState,
     BudgetWindow,
     Spending,
-    decide_budget,
     find_budgets,
     forecast_spending,
     resolve_window,
@@ -30,10 +29,10 @@ from instar.core.policy.budget import (
 from instar.gateway.parts import GatewayParts
 from instar.ports.runner import ModelSpec
 
-__all__ = ["SpendingBook"]
+__all__ = ["Counted", "SpendingBook"]
 
 _TRUSTED_MS: Final = 15 * 60_000
-"""How long a sum is followed before it is asked again."""
+"""How long lines are added to a sum before it is asked again."""
 
 _FORECAST_DAYS: Final = 7
 """Whole days that a forecast looks back at."""
@@ -43,12 +42,21 @@ _DAY_MS: Final = 86_400_000
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What the budgets of a turn have been used for, and of each the question what was booked since."""
+
+    counts: tuple[BudgetCount, ...] = ()
+    later: tuple[SpendingQuery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Sum:
-    """What was spent under one budget in one window, as far as is known."""
+    """What was spent under one budget in one window, up to a line of the ledger."""
 
     window: BudgetWindow
-    spent_usd: float
+    usd: float
+    last_line: int
     asked_at: Instant
 
 
@@ -60,41 +68,10 @@ class SpendingBook:
         self._sums: dict[Budget, _Sum] = {}
         self._warned: set[tuple[Budget, Instant | None]] = set()
 
-    def follow(self, key: SessionKey, ledger: Sequence[Ledger]) -> None:
-        """Take note of what was just booked."""
-        now, zone = self._parts.clock.now(), self._parts.clock.zone()
-        for line in ledger:
-            facts = BudgetFacts(
-                key=key,
-                agent=line.agent_id,
-                person=line.principal or "",
-                channel=line.channel or "",
-                provider=line.provider,
-                model=line.model,
-            )
-            for budget in find_budgets(tuple(self._sums), facts):
-                known = self._sums[budget]
-                if known.window == resolve_window(budget.per, now=now, zone=zone):
-                    known.spent_usd += line.cost_usd or 0.0
-                else:
-                    # The clock was set meanwhile, or the window is over: the ledger is asked anew.
-                    del self._sums[budget]
-
-    async def check(
-        self,
-        facts: SessionFacts,
-        agent_id: AgentId,
-        *,
-        person: str,
-        channel: ChannelName,
-        model: ModelSpec,
-        starts_over: bool,
-    ) -> BudgetDecision:
-        """Whether a turn may begin; with `starts_over` it begins a new life of its session, where nothing was spent.
-
-        A budget that only warns is told once in the log for each window.
-        """
-        now, zone = self._parts.clock.now(), self._parts.clock.zone()
+    async def count(
+        self, facts: SessionFacts, agent_id: AgentId, *, person: str, channel: ChannelName, model: ModelSpec
+    ) -> Counted:
+        """What counts for a turn of a session, whether it goes on in the life that the session is in or begins one."""
         found = find_budgets(
             self._parts.config().budgets,
             BudgetFacts(
@@ -106,16 +83,13 @@ class SpendingBook:
                 model=model.id,
             ),
         )
-        if not found:
-            return BudgetDecision(outcome="ok")
-        spendings = [
-            Spending(budget=budget, spent_usd=await self._spent(budget, facts, starts_over=starts_over))
-            for budget in found
-        ]
-        decided = decide_budget(spendings, now=now, zone=zone)
+        counted = [await self._count(budget, facts) for budget in found]
+        return Counted(counts=tuple(count for count, _ in counted), later=tuple(query for _, query in counted))
+
+    def note(self, decided: BudgetDecision, now: Instant) -> None:
+        """Tell in the log of a budget that only warns, once for each window."""
         if decided.outcome == "warn" and decided.spending is not None:
             self._warn(decided.spending, now)
-        return decided
 
     async def list_budgets(self) -> tuple[BudgetState, ...]:
         """How each budget for a time stands, with a forecast from the last days; those of sessions stand with them."""
@@ -125,9 +99,9 @@ class SpendingBook:
             if budget.per == "session":
                 continue
             window = resolve_window(budget.per, now=now, zone=zone)
-            spent = await self._parts.store.sum_spending(_query(budget, window))
+            spent = (await self._parts.store.sum_spending(_query(budget, window))).usd
             days = [
-                await self._parts.store.sum_spending(_query(budget, resolve_window("day", now=day, zone=zone)))
+                (await self._parts.store.sum_spending(_query(budget, resolve_window("day", now=day, zone=zone)))).usd
                 for day in (Instant(now - back * _DAY_MS) for back in range(1, _FORECAST_DAYS + 1))
             ]
             states.append(
@@ -154,28 +128,36 @@ class SpendingBook:
                 model=model.id,
             ),
         )
-        return tuple(
-            [
-                Spending(budget=budget, spent_usd=await self._spent(budget, facts, starts_over=False))
-                for budget in budgets
-            ]
-        )
+        counts = [(await self._count(budget, facts))[0] for budget in budgets]
+        return tuple(Spending(budget=count.budget, spent_usd=count.spent_usd) for count in counts)
 
-    async def _spent(self, budget: Budget, facts: SessionFacts, *, starts_over: bool) -> float:
-        now = self._parts.clock.now()
+    async def _count(self, budget: Budget, facts: SessionFacts) -> tuple[BudgetCount, SpendingQuery]:
+        """What one budget has been used for, and the question what was booked since."""
         if budget.per == "session":
-            session = facts.session
-            if session is None or starts_over:
-                return 0.0
-            query = _query(budget, BudgetWindow(start=session.lifecycle.started_at), key=facts.key)
-            return await self._parts.store.sum_spending(query)
+            return await self._count_life(budget, facts)
+        now = facts.now
         window = resolve_window(budget.per, now=now, zone=self._parts.clock.zone())
-        known = self._sums.get(budget)
-        if known is None or known.window != window or now - known.asked_at > _TRUSTED_MS:
-            spent = await self._parts.store.sum_spending(_query(budget, window))
-            known = self._sums[budget] = _Sum(window, spent, now)
+        known, query = self._sums.get(budget), _query(budget, window)
+        if known is None or known.window != window or not 0 <= now - known.asked_at <= _TRUSTED_MS:
+            known = _Sum(window=window, usd=0.0, last_line=0, asked_at=now)
             self._forget_removed()
-        return known.spent_usd
+        later = await self._parts.store.sum_spending(replace(query, after_line=known.last_line))
+        known = self._sums[budget] = replace(known, usd=known.usd + later.usd, last_line=later.last_line)
+        count = BudgetCount(budget=budget, window=window, spent_usd=known.usd)
+        return count, replace(query, after_line=known.last_line)
+
+    async def _count_life(self, budget: Budget, facts: SessionFacts) -> tuple[BudgetCount, SpendingQuery]:
+        """The same of a session's budget: what its life has cost, whatever the clock said meanwhile."""
+        session = facts.session
+        session_id = session.session_id if session is not None else None
+        # Lines of before the column count by their time; under a key without a session there is nothing to find.
+        since = session.lifecycle.started_at if session is not None else facts.now
+        query = replace(
+            _query(budget, BudgetWindow(start=since)), session_key=facts.key, session_id=session_id or SessionId("")
+        )
+        spent = await self._parts.store.sum_spending(query)
+        count = BudgetCount(budget=budget, window=BudgetWindow(), spent_usd=spent.usd, session_id=session_id)
+        return count, replace(query, after_line=spent.last_line)
 
     def _forget_removed(self) -> None:
         """Let go of sums of budgets that the configuration no longer has."""
@@ -197,12 +179,11 @@ class SpendingBook:
             )
 
 
-def _query(budget: Budget, window: BudgetWindow, *, key: SessionKey | None = None) -> SpendingQuery:
+def _query(budget: Budget, window: BudgetWindow) -> SpendingQuery:
     match = budget.match
     return SpendingQuery(
         since=window.start or Instant(0),
         until=window.end,
-        session_key=key,
         agent=match.agent,
         person=match.person,
         channel=match.channel,

@@ -21,6 +21,7 @@ from instar.core.model.change import Changed, InboxItem, SessionChange, SessionF
 from instar.core.model.entry import AnyEntry, AssistantMessage, ToolCall
 from instar.core.model.ids import Instant, SessionKey, TurnId
 from instar.core.model.message import Target
+from instar.core.model.query import SpendingQuery
 from instar.core.model.session import Session
 from instar.core.policy.command_kinds import Reset
 from instar.core.queue.mode import Next
@@ -40,6 +41,7 @@ from instar.gateway.outside import Outside, Stopped
 from instar.gateway.room import Room
 from instar.gateway.run_lines import RunLines
 from instar.gateway.tool_calls import INTERRUPTED, SKIPPED, call_tool, plan_result
+from instar.gateway.turn_budget import TurnBudget
 from instar.gateway.turn_news import RunEnd, TurnNews
 from instar.gateway.turn_services import TurnServices
 from instar.gateway.turn_words import TurnWords
@@ -67,6 +69,7 @@ class Turn:
         turn_id: TurnId,
         warm: WarmContext,
         steered: SteeredMail,
+        budget: TurnBudget,
         command: Reset | None = None,
         queued: Next | None = None,
         alone: bool = True,
@@ -80,6 +83,7 @@ class Turn:
         self._lines = RunLines(services, key, agent_id=self.agent_id, turn_id=turn_id, shared=warm, held=held)
         self._warm = self._lines.warm
         self._steered = steered
+        self._budget = budget
         self._command = command
         self._queued = queued
         self._alone = alone
@@ -145,7 +149,10 @@ class Turn:
     # --- the turn -----------------------------------------------------------------------------------------------------
 
     async def run(self, *, resume: bool) -> None:
-        """Begin (or go on), loop until there is an answer, finish. A store that refuses only makes it late."""
+        """Begin (or go on), loop until there is an answer, finish. A store that refuses only makes it late.
+
+        Raises `BudgetMoved` where it may not begin after all: nothing was written, and it may be run again.
+        """
         try:
             given = await (self._resume() if resume else self._begin())
             if given is None or self._steered.has_steered(self.turn_id):
@@ -179,6 +186,7 @@ class Turn:
         async with look_at_parent(services, self.key, self._items[0], command=self._command) as parent:
 
             def decide(facts: SessionFacts) -> SessionChange:
+                self._budget.admit(facts, settings)
                 self._begun = plan_begin(
                     facts,
                     self._items,
@@ -193,7 +201,7 @@ class Turn:
                 )
                 return self._begun.change
 
-            await self._change("begin_turn", decide)
+            await self._change("begin_turn", decide, spending=self._budget.questions)
         self._steered.confirm_begun(self.turn_id)
         self._news.started(self._require_session(), reason=self._begun.reason if self._begun else None)
 
@@ -416,10 +424,15 @@ class Turn:
     # --- small parts --------------------------------------------------------------------------------------------------
 
     async def _change(
-        self, name: str, decide: Callable[[SessionFacts], SessionChange], *, last: bool = False
+        self,
+        name: str,
+        decide: Callable[[SessionFacts], SessionChange],
+        *,
+        last: bool = False,
+        spending: Sequence[SpendingQuery] = (),
     ) -> Changed:
         """One transaction of the turn, with `last` the one that ends it."""
-        changed = await self._lines.write(name, decide, last=last)
+        changed = await self._lines.write(name, decide, last=last, spending=spending)
         self._session = changed.session
         return changed
 

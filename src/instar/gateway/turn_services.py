@@ -23,6 +23,7 @@ from instar.core.model.change import Changed, InboxItem, SessionChange, SessionF
 from instar.core.model.entry import MessageEntry
 from instar.core.model.event import Event, MessageStored, RunEnded, SessionChanged
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionId, SessionKey, TurnId
+from instar.core.model.query import SpendingQuery
 from instar.core.model.session import Session
 from instar.core.policy.command_kinds import Reset
 from instar.core.policy.levels import require_xhigh
@@ -92,11 +93,15 @@ class TurnServices:
         decide: Callable[[SessionFacts], SessionChange],
         *,
         now: Instant | None = None,
+        spending: Sequence[SpendingQuery] = (),
     ) -> Changed:
-        """One transaction under this gateway's fence. Raises `FenceLost` and every other `StoreError`."""
+        """One transaction under this gateway's fence, in which `spending` is asked of the ledger.
+
+        Raises `FenceLost` and every other `StoreError`.
+        """
         at = self.clock.now() if now is None else now
-        changed = await self.parts.store.change(name, key, now=at, fence=self.fence, decide=decide)
-        self.spending.follow(key, changed.change.ledger)
+        store = self.parts.store
+        changed = await store.change(name, key, now=at, fence=self.fence, decide=decide, spending=spending)
         for channel in {delivery.target.channel for delivery in changed.change.deliveries}:
             self.outbox.wake(channel)
         return changed

@@ -42,6 +42,7 @@ from instar.core.model.query import (
     SessionPage,
     SessionQuery,
     SpendingQuery,
+    SpendingSum,
     UsageRow,
 )
 from instar.core.model.session import Session
@@ -117,10 +118,12 @@ class Store(Protocol):
         now: Instant,
         fence: int | None,
         decide: Callable[[SessionFacts], SessionChange],
+        spending: Sequence[SpendingQuery] = (),
     ) -> Changed:
         """Change one session in one transaction; `name` is the transaction's name in logs.
 
-        `fence` is that of the lane that writes, None for writes that need no lane (a patch). Raises `FenceLost`.
+        `fence` is that of the lane that writes, None for writes that need no lane (a patch). `spending` is asked of the
+        ledger in the same transaction, for the decision to know (COST-2). Raises `FenceLost`.
         """
         ...
 
@@ -286,7 +289,7 @@ class Store(Protocol):
         """Channels that owe replies, with the moment the first of them is due; 0 for at once."""
         ...
 
-    async def sum_spending(self, query: SpendingQuery) -> float:
+    async def sum_spending(self, query: SpendingQuery) -> SpendingSum:
         """US dollars that the ledger holds for a budget (COST-2); calls without a price count nothing."""
         ...
 

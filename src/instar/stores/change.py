@@ -14,6 +14,7 @@ from instar.core.model.change import Changed, Ledger, Noted, SessionChange, Sess
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, Header
 from instar.core.model.ids import EntryId, Instant, SessionId, SessionKey
+from instar.core.model.query import SpendingQuery
 from instar.core.model.session import Session
 from instar.core.turn.steps import hang_entries
 from instar.errors import FenceLost, InvalidRequest, InvariantBroken
@@ -38,6 +39,7 @@ from instar.stores.transcripts import (
     remove_transcript,
     set_aside,
 )
+from instar.stores.usage import sum_spending
 
 __all__ = ["FENCE", "begin_import", "change_session", "delete_session", "finish_import", "import_transcript"]
 
@@ -52,13 +54,16 @@ def change_session(
     now: Instant,
     fence: int | None,
     decide: Callable[[SessionFacts], SessionChange],
+    spending: Sequence[SpendingQuery] = (),
 ) -> Changed:
-    """Ask the decision and carry out its answer. Raises `FenceLost`."""
+    """Ask the decision and carry out its answer; it knows what the ledger says to `spending`. Raises `FenceLost`."""
     if fence is not None:
         _check_fence(tx, fence)
     facts, transcript = load_facts(tx, key, now=now)
     notices = load_notices(tx, key)
-    change = decide(replace(facts, notices=notices) if notices else facts)
+    if notices or spending:
+        facts = replace(facts, notices=notices, spent_usd=tuple(sum_spending(tx, query).usd for query in spending))
+    change = decide(facts)
     transcript = _turn_over(tx, key, transcript, change, now=now)
     session = facts.session
     if change.session is not None and change.session is not session:

@@ -36,6 +36,7 @@ from instar.core.model.query import (
     SessionPage,
     SessionQuery,
     SpendingQuery,
+    SpendingSum,
     UsageRow,
 )
 from instar.core.model.session import Session
@@ -128,10 +129,11 @@ class SessionStore:
         now: Instant,
         fence: int | None,
         decide: Callable[[SessionFacts], SessionChange],
+        spending: Sequence[SpendingQuery] = (),
     ) -> Changed:
         """Change one session in one transaction."""
         return await self._engine.write(
-            lambda tx: change.change_session(tx, key, now=now, fence=fence, decide=decide),
+            lambda tx: change.change_session(tx, key, now=now, fence=fence, decide=decide, spending=spending),
         )
 
     async def delete_session(
@@ -322,7 +324,7 @@ class SessionStore:
         """Channels that owe replies, with the moment the first of them is due."""
         return await self._engine.read(outbox.due_channels)
 
-    async def sum_spending(self, query: SpendingQuery) -> float:
+    async def sum_spending(self, query: SpendingQuery) -> SpendingSum:
         """US dollars that the ledger holds for a budget."""
         return await self._engine.read(lambda tx: usage.sum_spending(tx, query))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from instar.core.model.ids import Instant, SessionKey, TurnId
-from instar.core.model.query import SpendingQuery, UsageRow
+from instar.core.model.query import SpendingQuery, SpendingSum, UsageRow
 from instar.stores.rows import format_json, read_usage
 from instar.stores.transaction import Params, Transaction
 
@@ -28,12 +28,18 @@ def sum_usage(
     return tuple(map(read_usage, rows))
 
 
-def sum_spending(tx: Transaction, query: SpendingQuery) -> float:
-    """US dollars that a budget counts; calls without a price count nothing."""
+def sum_spending(tx: Transaction, query: SpendingQuery) -> SpendingSum:
+    """US dollars that a budget counts; calls without a price count nothing.
+
+    One statement, so that the sum is that of all lines up to the newest one that it tells.
+    """
     prefix = query.key_prefix
     params: Params = {
         "since": query.since,
         "until": _FOREVER if query.until is None else query.until,
+        "session_key": query.session_key,
+        "session_id": query.session_id,
+        "after_line": query.after_line,
         "agent": query.agent,
         "person": query.person,
         "channel": query.channel,
@@ -42,11 +48,17 @@ def sum_spending(tx: Transaction, query: SpendingQuery) -> float:
         "key_from": prefix,
         "key_to": None if prefix is None else f"{prefix}\U0010ffff",
     }
-    if query.session_key is None:
-        row = tx.one("sum_spending", params)
-    else:
-        row = tx.one("sum_spending_of_session", {**params, "session_key": query.session_key})
-    return float(row[0]) if row is not None else 0.0
+    row = tx.one(_choose_sum(query), params)
+    return SpendingSum(usd=float(row[0]), last_line=int(row[1])) if row is not None else SpendingSum(usd=0, last_line=0)
+
+
+def _choose_sum(query: SpendingQuery) -> str:
+    """The name of the statement that answers a question."""
+    if query.session_id is not None:
+        return "sum_spending_of_life_later" if query.after_line else "sum_spending_of_life"
+    if query.session_key is not None:
+        return "sum_spending_of_session"
+    return "sum_spending_later" if query.after_line else "sum_spending"
 
 
 def sum_turn_outputs(tx: Transaction, *, since: Instant) -> dict[TurnId, int]:

@@ -41,3 +41,21 @@ def test_the_message_that_somebody_answers_is_found_without_reading_others(datab
     params = dict.fromkeys(re.findall(r":(\w+)", SQL["find_own_message"]))
     plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL['find_own_message']}", params)]
     assert plan == ["SEARCH outbox USING INDEX outbox_of_platform (channel=? AND platform_id=?)"]
+
+
+def search_usage(database, name):
+    params = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", params)]
+    return [step for step in plan if "usage USING" in step]
+
+
+@pytest.mark.parametrize("name", ["sum_spending_later", "sum_spending_of_life_later"])
+def test_what_was_spent_since_a_line_is_found_by_the_number_of_the_line(database, name):
+    assert search_usage(database, name) == ["SEARCH usage USING INTEGER PRIMARY KEY (rowid>?)"]
+
+
+def test_what_a_life_of_a_session_has_cost_is_found_without_reading_the_others(database):
+    assert search_usage(database, "sum_spending_of_life") == [
+        "SEARCH usage USING INDEX usage_of_life (session_key=? AND session_id=?)",
+        "SEARCH usage USING INDEX usage_of_life (session_key=? AND session_id=? AND at>?)",
+    ]

@@ -270,6 +270,7 @@ class SessionFacts:
     """What a decision may look at: the session and its current transcript, None where there is none yet.
 
     `notices` wait to be told to the session at the begin of its next turn; they are known inside a change only.
+    `spent_usd` answers what a change asks the ledger, in the order of its questions; it is empty outside of one.
     """
 
     key: SessionKey
@@ -277,6 +278,7 @@ class SessionFacts:
     session: Session | None = None
     transcript: TranscriptHead | None = None
     notices: tuple[WaitingNotice, ...] = ()
+    spent_usd: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ __all__ = [
     "SessionPage",
     "SessionQuery",
     "SpendingQuery",
+    "SpendingSum",
     "StoredEntry",
     "UsageRow",
 ]
@@ -33,7 +34,8 @@ class SessionQuery:
     """A list of sessions, pinned ones first, then newest `updated_at` first (RPC-32).
 
     `limit` None lists all. `owner_in` restricts to sessions of these principals or groups they are in; None is no
-    restriction (LEAK-4).
+    restriction (LEAK-4). `incognito` lists those in memory too, in front of the others, but never under a restriction
+    (KEY-22).
     """
 
     agent_id: AgentId | None = None
@@ -47,6 +49,7 @@ class SessionQuery:
     offset: int = 0
     limit: int | None = 100
     owner_in: tuple[str, ...] | None = None
+    incognito: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,18 +113,30 @@ class UsageRow:
 class SpendingQuery:
     """Which lines of the ledger count: since a moment, before another (None: until now), and each given field.
 
-    `person`, `provider` and `model` are in lower case; `key_prefix` is the beginning of a session key.
+    `session_id` is one life of `session_key`: its lines count whatever their time, and `since` is only for lines that
+    name no life, as older builds booked them. `after_line` leaves out the lines up to that one. `person`, `provider`
+    and `model` are in lower case; `key_prefix` is the beginning of a session key.
     """
 
     since: Instant
     until: Instant | None = None
     session_key: SessionKey | None = None
+    session_id: SessionId | None = None
+    after_line: int = 0
     agent: str | None = None
     person: str | None = None
     channel: str | None = None
     provider: str | None = None
     model: str | None = None
     key_prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingSum:
+    """US dollars that lines of the ledger add up to, and the newest line that there was then, 0 without any."""
+
+    usd: float
+    last_line: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,10 @@
 What belongs here: which budgets a turn falls under, the period that each counts, and the decision over what was spent.
 What does not: pricing and booking (the ledger). A turn in flight finishes whatever it costs; a budget speaks before a
 turn begins.
+
+What was spent is counted beforehand, and a turn begins a little later: the clock may be set in between, the session
+may start over or go on after all, and others spend. So `settle_counts` is asked in the transaction that begins the
+turn, with what was booked since; where a count is of another time or life, it answers that it has to be counted anew.
 """
 
 from __future__ import annotations
@@ -13,10 +17,11 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Literal
 
 from instar.core.model.decision import Decision
-from instar.core.model.ids import Instant
+from instar.core.model.ids import Instant, SessionId
 
 __all__ = [
     "Budget",
+    "BudgetCount",
     "BudgetDecision",
     "BudgetFacts",
     "BudgetMatch",
@@ -28,6 +33,7 @@ __all__ = [
     "find_budgets",
     "forecast_spending",
     "resolve_window",
+    "settle_counts",
 ]
 
 BudgetPeriod = Literal["day", "month", "session"]
@@ -83,6 +89,19 @@ class Spending:
 
     budget: Budget
     spent_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetCount:
+    """What a budget has been used for, US dollars, counted up to a line of the ledger.
+
+    It was counted in `window`; for a session's budget in the life `session_id`, None where there is none yet.
+    """
+
+    budget: Budget
+    window: BudgetWindow
+    spent_usd: float
+    session_id: SessionId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +161,34 @@ def resolve_window(per: BudgetPeriod, *, now: Instant, zone: tzinfo) -> BudgetWi
         start = local.replace(day=1)
         end = (start + timedelta(days=31)).replace(day=1)
     return BudgetWindow(start=_instant(start), end=_instant(end))
+
+
+def settle_counts(
+    counts: Sequence[BudgetCount],
+    later_usd: Sequence[float],
+    *,
+    session_id: SessionId | None,
+    now: Instant,
+    zone: tzinfo,
+) -> tuple[Spending, ...] | None:
+    """What counts at `now` for a turn in the life `session_id`, None for one that it begins: there nothing was spent.
+
+    `later_usd` is what was booked under each since it was counted. None where one of them has to be counted anew, since
+    the clock shows another day or month than was counted, or the session is in another life.
+    """
+    spendings = []
+    for count, later in zip(counts, later_usd, strict=True):
+        if count.budget.per != "session":
+            is_same = count.window == resolve_window(count.budget.per, now=now, zone=zone)
+        elif session_id is None:
+            spendings.append(Spending(budget=count.budget, spent_usd=0.0))
+            continue
+        else:
+            is_same = count.session_id == session_id
+        if not is_same:
+            return None
+        spendings.append(Spending(budget=count.budget, spent_usd=count.spent_usd + later))
+    return tuple(spendings)
 
 
 def decide_budget(spendings: Sequence[Spending], *, now: Instant, zone: tzinfo) -> BudgetDecision:

@@ -25,20 +25,42 @@ FROM usage WHERE at >= :since AND session_key IN (
 GROUP BY agent_id, provider, model ORDER BY agent_id, provider, model;
 
 -- fragment: spent
--- Lines that a budget counts: each filter that is given restricts.
-at >= :since AND at < :until
-    AND (:agent IS NULL OR agent_id = :agent) AND (:person IS NULL OR lower(principal) = :person)
+-- Lines that a budget counts, at any time: each filter that is given restricts.
+(:agent IS NULL OR agent_id = :agent) AND (:person IS NULL OR lower(principal) = :person)
     AND (:channel IS NULL OR channel = :channel) AND (:provider IS NULL OR lower(provider) = :provider)
     AND (:model IS NULL OR lower(model) = :model)
     AND (:key_from IS NULL OR (session_key >= :key_from AND session_key < :key_to))
 
+-- fragment: summed
+-- Their sum, and the newest line of all.
+COALESCE(SUM(cost_usd), 0.0), (SELECT COALESCE(MAX(id), 0) FROM usage)
+
 -- name: sum_spending
 -- What was spent in all sessions.
-SELECT COALESCE(SUM(cost_usd), 0.0) FROM usage WHERE {spent};
+SELECT {summed} FROM usage WHERE at >= :since AND at < :until AND {spent};
+
+-- name: sum_spending_later
+-- What was spent in all sessions after a line: few lines, found by their number and not by their time.
+SELECT {summed} FROM usage WHERE id > :after_line AND +at >= :since AND +at < :until AND {spent};
 
 -- name: sum_spending_of_session
 -- What was spent in one session.
-SELECT COALESCE(SUM(cost_usd), 0.0) FROM usage WHERE session_key = :session_key AND {spent};
+SELECT {summed} FROM usage
+WHERE session_key = :session_key AND at >= :since AND at < :until AND +id > :after_line AND {spent};
+
+-- name: sum_spending_of_life
+-- What was spent in one life of a session; a line that names no life counts by its time.
+SELECT {summed} FROM (
+    SELECT * FROM usage WHERE session_key = :session_key AND session_id = :session_id
+    UNION ALL
+    SELECT * FROM usage WHERE session_key = :session_key AND session_id IS NULL AND at >= :since
+) AS life WHERE id > :after_line AND {spent};
+
+-- name: sum_spending_of_life_later
+-- What was spent in one life of a session after a line: few lines, found by their number.
+SELECT {summed} FROM usage
+WHERE id > :after_line AND +session_key = :session_key
+    AND (+session_id = :session_id OR session_id IS NULL AND +at >= :since) AND {spent};
 
 -- name: sum_turn_outputs
 -- What models wrote in each turn since a moment.

@@ -131,7 +131,7 @@ class Forgetting:
         self._follow_transcripts(own, numbers)
         self._forget_deliveries(wish, own, numbers)
         self._forget_strangers({(one.channel, "direct", one.sender_id) for one in wish.places})
-        self.shadow.watchers.purse.forget({self.name(one) for one in wish.places}, own)
+        self.shadow.watchers.purse.forget({self.name(one) for one in wish.places})
         self._search(wish, numbers)
 
     def _forget_messages(self, wish: _Wish, gone: frozenset[InboundId], own: set[SessionKey]) -> set[int]:

@@ -104,7 +104,6 @@ class Shadow:
         """A message was stored at the door."""
         if item.submission.session_key is None:
             self.watchers.strangers.accepted(item.submission.inbound, acceptance)
-        self.watchers.purse.accepted(item.inbound_id)
         self._note("accepted", item.inbound_id, item.state, item.received_at)
         self.rows[item.inbound_id] = Row(item=item, state=item.state, turn_id=item.turn_id, reason=item.reason)
 
@@ -186,7 +185,6 @@ class Shadow:
         """A gateway started on these rows."""
         self._note("recovered", recovered.fence)
         self.starts += 1
-        self.watchers.purse.started()
         for delivery_id in recovered.unknown:
             self.doubted[delivery_id] += delivery_id in self.sending
         self.sending.clear()

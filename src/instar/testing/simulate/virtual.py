@@ -13,7 +13,6 @@ import asyncio
 import math
 import selectors
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, tzinfo
 
 from instar.core.model.ids import Instant
@@ -21,7 +20,7 @@ from instar.errors import InvariantBroken
 from instar.testing.clock import START
 from instar.testing.inline import InlineLoop
 
-__all__ = ["Moment", "Stuck", "VirtualClock", "VirtualLoop"]
+__all__ = ["Stuck", "VirtualClock", "VirtualLoop"]
 
 
 BUSY_MAX = 100_000
@@ -109,37 +108,17 @@ class VirtualLoop(InlineLoop):
             self._player.set_result(None)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Moment:
-    """A point of a story that a wall clock cannot tell: how often that was set before, and the seconds of the loop."""
-
-    times_set: int
-    elapsed_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Face:
-    """One way that the wall clock was set, and when."""
-
-    offset_ms: int
-    zone: tzinfo
-    set_at_s: float
-
-    def read(self, elapsed_s: float) -> Instant:
-        """What it shows then."""
-        return Instant(self.offset_ms + round(elapsed_s * 1000))
-
-
 class VirtualClock:
     """Keeps `instar.ports.clock.Clock` on a `VirtualLoop`; the wall clock can be set, and the zone changed."""
 
     def __init__(self, loop: VirtualLoop, *, at: int = START, zone: tzinfo = UTC) -> None:
         self._loop = loop
-        self._faces = [_Face(offset_ms=at, zone=zone, set_at_s=loop.elapsed)]
+        self._offset_ms = at
+        self._zone = zone
 
     def now(self) -> Instant:
         """The wall clock, epoch milliseconds UTC."""
-        return self._faces[-1].read(self._loop.elapsed)
+        return Instant(self._offset_ms + round(self._loop.elapsed * 1000))
 
     def monotonic(self) -> float:
         """Seconds since the loop began."""
@@ -147,7 +126,7 @@ class VirtualClock:
 
     def zone(self) -> tzinfo:
         """The host's zone."""
-        return self._faces[-1].zone
+        return self._zone
 
     async def sleep(self, seconds: float) -> None:
         """Wait that long in the loop's time."""
@@ -155,26 +134,8 @@ class VirtualClock:
 
     def jump(self, seconds: float) -> None:
         """Set the wall clock forwards or back, as an administrator or a time server would."""
-        self._set(self._faces[-1].offset_ms + round(seconds * 1000), self.zone())
+        self._offset_ms += round(seconds * 1000)
 
     def set_zone(self, zone: tzinfo) -> None:
         """The host moved."""
-        self._set(self._faces[-1].offset_ms, zone)
-
-    def moment(self) -> Moment:
-        """This very point of the story, also between two settings of the clock that no time lies between."""
-        return Moment(times_set=len(self._faces) - 1, elapsed_s=self._loop.elapsed)
-
-    def read_since(self, moment: Moment) -> list[tuple[Instant, tzinfo]]:
-        """The first and the last that was to be read of each way that the wall clock was set since then."""
-        faces = self._faces[moment.times_set :]
-        ends = [*(face.set_at_s for face in faces[1:]), self._loop.elapsed]
-        return [
-            (face.read(at), face.zone)
-            for face, end in zip(faces, ends, strict=True)
-            if end >= moment.elapsed_s
-            for at in (max(face.set_at_s, moment.elapsed_s), end)
-        ]
-
-    def _set(self, offset_ms: int, zone: tzinfo) -> None:
-        self._faces.append(_Face(offset_ms=offset_ms, zone=zone, set_at_s=self._loop.elapsed))
+        self._zone = zone

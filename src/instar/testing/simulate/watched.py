@@ -22,7 +22,7 @@ from instar.core.model.ids import ChannelName, InboundId, Instant, SessionKey
 from instar.core.model.message import Outbound
 from instar.core.model.pairing import Pairings, Peer
 from instar.core.model.pairing_change import PairingChange
-from instar.core.model.query import Recovered
+from instar.core.model.query import Recovered, SpendingQuery
 from instar.core.model.session import Session
 from instar.errors import StoreFull
 from instar.ports.clock import Clock
@@ -91,10 +91,12 @@ class WatchedStore:
         now: Instant,
         fence: int | None,
         decide: Callable[[SessionFacts], SessionChange],
+        spending: Sequence[SpendingQuery] = (),
     ) -> Changed:
         """Change one session."""
         self._check_disk()
-        changed = read_now(self._inner.change(name, key, now=now, fence=fence, decide=decide))
+        asked = self._inner.change(name, key, now=now, fence=fence, decide=decide, spending=spending)
+        changed = read_now(asked)
         self._shadow.changed(name, key, changed)
         await asyncio.sleep(0)
         return changed

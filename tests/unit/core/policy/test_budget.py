@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from instar.core.model.ids import Instant
+from instar.core.model.ids import Instant, SessionId
 from instar.core.policy.budget import (
     Budget,
+    BudgetCount,
     BudgetDecision,
     BudgetFacts,
     BudgetMatch,
@@ -19,6 +20,7 @@ from instar.core.policy.budget import (
     find_budgets,
     forecast_spending,
     resolve_window,
+    settle_counts,
 )
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -143,3 +145,43 @@ def test_the_zone_decides_what_a_day_is():
     late = at(2026, 3, 10, 23, 30, zone=UTC)
     assert resolve_window("day", now=late, zone=BERLIN).start == at(2026, 3, 11)
     assert resolve_window("day", now=late, zone=UTC).start == at(2026, 3, 10, zone=UTC)
+
+
+# --- what was counted before ------------------------------------------------------------------------------------------
+
+
+def count(per="day", spent=1.0, now=NOW, life=None):
+    window = resolve_window(per, now=now, zone=BERLIN)
+    return BudgetCount(budget=budget(per), window=window, spent_usd=spent, session_id=life and SessionId(life))
+
+
+def settle(*counts, later=0.0, life="s1", now=NOW, zone=BERLIN):
+    found = settle_counts(counts, [later] * len(counts), session_id=life and SessionId(life), now=now, zone=zone)
+    return found and [spending.spent_usd for spending in found]
+
+
+def test_what_was_booked_since_it_was_counted_counts_too():
+    assert settle(count("day"), count("month", 5.0), count("session", 2.0, life="s1"), later=0.5) == [1.5, 5.5, 2.5]
+    assert settle() == ()
+
+
+def test_a_life_that_the_turn_begins_has_spent_nothing():
+    assert settle(count("session", life="s1"), later=0.5, life=None) == [0.0]
+    assert settle(count("session"), later=0.5, life=None) == [0.0]
+
+
+@pytest.mark.parametrize(
+    "settled",
+    [
+        pytest.param({"now": at(2026, 3, 11)}, id="the next day"),
+        pytest.param({"now": at(2026, 3, 9, 23, 59)}, id="the day before, to which the clock was set back"),
+        pytest.param({"zone": UTC}, id="a day of another zone"),
+    ],
+)
+def test_what_was_counted_on_another_day_is_counted_anew(settled):
+    assert settle(count("month"), count("day"), **settled) is None
+
+
+@pytest.mark.parametrize("counted", ["s2", None])
+def test_what_another_life_has_spent_is_counted_anew(counted):
+    assert settle(count("day"), count("session", life=counted)) is None
