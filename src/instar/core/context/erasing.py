@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from instar.core.context.envelope import ENVELOPE_KEY, read_envelope
+from instar.core.context.envelope import CURRENT_MESSAGE_MARKER, ENVELOPE_KEY, read_envelope
 from instar.core.model.entry import (
     AnyEntry,
     AnyMessage,
@@ -82,6 +82,9 @@ _STRUCTURE: Final = frozenset(
 )
 """Fields that hold no words: names of the format, ids inside the transcript, images."""
 
+_UNMARKED: Final = CURRENT_MESSAGE_MARKER.strip("[]")
+"""What context shows of words that would end it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
@@ -138,12 +141,15 @@ def _within(each: Sequence[Spoken], keys: frozenset[SessionKey]) -> tuple[Spoken
 
 @dataclass(slots=True)
 class _Walk:
-    """Where a walk over a transcript stands: whether the person has spoken, and whether the agent answers them now."""
+    """Where a walk over a transcript stands: whether the person has spoken, and whether the agent answers them now.
+
+    While an answer `is_open` whoever speaks is answered with it: they joined the turn, or were collected for it.
+    """
 
     root: EntryId | None = None
     has_spoken: bool = False
     is_answer: bool = False
-    was_user: bool = False
+    is_open: bool = False
 
 
 def erase_entries(entries: Iterable[AnyEntry], traces: Traces) -> Iterator[tuple[AnyEntry, Change | None]]:
@@ -182,17 +188,25 @@ def _erase(entry: AnyEntry, traces: Traces, walk: _Walk) -> tuple[AnyEntry, Chan
     match entry:
         case MessageEntry(message=UserMessage() as message):
             is_theirs = _is_theirs(message, traces)
-            walk.is_answer = is_theirs or (walk.is_answer and walk.was_user)
-            walk.was_user, walk.has_spoken = True, walk.has_spoken or is_theirs
+            walk.is_answer = is_theirs or (walk.is_answer and walk.is_open)
+            walk.is_open, walk.has_spoken = True, walk.has_spoken or is_theirs or _is_heard(message, traces)
             return (_mark(entry, message, traces), "words") if is_theirs else _clean(entry, traces)
-        case MessageEntry():
-            walk.was_user = False
-            if walk.is_answer and not is_injected(entry.message):
-                return replace(entry, message=_empty(entry.message)), "answer"
+        case MessageEntry() if is_injected(entry.message):
             return _clean(entry, traces)
+        case MessageEntry():
+            walk.is_open = _is_waiting(entry.message)
+            return (
+                (replace(entry, message=_empty(entry.message)), "answer") if walk.is_answer else _clean(entry, traces)
+            )
         case CustomMessageEntry() if _repeats(entry, traces):
             walk.is_answer = walk.has_spoken = True
             return replace(entry, content=WORDS_ERASED, details=None, extra={}), "words"
+        case CustomMessageEntry(content=str() as content):
+            told = _clean_context(content, traces)
+            if told == content:
+                return _clean(entry, traces)
+            walk.has_spoken |= told != traces.cleaner.clean(content)
+            return _clean(replace(entry, content=told), traces)[0], "quote"
         case CompactionEntry() if walk.has_spoken and entry.summary:
             kept = walk.root or entry.first_kept_id
             return replace(entry, summary="", first_kept_id=kept, details=None, extra={}), "summary"
@@ -237,13 +251,14 @@ def _is_rival(other: Spoken, spoken: Spoken) -> bool:
 
 
 def find_spoken(entry: AnyEntry, traces: Traces) -> set[SessionKey]:
-    """The sessions to which came what a line holds of theirs and of nobody else; nothing for other lines.
+    """The sessions to which a line came that is theirs; nothing for other lines.
 
-    Where that is not the session that the line is of, it was carried there.
+    Where that is not the session that the line is of, it was carried there: whosever it is, if all who may have written
+    it wrote there.
     """
     message = entry.message if isinstance(entry, MessageEntry) else None
     same = _find_same(message, traces) if isinstance(message, UserMessage) else ()
-    return {spoken.key for spoken in same if spoken.key is not None and not spoken.rivals}
+    return {spoken.key for spoken in same if spoken.key is not None and not spoken.rivals - {spoken.key}}
 
 
 def recall_context(entry: AnyEntry, traces: Traces) -> Iterator[str]:
@@ -255,7 +270,7 @@ def recall_context(entry: AnyEntry, traces: Traces) -> Iterator[str]:
     envelope = read_envelope(message) if isinstance(message, UserMessage) else None
     if envelope is None or not envelope.context:
         return
-    starts = {f"{spoken.name}: " for spoken in _all(traces) if spoken.text is None}
+    starts = {f"{_plain(spoken.name)}: " for spoken in _all(traces) if spoken.text is None}
     for line in envelope.context.split("\n"):
         words = line.removeprefix("- ")
         yield from (words[len(start) :] for start in starts if words.startswith(start))
@@ -336,6 +351,12 @@ def _copy_repeated(entry: CustomMessageEntry, traces: Traces) -> AnyEntry:
     return replace(entry, content=max(words, key=len, default=""), details=None, extra={})
 
 
+def _is_waiting(message: AnyMessage) -> bool:
+    """Whether a turn goes on after a line of it: a tool is asked, or has answered."""
+    calls = isinstance(message, AssistantMessage) and any(isinstance(block, ToolCall) for block in message.content)
+    return calls or isinstance(message, ToolResultMessage)
+
+
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
@@ -400,21 +421,30 @@ def _clean_envelope(raw: Mapping[str, object], traces: Traces) -> dict[str, obje
     cleaned = dict(raw)
     context, sender = raw.get("context"), raw.get("sender")
     if isinstance(context, str):
-        lines = (WORDS_ERASED if _said(line, traces) else traces.cleaner.clean(line) for line in context.split("\n"))
-        cleaned["context"] = "\n".join(lines)
+        cleaned["context"] = _clean_context(context, traces)
     if isinstance(sender, str):
         cleaned["sender"] = traces.cleaner.clean(sender)
     return cleaned
 
 
+def _clean_context(context: str, traces: Traces) -> str:
+    lines = (WORDS_ERASED if _said(line, traces) else traces.cleaner.clean(line) for line in context.split("\n"))
+    return "\n".join(lines)
+
+
+def _is_heard(message: UserMessage, traces: Traces) -> bool:
+    """Whether they are told beside a message of somebody else."""
+    envelope = read_envelope(message)
+    return envelope is not None and any(_said(line, traces) for line in envelope.context.split("\n"))
+
+
 def _said(line: str, traces: Traces) -> bool:
     """Whether a line of context is theirs: a name of theirs and a message in short, or a message that fell out."""
     words = line.removeprefix("- ")
-    for name in traces.names:
+    for name in map(_plain, traces.names):
         if words.startswith(f"{name}: "):
-            return any(
-                spoken.name == name and _is_short(words[len(name) + 2 :], spoken.text) for spoken in _all(traces)
-            )
+            said = words[len(name) + 2 :]
+            return any(_plain(spoken.name) == name and _is_short(said, spoken.text) for spoken in _all(traces))
     return words != line and any(_fell_out(words, spoken) for spoken in _unplaced(traces))
 
 
@@ -439,8 +469,13 @@ def _is_short(line: str, text: str | None) -> bool:
     """Whether a line is a message as context shows it: in one line, cut where it is long, its files named behind it."""
     if text is None:
         return True
-    words, shown = " ".join(text.split()), line.rstrip("…")
+    words, shown = " ".join(text.split()).replace(CURRENT_MESSAGE_MARKER, _UNMARKED), line.rstrip("…")
     return bool(shown) and (words.startswith(shown) or shown.startswith(f"{words} [file: ".lstrip()))
+
+
+def _plain(name: str) -> str:
+    """A name as context shows it."""
+    return " ".join(name.split())
 
 
 def _all(traces: Traces) -> Iterator[Spoken]:

@@ -264,7 +264,8 @@ def _note_message(row: Row, test: PersonTest, found: Holdings, seen: _Senders) -
     if turn_id is not None:
         found.turns.add(turn_id)
     spoken = _spoken(submission, key)
-    found.names.add(spoken.name)
+    # Context shows a name with plain spaces (ACT-7).
+    found.names.update((spoken.name, " ".join(spoken.name.split())))
     if test.is_id(inbound.channel, inbound.sender.id):
         found.aliases.add(f"{inbound.channel}:{inbound.sender.id}".lower())
     at = _moment(submission, received_at)

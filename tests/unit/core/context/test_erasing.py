@@ -155,9 +155,8 @@ def test_a_line_tells_to_which_sessions_its_words_came():
 
 
 def test_a_line_that_may_be_anothers_tells_of_no_session():
-    here = SessionKey("agent:main:main")
-    forgotten = Spoken(name="Ann", text=None, key=here)
-    for spoken, found in ((forgotten, {here}), (replace(forgotten, rivals=frozenset({here})), set())):
+    forgotten = Spoken(name="Ann", text=None, key=HERE)
+    for spoken, found in ((forgotten, {HERE}), (replace(forgotten, rivals=frozenset({THERE})), set())):
         assert find_spoken(entry(1, user("whatever", sender=None)), Traces(spoken={AT: (spoken,)})) == found
 
 
