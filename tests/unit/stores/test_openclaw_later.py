@@ -161,6 +161,22 @@ def test_a_session_comes_with_its_words_its_settings_and_the_way_back(later: Lat
     ]
 
 
+def test_of_two_spellings_the_later_used_one_counts_and_its_gaps_are_filled(later: Later, state: Path):
+    older = {"thinkingLevel": "high", "sendPolicy": "deny", "inputTokens": 7, "displayName": "Ann"}
+    later.session("agent:main:telegram:dm:42", 1, "long ago", label="mine", **older)
+    later.session("agent:main:telegram:direct:42", 2, "hello", thinkingLevel="low")
+    report = bring(later, state)
+    session = ask(state, lambda store: store.load_session(SessionKey("agent:main:telegram:direct:42")))
+    assert session.session_id == session_id(2)
+    assert (session.overrides.thinking_level, session.overrides.send_policy) == ("low", "deny")
+    assert (session.naming.label, session.naming.display_name) == ("mine", "Ann")
+    # What belongs to the other life stays with it.
+    assert session.counters.input_tokens == 0
+    assert words(state, 1) == ["long ago"]
+    (told,) = [detail for status, detail in of(report, "session") if status == "noted"]
+    assert told.endswith("'agent:main:telegram:direct:42', which was used later; its settings fill gaps")
+
+
 def test_importing_twice_adds_nothing_and_a_dry_run_writes_nothing(later: Later, state: Path):
     later.session(KEY, 1, "hello", "hi")
     later.life(KEY, 2, "before")

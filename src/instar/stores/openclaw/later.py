@@ -10,7 +10,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ import apsw
 from instar.core.model.ids import AgentId, Instant, SessionKey
 from instar.core.routing.key import KeySettings, build_source_key, canonical_key, parse_key
 from instar.stores.openclaw.database import LaterSession, OpenedDatabase, open_copy
+from instar.stores.openclaw.gaps import fill_gaps
 from instar.stores.openclaw.index import find_channel
 from instar.stores.openclaw.jobs import FoundJobs
 from instar.stores.openclaw.plan import PlannedTranscript
@@ -121,8 +122,8 @@ class _Sessions:
     def add(self) -> None:
         """Plan the current transcripts, then the older ones of the same sessions, then what no session claims."""
         claims = dict(self._database.transcripts())
-        for session in self._database.sessions():
-            self._add_current(session, has_lines=session.session_id in claims)
+        for key, session in self._choose().items():
+            self._add_current(key, session, has_lines=session.session_id in claims)
         for session_id, written_key in claims.items():
             if session_id not in self._written:
                 self._add_older(session_id, self._keyed.get(written_key))
@@ -131,17 +132,29 @@ class _Sessions:
             path.write_bytes(archive.lines)
             self._add_apart(archive.session_id, path, f"of {archive.key}, put aside as {archive.name}", kind="archive")
 
-    def _add_current(self, session: LaterSession, *, has_lines: bool) -> None:
-        hint = find_channel(session.fields)
-        key = canonical_key(session.key, self._keys, default_agent=self._agent_id, channel_hint=hint)
-        if key is None:
-            self._tell("session", "noted", f"{session.key!r} is no session key")
-            return
-        if session.problem:
-            self._tell("session", "damaged", session.problem, key=key)
-        if key in self._keyed.values():
-            self._tell("session", "noted", f"{session.key!r} means a session that was used later", key=key)
-            return
+    def _choose(self) -> dict[SessionKey, LaterSession]:
+        """One row for each key: the one that was used last, its gaps filled from the others (KEY-15)."""
+        chosen: dict[SessionKey, LaterSession] = {}
+        for session in self._database.sessions():
+            hint = find_channel(session.fields)
+            key = canonical_key(session.key, self._keys, default_agent=self._agent_id, channel_hint=hint)
+            if key is None:
+                self._tell("session", "noted", f"{session.key!r} is no session key")
+                continue
+            if session.problem:
+                self._tell("session", "damaged", session.problem, key=key)
+            if key in chosen:
+                newer = chosen[key]
+                what = f"{session.key!r} means the same session as {newer.key!r}, which was used later"
+                self._tell("session", "noted", f"{what}; its settings fill gaps", key=key)
+                # A row of the database always has a life of its own, so none is taken.
+                fields = fill_gaps(newer.fields, session.fields, may_take_life=False)
+                chosen[key] = replace(newer, fields=fields)
+            else:
+                chosen[key] = session
+        return chosen
+
+    def _add_current(self, key: SessionKey, session: LaterSession, *, has_lines: bool) -> None:
         self._keyed[session.key] = key
         self._state.transcripts.append(
             PlannedTranscript(
