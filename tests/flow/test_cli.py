@@ -336,7 +336,7 @@ def test_a_transcript_is_imported_through_the_gateway_once(instar, gateway, tmp_
     file = write_transcript(tmp_path / "old session.jsonl")
     code, out, err = instar("import", "transcript", file)
     assert code == 0
-    assert "Imported 1 entries of version 3" in out
+    assert "Imported 1 entry of version 3" in out
     assert "line 3" in err
     document = ask(instar, "import", "transcript", file)
     assert (document["stored"], document["entries"]) == (False, 1)

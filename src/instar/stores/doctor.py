@@ -16,9 +16,10 @@ from typing import Final
 import apsw
 
 from instar.config.config import Config
+from instar.core.explain.counting import count_of
 from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.errors import InstarError, StoreUnreadable
-from instar.stores.doctor_finding import DoctorFinding, Severity, build_note, name_some
+from instar.stores.doctor_finding import DoctorFinding, Severity, build_note, tell_names
 from instar.stores.doctor_mirror import check_lost_words, check_mirror
 from instar.stores.doctor_rows import check_rows
 from instar.stores.migrate import load_steps, plan_steps
@@ -72,7 +73,8 @@ def _check_database(path: Path, config: Config, *, is_running: bool) -> Iterator
         yield DoctorFinding(
             code="log-damaged",
             severity="critical",
-            what=f"{damage.path.name} is damaged: {damage.lost_commits} commits at its end are out of reach",
+            what=f"{damage.path.name} is damaged: "
+            f"{count_of(damage.lost_commits, 'commit at its end is', 'commits at its end are')} out of reach",
             why=f"after frame {damage.sound} it is not what was written there",
             fix=f"Copy {path.name} and {damage.path.name} to another disk. The next start goes on with what is sound, "
             "and keeps the log beside, as well as files of the mirror that hold more.",
@@ -88,7 +90,8 @@ def _check_database(path: Path, config: Config, *, is_running: bool) -> Iterator
             if steps and not state.schema_version:
                 yield from check_lost_words(config)
             if steps:
-                what = f"The database has schema {state.schema_version}; {len(steps)} steps are due"
+                due = count_of(len(steps), "step is due", "steps are due")
+                what = f"The database has schema {state.schema_version}; {due}"
                 yield build_note("schema-behind", what, fix="The next start tries them on a copy and then runs them.")
             else:
                 yield from _check_words(connection, config, is_running=is_running)
@@ -208,23 +211,23 @@ def _check_folder(config: Config) -> Iterator[DoctorFinding]:
     paths = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
     conflicts = [str(path) for path in paths if ".conflict." in path.name]
     if conflicts:
-        yield DoctorFinding(
-            code="conflict-kept",
-            severity="note",
-            what=f"{len(conflicts)} files that another hand had changed were kept beside the mirror",
-            why=name_some(conflicts),
-            fix="Look what is in them, then delete them.",
-            count=len(conflicts),
+        yield tell_names(
+            "conflict-kept",
+            "note",
+            conflicts,
+            one="file that another hand had changed was kept beside the mirror",
+            many="files that another hand had changed were kept beside the mirror",
+            fix="Look what such a file holds, then delete it.",
         )
     empty = [str(path) for path in paths if parse_archive_name(path.name) is not None and not path.stat().st_size]
     if empty:
-        yield DoctorFinding(
-            code="archive-empty",
-            severity="warning",
-            what=f"{len(empty)} archives are empty",
-            why=name_some(empty),
-            fix="Take them from a backup, or delete them.",
-            count=len(empty),
+        yield tell_names(
+            "archive-empty",
+            "warning",
+            empty,
+            one="archive is empty",
+            many="archives are empty",
+            fix="Take it from a backup, or delete it.",
         )
 
 
@@ -232,12 +235,12 @@ def _check_logs(path: Path) -> Iterator[DoctorFinding]:
     """Logs that were set aside because a part of them was out of reach."""
     kept = sorted(str(one) for one in path.parent.glob(f"{path.name}-wal{ASIDE}*"))
     if kept:
-        yield DoctorFinding(
-            code="log-kept",
-            severity="warning",
-            what=f"{len(kept)} damaged logs of the database were set aside",
-            why=name_some(kept),
-            fix="The last words before each may be missing; files of the mirror named `.conflict.` may hold them. "
-            "Compare them, then delete the logs.",
-            count=len(kept),
+        yield tell_names(
+            "log-kept",
+            "warning",
+            kept,
+            one="damaged log of the database was set aside",
+            many="damaged logs of the database were set aside",
+            fix="The last words before it may be missing; files of the mirror named `.conflict.` may hold them. "
+            "Compare them, then delete the log.",
         )

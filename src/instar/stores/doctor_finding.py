@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["DoctorFinding", "Severity", "build_note", "name_some"]
+from instar.core.explain.counting import count_of
+
+__all__ = ["DoctorFinding", "Severity", "build_note", "tell_names"]
 
 Severity = Literal["critical", "warning", "note"]
 """`critical`: words are in danger or out of reach. `warning`: something to settle. `note`: worth knowing."""
@@ -30,7 +32,15 @@ def build_note(code: str, what: str, *, why: str = "", fix: str = "") -> DoctorF
     return DoctorFinding(code=code, severity="note", what=what, why=why, fix=fix)
 
 
-def name_some(names: list[str]) -> str:
+def tell_names(code: str, severity: Severity, names: list[str], *, one: str, many: str, fix: str) -> DoctorFinding:
+    """A finding about one or more things: how many, in the words for one or for several, and which."""
+    number = len(names)
+    return DoctorFinding(
+        code=code, severity=severity, what=count_of(number, one, many), why=_name_some(names), fix=fix, count=number
+    )
+
+
+def _name_some(names: list[str]) -> str:
     """The first of some names, and how many there are beside."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

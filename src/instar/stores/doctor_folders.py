@@ -12,7 +12,7 @@ from typing import Literal
 
 from instar.config.paths import resolve_store_path
 from instar.core.model.ids import SessionId, SessionKey
-from instar.stores.doctor_finding import DoctorFinding, name_some
+from instar.stores.doctor_finding import DoctorFinding, tell_names
 from instar.stores.mirror_files import Comparison
 from instar.stores.mirror_folders import (
     ENTRY_NAME,
@@ -51,13 +51,13 @@ def tell_left_folders(tx: Transaction, state_dir: Path, *, is_running: bool) -> 
     gone = (resolve_store_path(state_dir, key) for key in list_folders(tx) if load_session(tx, key) is None)
     left = [str(folder) for folder in gone if (folder / ENTRY_NAME).exists() or (folder / TRANSCRIPT_NAME).exists()]
     if left and not is_running:
-        yield DoctorFinding(
-            code="folder-left",
-            severity="note",
-            what=f"{len(left)} folders belong to sessions that were removed",
-            why=name_some(left),
-            fix="The next start removes what the mirror wrote in them.",
-            count=len(left),
+        yield tell_names(
+            "folder-left",
+            "note",
+            left,
+            one="folder belongs to a session that was removed",
+            many="folders belong to sessions that were removed",
+            fix="The next start removes what the mirror wrote there.",
         )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import apsw
 
 from instar.config.config import Config
-from instar.stores.doctor_finding import DoctorFinding, name_some
+from instar.stores.doctor_finding import DoctorFinding, tell_names
 from instar.stores.doctor_folders import Level, compare_folders, compare_transcript, tell_left_folders
 from instar.stores.known import Known
 from instar.stores.mirror_index import compare_index
@@ -20,6 +21,51 @@ from instar.stores.sqlite.connection import SqliteTransaction
 from instar.stores.transaction import load_queries
 
 __all__ = ["check_lost_words", "check_mirror"]
+
+_Words = tuple[str, str, str]
+"""What is told of one file, of several, and what to do."""
+
+_TRANSCRIPTS: Final[Mapping[Level, _Words]] = {
+    "missing": (
+        "file of the mirror is missing",
+        "files of the mirror are missing",
+        "nothing is lost, since the database holds every word.",
+    ),
+    "behind": (
+        "file of the mirror lacks its last lines",
+        "files of the mirror lack their last lines",
+        "nothing is lost, since the database holds every word.",
+    ),
+    "differs": (
+        "file of the mirror does not hold what the database says",
+        "files of the mirror do not hold what the database says",
+        (
+            "If you changed it by hand, copy your changes away. The next start, or `instar mirror rebuild` while no "
+            "gateway runs, keeps such a file as `<name>.conflict.<time>` and writes it anew."
+        ),
+    ),
+}
+
+_LISTS: Final[Mapping[Level, _Words]] = {
+    "missing": (
+        "list of sessions is missing",
+        "lists of sessions are missing",
+        "nothing is lost, since the database holds every session.",
+    ),
+    "behind": (
+        "list of sessions is older than the database",
+        "lists of sessions are older than the database",
+        "nothing is lost, since the database holds every session.",
+    ),
+    "differs": (
+        "list of sessions does not hold what the database says",
+        "lists of sessions do not hold what the database says",
+        (
+            "Nobody reads such a list back; `instar sessions patch` changes a session. If you changed it by hand, copy "
+            "your changes away; the next rewrite keeps it as `sessions.json.conflict.<time>`."
+        ),
+    ),
+}
 
 
 def check_mirror(connection: apsw.Connection, config: Config, *, is_running: bool) -> Iterator[DoctorFinding]:
@@ -43,7 +89,7 @@ def check_mirror(connection: apsw.Connection, config: Config, *, is_running: boo
         for path, level in compare_folders(tx, config.state_dir, is_running=is_running):
             found[level].append(str(path))
         yield from tell_left_folders(tx, config.state_dir, is_running=is_running)
-    yield from _tell_mirror(found, is_running=is_running)
+    yield from _tell_files("mirror", found, _TRANSCRIPTS, is_running=is_running)
     yield from _check_indices(tx, places, old_home, is_running=is_running)
     yield from _tell_strays(path for files in walk_transcript_files(places) for path in pick_strays(tx, files).files)
 
@@ -54,7 +100,7 @@ def _check_indices(
     """Lists of sessions that do not say what the rows say (STORE-3)."""
     agents = list_agents(tx)
     written = {take_home(path, old_home, places) for path in list_written_indices(tx)}
-    found: dict[str, list[str]] = {"missing": [], "behind": [], "differs": []}
+    found: dict[Level, list[str]] = {"missing": [], "behind": [], "differs": []}
     for path in sorted({path for path in written if path.is_file()} | {places.index(agent_id) for agent_id in agents}):
         sharing = sorted(agent_id for agent_id in agents if places.index(agent_id) == path)
         try:
@@ -66,25 +112,7 @@ def _check_indices(
         is_late = is_level is None or (not is_level and old_home is not None)
         if not is_level:
             found["behind" if is_late else "differs"].append(str(path))
-    late = "The gateway writes them in a moment" if is_running else "The next start writes them anew"
-    for level, words in (("missing", "are missing"), ("behind", "are older than the database")):
-        if found[level] and not (is_running and level == "behind"):
-            what = f"{len(found[level])} lists of sessions {words}"
-            why = name_some(found[level])
-            fix = f"{late}; nothing is lost, since the database holds every session."
-            yield DoctorFinding(
-                code=f"index-{level}", severity="note", what=what, why=why, fix=fix, count=len(found[level])
-            )
-    if found["differs"]:
-        yield DoctorFinding(
-            code="index-differs",
-            severity="warning",
-            what=f"{len(found['differs'])} lists of sessions do not hold what the database says",
-            why=name_some(found["differs"]),
-            fix="Nobody reads them back; `instar sessions patch` changes a session. If you changed one by hand, copy "
-            "your changes away; the next rewrite keeps it as `sessions.json.conflict.<time>`.",
-            count=len(found["differs"]),
-        )
+    yield from _tell_files("index", found, _LISTS, is_running=is_running)
 
 
 def check_lost_words(config: Config) -> Iterator[DoctorFinding]:
@@ -95,37 +123,26 @@ def check_lost_words(config: Config) -> Iterator[DoctorFinding]:
 def _tell_strays(paths: Iterable[Path]) -> Iterator[DoctorFinding]:
     strays = [str(stray) for stray in sorted(paths) if not is_archived(stray)]
     if strays:
-        yield DoctorFinding(
-            code="mirror-strays",
-            severity="critical",
-            what=f"{len(strays)} transcripts lie in files, and the database does not know them",
-            why=name_some(strays),
+        yield tell_names(
+            "mirror-strays",
+            "critical",
+            strays,
+            one="transcript lies in a file, and the database does not know it",
+            many="transcripts lie in files, and the database does not know them",
             fix=STRAYS_FIX,
-            count=len(strays),
         )
 
 
-def _tell_mirror(found: dict[Level, list[str]], *, is_running: bool) -> Iterator[DoctorFinding]:
-    late = "The gateway writes them in a moment" if is_running else "The next start writes what they lack"
-    lagging: tuple[tuple[Level, str], ...] = (("missing", "are missing"), ("behind", "lack their last lines"))
-    for level, words in lagging:
-        names = found[level]
-        if names and not (is_running and level == "behind"):
-            yield DoctorFinding(
-                code=f"mirror-{level}",
-                severity="note",
-                what=f"{len(names)} files of the mirror {words}",
-                why=name_some(names),
-                fix=f"{late}; nothing is lost, since the database holds every word.",
-                count=len(names),
-            )
+def _tell_files(
+    kind: str, found: Mapping[Level, list[str]], told: Mapping[Level, _Words], *, is_running: bool
+) -> Iterator[DoctorFinding]:
+    """What is missing or late is written anew by itself; what somebody else wrote is for a person to look at."""
+    soon = "The gateway writes that in a moment" if is_running else "The next start writes that"
+    for level in ("missing", "behind"):
+        if found[level] and not (is_running and level == "behind"):
+            one, many, fix = told[level]
+            fix = f"{soon}; {fix}"
+            yield tell_names(f"{kind}-{level}", "note", found[level], one=one, many=many, fix=fix)
     if found["differs"]:
-        yield DoctorFinding(
-            code="mirror-differs",
-            severity="warning",
-            what=f"{len(found['differs'])} files of the mirror do not hold what the database says",
-            why=name_some(found["differs"]),
-            fix="If you changed them by hand, copy your changes away. The next start, or `instar mirror rebuild` while "
-            "no gateway runs, keeps such a file as `<name>.conflict.<time>` and writes it anew.",
-            count=len(found["differs"]),
-        )
+        one, many, fix = told["differs"]
+        yield tell_names(f"{kind}-differs", "warning", found["differs"], one=one, many=many, fix=fix)

@@ -193,6 +193,10 @@ def test_replies_in_doubt_and_waiting_messages_are_told(state: Path):
         "delivery-failed": 1,
         "messages-waiting": 1,
     }
+    said = {one.code: one.what for one in examine(config_of(state))}
+    assert said["delivery-unknown"] == "1 reply may or may not have been sent"
+    assert said["delivery-failed"] == "1 reply could not be sent"
+    assert said["messages-waiting"] == "1 message waits"
 
 
 def test_a_lock_that_a_dead_gateway_left_is_told_and_one_that_is_held_is_not(state: Path):

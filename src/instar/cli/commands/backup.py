@@ -12,6 +12,7 @@ from instar.cli.connect import open_gateway
 from instar.cli.groups import Group
 from instar.cli.options import GatewayFlags, config_option, gateway_options, json_option
 from instar.cli.terminal import print_json, say, warn
+from instar.core.explain.counting import count_of
 
 if TYPE_CHECKING:
     from instar.stores.backup import BackupReport
@@ -96,9 +97,13 @@ def restore(*, file: Path, state_dir: Path, as_json: bool, config: Path | None) 
     _tell(report.backup, as_json=False)
     say(f"Restored into {report.state_dir}.")
     if report.held:
-        say(f"{report.held} replies were still owed then and are held: see `instar outbox list`.")
+        held = count_of(
+            report.held, "reply was still owed then and is held", "replies were still owed then and are held"
+        )
+        say(f"{held}: see `instar outbox list`.")
     if report.erased is not None:
-        say(f"Whoever was erased since is out of it again; {report.erased.residue} traces are left.")
+        left = count_of(report.erased.residue, "trace is left", "traces are left")
+        say(f"Whoever was erased since is out of it again; {left}.")
     say(f"Start it with: INSTAR_STATE_DIR={report.state_dir} instar gateway")
 
 
@@ -107,8 +112,11 @@ def _tell(report: BackupReport, *, as_json: bool) -> None:
         print_json({"ok": True, **_document(report)})
         return
     counts = report.counts
-    say(f"{report.path}: sound, {report.files} files, {report.bytes} bytes, schema {report.schema_version}.")
-    say(f"{counts['sessions']} sessions, {counts['transcripts']} transcripts, {counts['entries']} entries.")
+    say(
+        f"{report.path}: sound, {count_of(report.files, 'file')}, {report.bytes} bytes, schema {report.schema_version}."
+    )
+    told = (("sessions", "session", ""), ("transcripts", "transcript", ""), ("entries", "entry", "entries"))
+    say(f"{', '.join(count_of(counts[name], one, many) for name, one, many in told)}.")
     for note in report.notes:
         say(note)
     for line in report.skipped:

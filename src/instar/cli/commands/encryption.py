@@ -11,6 +11,7 @@ import click
 from instar.cli.groups import Group
 from instar.cli.options import config_option, json_option
 from instar.cli.terminal import print_json, say
+from instar.core.explain.counting import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +163,8 @@ def _tell(done: Turned, state: str, *, as_json: bool) -> None:
         counts = {"rows": done.rows, "archives": done.archives, "removed": done.removed}
         print_json({"ok": True, **counts, "plain": list(done.plain)})
         return
-    say(f"{done.rows} rows and {done.archives} archives are {state}; {done.removed} files of the mirror were removed.")
+    turned = f"{count_of(done.rows, 'row')} and {count_of(done.archives, 'archive')} are {state}"
+    say(f"{turned}; {count_of(done.removed, 'file of the mirror was', 'files of the mirror were')} removed.")
     if done.plain:
         say("These hold words as they are. Look at them, and delete what you do not need:")
     for path in done.plain:

@@ -18,6 +18,7 @@ from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.terminal import clean, print_json, say, warn
 from instar.client.blocking import BlockingClient
 from instar.client.wire import Payload
+from instar.core.explain.counting import count_of
 from instar.errors import GatewayUnreachable, InvalidRequest, TranscriptError
 
 __all__ = ["command"]
@@ -113,7 +114,8 @@ def _tell(done: Payload, file: Path) -> None:
     for finding in done["findings"]:
         warn(f"{file}: {clean(str(finding))}")
     if done["stored"]:
-        say(f"Imported {done['entries']} entries of version {done['fromVersion']} as {done['key']}.")
+        entries = count_of(done["entries"], "entry", "entries")
+        say(f"Imported {entries} of version {done['fromVersion']} as {done['key']}.")
     else:
         say(f"Nothing was added: {done['sessionId']} is stored already.")
     say(f"Show it with `instar sessions show {done['key']}`.")

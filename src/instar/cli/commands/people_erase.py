@@ -12,6 +12,7 @@ from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.render import format_moment
 from instar.cli.terminal import clean, print_json, say, warn
 from instar.client.wire import Payload
+from instar.core.explain.counting import count_of
 from instar.errors import GatewayUnreachable
 
 __all__ = ["command"]
@@ -79,15 +80,17 @@ def _tell(receipt: Payload) -> None:
     say(f"{head}:")
     for name, count in receipt["counts"].items():
         say(f"{count:8}  {name.replace('_', ' ')}")
-    searched = f"{receipt['searchedWords']} names, ids and words in {receipt['searchedFiles']} files"
+    words = count_of(receipt["searchedWords"], "name, id or word", "names, ids and words")
+    searched = f"{words} in {count_of(receipt['searchedFiles'], 'file')}"
     if receipt["planned"]:
-        say(f"They are found {receipt['residue']} times now ({searched}).")
+        say(f"They are found {count_of(receipt['residue'], 'time')} now ({searched}).")
     else:
         say(f"Residue {receipt['residue']}: searched for {searched}.")
         for one in receipt["left"]:
             warn(f"{one['count']:8}  in {clean(one['place'])}" + (f". {one['fix']}" if one["fix"] else ""))
     if receipt["commonWords"]:
-        say(f"{receipt['commonWords']} words were not searched for, since others wrote them too.")
+        passed = count_of(receipt["commonWords"], "word was not searched for", "words were not searched for")
+        say(f"{passed}, since others wrote the like too.")
     for name in receipt["droppedBackups"]:
         say(f"Backup deleted: {clean(name)}")
     for name in receipt["backups"]:

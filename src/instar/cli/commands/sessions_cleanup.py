@@ -11,6 +11,7 @@ from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.render import render_table
 from instar.cli.terminal import clean, print_json, say, shows_colour
 from instar.client.wire import Payload
+from instar.core.explain.counting import count_of
 from instar.errors import InvalidRequest
 
 __all__ = ["command"]
@@ -77,8 +78,8 @@ def _tell(report: Payload) -> None:
     agent = clean(str(report.get("agentId") or "every agent"))
     before, after = report["beforeCount"], report["afterCount"]
     if not report["wouldMutate"]:
-        say(f"{agent}: {before} sessions, nothing to do.")
+        say(f"{agent}: {count_of(before, 'session')}, nothing to do.")
     elif report.get("applied"):
-        say(f"{agent}: {before} sessions are {after} now.")
+        say(f"{agent}: {count_of(before, 'session is', 'sessions are')} {after} now.")
     else:
-        say(f"{agent}: {before} sessions would be {after}; nothing was changed. --enforce carries it out.")
+        say(f"{agent}: {count_of(before, 'session')} would be {after}; nothing was changed. --enforce carries it out.")

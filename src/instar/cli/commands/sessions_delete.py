@@ -9,6 +9,7 @@ import click
 from instar.cli.connect import Source, find_session, open_gateway
 from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.terminal import clean, print_json, say, warn
+from instar.core.explain.counting import count_of
 from instar.errors import InstarError, InvalidRequest
 
 __all__ = ["command"]
@@ -63,7 +64,7 @@ def _ask(keys: list[str]) -> None:
     for key in keys:
         warn(f"  {clean(key)}")
     if keys:
-        click.confirm(f"Delete {len(keys)} session{'s' if len(keys) > 1 else ''}?", abort=True, err=True)
+        click.confirm(f"Delete {count_of(len(keys), 'session')}?", abort=True, err=True)
 
 
 def _delete(source: Source, one: Result, *, dry_run: bool, keep_transcript: bool) -> Result:

@@ -13,6 +13,7 @@ from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.render import list_columns, render_table
 from instar.cli.terminal import print_json, say, shows_colour
 from instar.client.wire import Payload
+from instar.core.explain.counting import count_of
 from instar.errors import InvalidRequest
 
 __all__ = ["build_document", "build_row", "command", "parse_limit", "parse_minutes"]
@@ -167,7 +168,7 @@ def build_row(row: Payload, *, defaults: Payload, now: int) -> dict[str, object]
 def tell(listed: Payload, *, minutes: int | None, is_verbose: bool) -> None:
     """The list for people: what was asked, then the table."""
     rows, total = listed["sessions"], listed.get("totalCount", 0)
-    within = "" if minutes is None else f" active within {minutes} minutes"
+    within = "" if minutes is None else f" active within {count_of(minutes, 'minute')}"
     if not rows:
         # A person's token is not told where files lie.
         place = f" in {listed['path']}" if listed.get("path") else ""
@@ -177,7 +178,7 @@ def tell(listed: Payload, *, minutes: int | None, is_verbose: bool) -> None:
         say(f"Session store: {listed['path']}")
     say(f"Sessions listed: {len(rows)}" + (f" of {total}" if total > len(rows) else ""))
     if minutes is not None:
-        say(f"Filtered to the last {minutes} minutes")
+        say(f"Filtered to the last {count_of(minutes, 'minute')}")
     heads = (*HEADS, "Title") if is_verbose else HEADS
     defaults, now = listed.get("defaults") or {}, listed["ts"]
     lines = [list_columns(row, defaults=defaults, now=now, is_whole=is_verbose) for row in rows]

@@ -9,6 +9,7 @@ import click
 from instar.cli.connect import open_gateway
 from instar.cli.options import GatewayFlags, gateway_options, json_option
 from instar.cli.terminal import clean, print_json, say, warn
+from instar.core.explain.counting import count_of
 
 __all__ = ["command"]
 
@@ -31,7 +32,6 @@ def command(*, flags: GatewayFlags, what: str, key: str | None, as_json: bool) -
     for finding in done["findings"]:
         warn(clean(str(finding)))
     if done["sessionIds"]:
-        count = len(done["sessionIds"])
-        say(f"{clean(str(done['key']))} is back with {count} transcript{'s' if count > 1 else ''}.")
+        say(f"{clean(str(done['key']))} is back with {count_of(len(done['sessionIds']), 'transcript')}.")
     else:
         say(f"Everything of {clean(str(done['key']))} was there already.")

@@ -18,6 +18,7 @@ from instar.client.blocking import BlockingClient
 from instar.client.discovery import RUNNING_NAME, is_this_machine
 from instar.client.wire import Payload
 from instar.config.paths import resolve_state_dir
+from instar.core.explain.counting import count_of
 from instar.errors import InstarError
 
 __all__ = ["command", "list_facts"]
@@ -88,8 +89,9 @@ def list_facts(found: Payload) -> Iterator[tuple[str, str]]:
         yield (
             "Work",
             (
-                f"{gateway.get('activeRuns', 0)} running, {gateway.get('messagesWaiting', 0)} messages waiting, "
-                f"{gateway.get('deliveriesWaiting', 0)} replies waiting"
+                f"{gateway.get('activeRuns', 0)} running, "
+                f"{count_of(gateway.get('messagesWaiting', 0), 'message')} waiting, "
+                f"{count_of(gateway.get('deliveriesWaiting', 0), 'reply', 'replies')} waiting"
             ),
         )
     else:

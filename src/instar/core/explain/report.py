@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from instar.core.explain.counting import count_of
 from instar.core.explain.simulate import Side, Silence, SimulationReport
 
 __all__ = ["build_report_fields", "tell_report"]
@@ -16,13 +17,13 @@ _TOLD: Final = 10
 def tell_report(report: SimulationReport) -> tuple[str, ...]:
     """What would change, the gravest first, in sentences."""
     if report.changes_nothing:
-        return (f"Nothing would change for {_count(report.messages, 'message')}.",)
+        return (f"Nothing would change for {count_of(report.messages, 'message')}.",)
     return tuple(_sentences(report))
 
 
 def _sentences(report: SimulationReport) -> Iterator[str]:
     before, after = report.before, report.after
-    yield f"{_count(report.messages, 'message')}: {_count(before.sessions, 'session')} would be {after.sessions}."
+    yield f"{count_of(report.messages, 'message')}: {count_of(before.sessions, 'session')} would be {after.sessions}."
     mixing = [one for one in report.merges if one.mixes_people]
     yield from _listed(
         "{n} would hold direct messages of several people",
@@ -38,7 +39,7 @@ def _sentences(report: SimulationReport) -> Iterator[str]:
         [f"{one.key} would part into {', '.join(one.into)}" for one in report.splits],
     )
     if report.renamed:
-        yield f"{_count(report.renamed, 'session')} would only get another key."
+        yield f"{count_of(report.renamed, 'session')} would only get another key."
     yield from _tell_resets(report)
     yield from _tell_silences(report.silences, "would lose their answer")
     yield from _tell_silences(report.voices, "would get an answer")
@@ -64,7 +65,7 @@ def _list_resets(side: Side) -> str:
 
 def _tell_silences(silences: tuple[Silence, ...], what: str) -> Iterator[str]:
     for one in silences[:_TOLD]:
-        yield f"{one.key}: {_count(one.messages, 'message')} {what} ({one.reason})."
+        yield f"{one.key}: {count_of(one.messages, 'message')} {what} ({one.reason})."
     if len(silences) > _TOLD:
         yield f"… and in {len(silences) - _TOLD} more."
 
@@ -81,14 +82,10 @@ def _listed(head: str, lines: list[str]) -> Iterator[str]:
     """A head with the number of sessions, and the first of them."""
     if not lines:
         return
-    yield f"{head.format(n=_count(len(lines), 'session'))}:"
+    yield f"{head.format(n=count_of(len(lines), 'session'))}:"
     yield from (f"  {line}." for line in lines[:_TOLD])
     if len(lines) > _TOLD:
         yield f"  … and {len(lines) - _TOLD} more."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def build_report_fields(report: SimulationReport) -> dict[str, object]:
