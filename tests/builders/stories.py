@@ -47,6 +47,9 @@ __all__ = [
 DIRECT = SessionKey("agent:main:telegram:direct:ann")
 """Where ann's direct messages on telegram go in these stories."""
 
+TURNS, PAUSES, PAUSE_S = 10_000, 6_000, 0.005
+"""How long `until` waits: so many turns of the loop, then so many pauses, half a minute at least."""
+
 P = ParamSpec("P")
 
 
@@ -119,11 +122,14 @@ def then(*scripts: Script) -> Script:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the gateway work until something is so; fails when it never comes."""
-    for _ in range(10_000):
+    """Let the gateway work until something is so; fails when it never comes.
+
+    What the loop does alone is so after some turns of it. What a thread does takes as long as a busy disk pleases.
+    """
+    for turn in range(TURNS + PAUSES):
         if condition():
             return
-        await asyncio.sleep(0)
+        await asyncio.sleep(0 if turn < TURNS else PAUSE_S)
     raise AssertionError("it never came to that")
 
 

@@ -16,6 +16,7 @@ from instar.errors import NotFound, Unavailable
 from instar.gateway.doors import DOOR_WAIT_S
 from instar.gateway.gateway import Gateway
 from tests.builders.people import PeopleWorld, open_people
+from tests.builders.stories import until
 from tests.flow.test_erase_a_person import BOB, CONFIG, GROUP, OWN, TRACES, lines, post, talk
 from tests.flow.test_erase_meanwhile import Held, begin, cut_world, still
 
@@ -140,16 +141,18 @@ def test_what_a_client_has_read_already_goes_with_the_rest(tmp_path, way):
                 "restore": lambda gateway: gateway.keeping.restore(GROUP, None, who=WHO),
                 "restore a file": lambda gateway: gateway.keeping.restore(None, path, who=WHO),
             }
-            step, go_on = "change" if way == "fork" else "import_transcript", asyncio.Event()
+            step = "change" if way == "fork" else "import_transcript"
+            began, go_on = asyncio.Event(), asyncio.Event()
             sound = getattr(world.store, step)
 
             async def slow(*args, **wish):
+                began.set()
                 await go_on.wait()
                 return await sound(*args, **wish)
 
             setattr(world.store, step, slow)
             asking = ask(world, ways[way])
-            await still()
+            await began.wait()
             setattr(world.store, step, sound)
             erasing = begin(world)
             await still(0.2)
@@ -171,7 +174,7 @@ def test_what_is_asked_for_in_sessions_of_others_is_done_meanwhile(tmp_path):
             held = Held(world, "_carry_out")
             erasing = begin(world)
             await held.began.wait()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 view = await world.gateway.gateway.sessions.patch(BOB, {"thinkingLevel": "high"}, who=WHO)
             assert view.session.overrides.thinking_level == "high"
             assert not erasing.done()
@@ -188,7 +191,9 @@ def test_whoever_waits_too_long_is_told_to_try_again(tmp_path):
             held = Held(world, "_carry_out")
             erasing = begin(world)
             await held.began.wait()
+            waiting = world.gateway.clock.sleepers
             asking = ask(world, WAYS["create"])
+            await until(lambda: world.gateway.clock.sleepers > waiting)
             await world.gateway.run_for(DOOR_WAIT_S + 1)
             with pytest.raises(Unavailable, match="is being deleted at this moment") as told:
                 await asking

@@ -64,7 +64,7 @@ def test_a_list_of_others_does_not_wait(tmp_path):
             held = Held(world, "_carry_out")
             erasing = begin(world)
             await held.began.wait()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await world.gateway.channel("chat").report("room-2", ["bob-88"])
             assert not erasing.done()
             held.go_on.set()
@@ -158,9 +158,10 @@ def test_a_backup_that_is_asked_for_meanwhile_has_nothing_of_them(tmp_path, step
 
 
 def test_a_backup_that_is_being_made_is_in_the_receipt(tmp_path, monkeypatch):
-    go_on, sound = asyncio.Event(), StoreKeeper.back_up
+    began, go_on, sound = asyncio.Event(), asyncio.Event(), StoreKeeper.back_up
 
     async def slow(self: StoreKeeper, name: str | None, *, now: Instant) -> StoredBackup:
+        began.set()
         done = await sound(self, name, now=now)
         await go_on.wait()
         return done
@@ -170,7 +171,7 @@ def test_a_backup_that_is_being_made_is_in_the_receipt(tmp_path, monkeypatch):
             await both_sides(world)
             monkeypatch.setattr(StoreKeeper, "back_up", slow)
             backing_up = asyncio.ensure_future(world.gateway.gateway.keeping.back_up("one.tar.zst"))
-            await still()
+            await began.wait()
             erasing = begin(world)
             await still(0.3)
             assert not erasing.done()

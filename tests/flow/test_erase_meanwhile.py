@@ -16,6 +16,7 @@ from instar.errors import NotFound, StoreFull, Unavailable
 from instar.gateway.doors import DOOR_WAIT_S
 from instar.gateway.people import GO_ON_S
 from tests.builders.people import PeopleWorld, open_people
+from tests.builders.stories import until
 from tests.flow.test_erase_a_person import BOB, CONFIG, GROUP, OWN, lines, post, talk
 
 ANEW = "anew, koala-1"
@@ -126,15 +127,16 @@ def test_what_stands_in_the_door_is_in_and_goes_with_the_rest(tmp_path):
     async def story() -> None:
         async with open_people(tmp_path, CONFIG) as world:
             await talk(world)
-            accept, go_on = world.store.accept, asyncio.Event()
+            accept, began, go_on = world.store.accept, asyncio.Event(), asyncio.Event()
 
             async def slow(*args, **wish):
+                began.set()
                 await go_on.wait()
                 return await accept(*args, **wish)
 
             world.store.accept = slow  # type: ignore[method-assign]
             writing = write(world, "new group")
-            await still()
+            await began.wait()
             erasing = begin(world)
             await still()
             assert not erasing.done()
@@ -154,7 +156,7 @@ def test_everybody_else_is_heard_meanwhile(tmp_path):
             erasing = begin(world)
             await held.began.wait()
             await world.gateway.channel("chat").post("panda-9010", sender="bob-88", name="Bob")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while "panda-9010" not in (await lines(world, BOB))[-1]:
                     await still(0.001)
             assert not erasing.done()
@@ -171,7 +173,9 @@ def test_whoever_waits_too_long_is_asked_to_send_it_again(tmp_path):
             held = Held(world, "_carry_out")
             erasing = begin(world)
             await held.began.wait()
+            waiting = world.gateway.clock.sleepers
             writing = write(world, "direct")
+            await until(lambda: world.gateway.clock.sleepers > waiting)
             await world.gateway.run_for(DOOR_WAIT_S + 1)
             with pytest.raises(Unavailable, match="is being deleted at this moment") as told:
                 await writing
@@ -212,7 +216,7 @@ def test_one_that_was_cut_goes_on_by_itself_and_lets_them_in_then(tmp_path, step
         async with cut_world(tmp_path, step) as world:
             await post(world, "bob", "panda-9010")
             await world.gateway.run_for(GO_ON_S + 1)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while await world.eraser.list_cut():
                     await still(0.001)
             await write(world, "direct")

@@ -14,13 +14,19 @@ from tests.flow.test_erase_meanwhile import Held, begin, still
 NAMESAKE = SessionKey("agent:main:chat:direct:al-900")
 
 
+async def is_answered(world: PeopleWorld) -> bool:
+    """Whether the namesake has an answer."""
+    return await world.store.load_session(NAMESAKE) is not None and len(await lines(world, NAMESAKE)) == 2
+
+
 async def erase_beside(world: PeopleWorld, text: str):
     """Erase alice; while her files are looked through, a namesake writes for the first time."""
     held = Held(world, "_touch")
     erasing = begin(world)
     await held.began.wait()
     await world.gateway.channel("chat").post(text, sender="al-900", name="Alice Moor")
-    await still(0.2)  # hers is answered; lanes of the person's sessions wait, so that nothing settles
+    while not await is_answered(world):  # lanes of the person's sessions wait, so that nothing settles
+        await still(0.001)
     await world.mirror.flush()
     held.go_on.set()
     return await erasing

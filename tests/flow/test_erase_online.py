@@ -160,7 +160,7 @@ def test_an_erasure_that_comes_just_as_an_idle_lane_goes_does_not_wait_for_it(tu
                 async with world.gateway.people._hold(DIRECT):
                     assert not world.gateway.lanes.get(DIRECT).is_idle
 
-            done, waiting = await asyncio.wait({asyncio.create_task(hold())}, timeout=1)
+            done, waiting = await asyncio.wait({asyncio.create_task(hold())}, timeout=30)
             assert not waiting
             await done.pop()
 

@@ -188,9 +188,6 @@ def test_a_file_of_any_kind_is_written_over_deleted_or_named(tmp_path):
     asyncio.run(story())
 
 
-pytestmark = pytest.mark.timeout(60)
-
-
 class _OnePad(SystemIds):
     """Draws one id again and again."""
 
