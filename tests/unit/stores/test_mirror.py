@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 
@@ -117,10 +117,11 @@ def test_the_index_is_rewritten_at_most_once_a_second(tmp_path, monkeypatch):
             places = MirrorPlaces(state_dir=tmp_path, home=tmp_path, default_agent_id=AgentId("main"))
             mirror = Mirror(store, places, clock=clock)
             mirror.start()
-            for number in range(40):
+            for number in count():
+                if len(written) == 5:
+                    break
                 await SessionTalk(store, f"agent:main:{number}", f"s{number}").begin()
-                for _ in range(3):  # threads need real moments
-                    await asyncio.sleep(0.001)
+                await asyncio.sleep(0.003)  # threads need real moments
                 clock.advance(0.1)
             await mirror.close()
 

@@ -338,7 +338,7 @@ def test_a_stop_lets_a_round_end_that_has_begun(world, monkeypatch):
 
     def linger(*arguments, **options):
         began.set()
-        goes_on.wait(10)
+        goes_on.wait(60)
         return append(*arguments, **options)
 
     monkeypatch.setattr(mirror_level, "append_lines", linger)

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 
 import apsw
 import pytest
@@ -127,7 +128,11 @@ def test_units_that_wait_share_one_commit_and_one_failure_is_its_own(tmp_path):
             talks = [SessionTalk(store, f"agent:main:{n}", f"s{n}") for n in range(100)]
             broken = SessionChange(close="reset")
             work = [talk.begin(build_message(1, None)) for talk in talks]
+            gate = threading.Event()
+            busy = asyncio.ensure_future(store.engine.write(lambda _: gate.wait(60)))  # so that they do wait
+            asyncio.get_running_loop().call_later(0.05, gate.set)
             results = await asyncio.gather(*work, SessionTalk(store).change(broken), return_exceptions=True)
+            await busy
             assert isinstance(results.pop(), InvariantBroken)
             assert not [result for result in results if isinstance(result, BaseException)]
             assert len(commits) < 10

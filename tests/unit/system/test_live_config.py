@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 
@@ -14,7 +13,7 @@ from instar.errors import ConfigError, InvalidRequest
 from instar.system.live_config import ConfigSource, LiveConfig, follow_config
 from instar.testing.clock import ManualClock
 from instar.testing.log import build_memory_log
-from tests.builders.stories import story
+from tests.builders.stories import story, until
 
 GOOD = '{session: {dmScope: "per-peer"}} // mine\n'
 UNSAFE = (
@@ -149,24 +148,23 @@ async def test_what_is_never_meant_may_be_allowed(tmp_path):
 @story
 async def test_the_background_looks_twice_a_second_and_survives_a_defect(tmp_path):
     live = Live(tmp_path)
+
+    async def settle():
+        """Let the look that is due be over: each is in a thread."""
+        await until(lambda: live.clock.sleepers == 1)
+
     async with follow_config(live.config, clock=live.clock):
-        await live.clock.run_for(0.4, settle=_settle)
+        await live.clock.run_for(0.4, settle=settle)
         live.put('{session: {dmScope: "main"}}')
-        await live.clock.run_for(0.5, settle=_settle)
+        await live.clock.run_for(0.5, settle=settle)
         assert live.scope == "main"
         broken, live.config.look = live.config.look, None
-        await live.clock.run_for(0.5, settle=_settle)
+        await live.clock.run_for(0.5, settle=settle)
         assert live.events()[-1] == "job_failed"
         live.config.look = broken
         live.put(GOOD)
-        await live.clock.run_for(0.5, settle=_settle)
+        await live.clock.run_for(0.5, settle=settle)
         assert live.scope == "per-peer"
-
-
-async def _settle():
-    """Let threads of the loop finish: each look is in one."""
-    for _ in range(50):
-        await asyncio.sleep(0.001)
 
 
 @story

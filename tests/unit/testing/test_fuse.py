@@ -11,6 +11,7 @@ from instar.ports.store import Store
 from instar.stores.store import SessionStore
 from instar.testing.fuse import WRITES, Fuse, fuse_store
 from tests.builders.store import NOW, SessionTalk, build_message, memory_store
+from tests.builders.stories import until
 
 
 def verbs_that_write() -> set[str]:
@@ -37,7 +38,7 @@ def test_a_fused_write_dies_before_it_or_after_it(at):
             fuse = Fuse(at=at)
             dying = SessionTalk(fuse_store(store, fuse))
             work = asyncio.ensure_future(dying.append(build_message(2, 1)))
-            await asyncio.wait([work], timeout=0.2)
+            await until(lambda: fuse.has_blown)
             assert not work.done()
             work.cancel()
             return fuse.steps[-1], await talk.numbers()
