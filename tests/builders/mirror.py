@@ -72,6 +72,6 @@ async def _never() -> None:
 
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait for threads to have done something."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 - a file tells nobody that it is there
             await asyncio.sleep(0.002)

@@ -25,8 +25,8 @@ from instar.testing.script import Asked, Reply, echo_script
 __all__ = ["TOKEN", "Answer", "GatewayProcess", "HeldModel", "build_process_config", "run_instar", "wait_until"]
 
 TOKEN = "a-token-for-bridges-of-tests"
-START_S = 20.0
-"""A start takes half a second; a machine that is busy with other tests takes longer."""
+START_S = 60.0
+"""A start takes half a second; a machine that is busy with other tests takes twenty times as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,11 @@ def build_process_config(
 
 
 def run_instar(
-    *args: str, state_dir: Path, timeout_s: float = 20.0, stdin: str | None = None, env: Mapping[str, str] | None = None
+    *args: str,
+    state_dir: Path,
+    timeout_s: float = START_S,
+    stdin: str | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """One command of the command line, to its end."""
     return subprocess.run(
@@ -72,7 +76,7 @@ def run_instar(
     )
 
 
-def wait_until(is_so: Callable[[], bool], *, timeout_s: float = 10.0) -> None:
+def wait_until(is_so: Callable[[], bool], *, timeout_s: float = START_S) -> None:
     """Return once it is so. Raises `AssertionError` when it is not in time."""
     deadline = time.monotonic() + timeout_s
     while not is_so():
@@ -230,7 +234,7 @@ class GatewayProcess:
             "POST", f"/channels/{channel}/outbound/{delivery_id}/receipt", {"status": "sent", **receipt}
         )
 
-    def take(self, count: int, *, channel: str = "telegram", timeout_s: float = 15.0) -> list[dict[str, Any]]:
+    def take(self, count: int, *, channel: str = "telegram", timeout_s: float = START_S) -> list[dict[str, Any]]:
         """Fetch and confirm replies until there were so many, in order."""
         taken: list[dict[str, Any]] = []
         deadline = time.monotonic() + timeout_s

@@ -18,7 +18,7 @@ from typing import Self
 
 __all__ = ["Terminal"]
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 _ORDERS = re.compile(r"\x1b\][^\x07]*\x07|\x1b[\[(][0-9;?]*[a-zA-Z]|\x1b[=>]|\r")
 """What a program tells the terminal to do instead of to show."""
 

@@ -22,7 +22,8 @@ from tests.builders.fake_gateway import FakeGateway
 __all__ = ["TOKEN", "Client", "build_connect", "open_client", "open_server", "run_story"]
 
 TOKEN = "a-token-for-tests-that-opens-nothing-else"
-WAIT_S = 5.0
+WAIT_S = 30.0
+"""A frame comes within milliseconds; on a machine that is busy with others it takes as long as they please."""
 
 
 def build_connect(**changes: Any) -> dict[str, Any]:
@@ -141,4 +142,4 @@ async def open_client(server: ApiServer, *, greet: bool = True, **changes: Any) 
 
 def run_story(story: Callable[[], Awaitable[None]]) -> None:
     """Run one asynchronous test."""
-    asyncio.run(asyncio.wait_for(story(), timeout=50))
+    asyncio.run(asyncio.wait_for(story(), timeout=150))

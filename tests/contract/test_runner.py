@@ -537,7 +537,7 @@ def test_stopping_early_closes_the_connection(stage: Stage, how: str) -> None:
         work: Awaitable[None] = cancelled() if how == "cancel" else _hear_one(stage)
         await work
         if stage.server is not None:
-            for _ in range(200):
+            for _ in range(6000):
                 if stage.server.requests[-1].was_cut_off:
                     break
                 await asyncio.sleep(0.01)

@@ -46,7 +46,7 @@ async def start(*command):
 
 
 async def until(is_so):
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 - a program of somebody else tells nobody what it has done
             await asyncio.sleep(0.01)
 
@@ -58,7 +58,7 @@ def test_the_bridge_in_python_says_prints_and_confirms():
             for number, text in enumerate(["hello", "grüß dich"], start=1):
                 process.stdin.write(f"{text}\n".encode())
                 await process.stdin.drain()
-                printed = await asyncio.wait_for(process.stdout.readline(), timeout=10)
+                printed = await asyncio.wait_for(process.stdout.readline(), timeout=60)
                 assert printed.decode().strip() == f'You said: "{text}"'
                 await until(lambda number=number: len(world.receipts) == number)
             process.stdin.close()

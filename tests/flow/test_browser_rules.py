@@ -33,7 +33,7 @@ class Page:
 
 async def ask(server: ApiServer, method: str, path: str, **headers: str) -> Page:
     def talk() -> Page:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         answer = connection.getresponse()
         body = answer.read().decode()

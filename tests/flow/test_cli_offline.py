@@ -212,6 +212,6 @@ def test_force_stops_the_gateway_that_runs_and_takes_its_place(tmp_path):
             assert "is ready at" in process.stdout.readline()
             assert json.loads((gateway.state_dir / "gateway.json").read_text())["pid"] == process.pid
             process.terminate()
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=60)
         assert f"Stopping the gateway that runs as process {old}" in err
         wait_until(lambda: not gateway.is_alive())

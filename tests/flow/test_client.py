@@ -29,7 +29,7 @@ def free_url():
 
 @asynccontextmanager
 async def open_gateway_client(server, **options):
-    async with GatewayClient(lambda: (address(server),), timeout_s=5, **options) as client:
+    async with GatewayClient(lambda: (address(server),), timeout_s=30, **options) as client:
         yield client
 
 
@@ -40,7 +40,7 @@ async def collect(updates):
 # --- the blocking client ----------------------------------------------------------------------------------------------
 
 
-def ask(addresses, *calls, timeout_s=5.0):
+def ask(addresses, *calls, timeout_s=30.0):
     with BlockingClient(addresses, timeout_s=timeout_s) as client:
         return [client.call(method, params) for method, params in calls]
 
@@ -64,7 +64,7 @@ def test_large_messages_pass_both_ways():
             params = {"sessionKey": "main", "message": text, "idempotencyKey": "large"}
             await asyncio.to_thread(ask, (address(server),), ("chat.send", params))
             assert gateway.submissions[0].inbound.text == text
-            await gateway.wait_run("large", timeout_ms=5000)
+            await gateway.wait_run("large", timeout_ms=30_000)
             (history,) = await asyncio.to_thread(ask, (address(server),), ("chat.history", {"sessionKey": "main"}))
             assert history["messages"][0]["content"] == text
 
@@ -124,7 +124,7 @@ def test_what_is_no_gateway_is_told_as_such():
             with pytest.raises(Unavailable, match="no gateway"):
                 await asyncio.to_thread(ask, (GatewayAddress(url=url),))
             with pytest.raises(Unavailable, match="no gateway"):
-                async with GatewayClient(lambda: (GatewayAddress(url=url),), timeout_s=5):
+                async with GatewayClient(lambda: (GatewayAddress(url=url),), timeout_s=30):
                     pass
 
     run_story(story)
@@ -140,7 +140,7 @@ def test_a_gateway_that_says_nothing_is_given_up():
             with pytest.raises(GatewayUnreachable, match="does not answer"):
                 await asyncio.to_thread(lambda: ask((place,), timeout_s=0.2))
             with pytest.raises(GatewayUnreachable, match="did not greet"):
-                async with GatewayClient(lambda: (place,), timeout_s=0.2):
+                async with GatewayClient(lambda: (place,), timeout_s=1):  # the door opens within it
                     pass
 
     run_story(story)
@@ -158,7 +158,7 @@ def test_a_connection_that_breaks_while_waiting_is_told():
             with pytest.raises(Unavailable, match="gateway restarts"):
                 await asyncio.to_thread(ask, (place,))
             with pytest.raises(GatewayUnreachable, match="broke"):
-                async with GatewayClient(lambda: (place,), timeout_s=5):
+                async with GatewayClient(lambda: (place,), timeout_s=30):
                     pass
 
     run_story(story)
@@ -239,7 +239,7 @@ def test_an_answer_is_told_also_when_the_gateway_went_away_in_between():
         places = []
         async with (
             GatewayClients(gateway, places) as first,
-            GatewayClient(lambda: tuple(places), timeout_s=5) as client,
+            GatewayClient(lambda: tuple(places), timeout_s=30) as client,
         ):
             gateway.hold()
             kinds, text = [], ""
@@ -250,7 +250,7 @@ def test_an_answer_is_told_also_when_the_gateway_went_away_in_between():
                     await first.stop()
                     gateway.release()
                 if update.kind == "waiting":
-                    await gateway.wait_run("r1", timeout_ms=5000)
+                    await gateway.wait_run("r1", timeout_ms=30_000)
                     await first.start()
             assert kinds[-2:] == ["waiting", "final"]
             assert text == gateway.answer
@@ -288,7 +288,10 @@ class GatewayClients:
 def test_subscriptions_are_made_anew_and_listeners_hear_of_the_break():
     async def story():
         gateway, places = FakeGateway(), []
-        async with GatewayClients(gateway, places) as host, GatewayClient(lambda: tuple(places), timeout_s=5) as client:
+        async with (
+            GatewayClients(gateway, places) as host,
+            GatewayClient(lambda: tuple(places), timeout_s=30) as client,
+        ):
             await client.subscribe("main")
             with client.events() as events:
                 await host.stop()
@@ -312,7 +315,7 @@ def test_without_reconnects_the_end_is_the_end():
         gateway, places = FakeGateway(), []
         async with (
             GatewayClients(gateway, places) as host,
-            GatewayClient(lambda: tuple(places), timeout_s=5, reconnects=False) as client,
+            GatewayClient(lambda: tuple(places), timeout_s=30, reconnects=False) as client,
         ):
             with client.events() as events:
                 await host.stop()
@@ -337,7 +340,7 @@ def test_missing_events_are_told_as_a_gap():
 
         async with serve(count_badly, "127.0.0.1", 0) as server:
             place = GatewayAddress(url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            async with GatewayClient(lambda: (place,), timeout_s=5) as client:
+            async with GatewayClient(lambda: (place,), timeout_s=30) as client:
                 with client.events() as events:
                     with pytest.raises(GatewayUnreachable, match=r"within 0\.3 s"):
                         await client.call("health", timeout_s=0.3)

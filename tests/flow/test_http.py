@@ -10,7 +10,7 @@ from tests.builders.wire import open_server, run_story
 
 async def get(server, path, **headers):
     def fetch():
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         body = answer.read().decode()

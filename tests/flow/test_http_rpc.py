@@ -16,7 +16,7 @@ async def post(server, body, *, token=TOKEN, path="/rpc", **headers):
     """Status, headers and JSON of one request."""
 
     def ask():
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         sent = {"Content-Type": "application/json", **headers}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"

@@ -184,7 +184,7 @@ async def test_a_session_that_somebody_came_back_to_while_others_are_removed_sta
         # The one who was here last goes first, so ann still waits.
         if change is None:
             await world.channel("telegram").post("I am back", sender="ann", name="Ann")
-            await asyncio.wait_for(world.channel("telegram").wait_sent(3), 10)
+            await asyncio.wait_for(world.channel("telegram").wait_sent(3), 60)
         else:
             await world.gateway.sessions.patch(key_of("ann"), change, who="ann")
         gate.open()
@@ -201,7 +201,7 @@ async def test_a_gateway_that_stops_while_its_own_cleanup_is_busy_stops_in_good_
         await speak(world, "ann")
         await world.run_for(3601)
         assert gate.reached.is_set()
-        await asyncio.wait_for(world.restart(), 10)
+        await asyncio.wait_for(world.restart(), 60)
         assert await keys(world) == {key_of("ann")}
         gate.open()
         await world.run_for(3601)

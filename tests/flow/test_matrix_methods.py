@@ -127,7 +127,7 @@ def open_with(town, token, scopes):
 
 
 def post(port, token, body):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     connection.request("POST", "/rpc", body=body, headers=headers)
     answer = connection.getresponse()

@@ -116,7 +116,7 @@ def test_a_message_posted_three_times_at_once_is_one_message_and_told_alike(gate
 
 def test_a_reply_stays_until_its_receipt_and_a_receipt_may_be_repeated(gateway):
     gateway.post("keep this", message_id="kept", sender={"id": "kim"})
-    (first,) = gateway.fetch(wait_s=5)
+    (first,) = gateway.fetch(wait_s=20)
     (second,) = gateway.fetch()
     assert (second["deliveryId"], second["attempt"]) == (first["deliveryId"], first["attempt"] + 1)
     path = f"/channels/telegram/outbound/{first['deliveryId']}/receipt"
@@ -132,9 +132,9 @@ def test_a_long_poll_ends_when_a_reply_comes_and_when_its_time_is_over(gateway):
     assert gateway.fetch(wait_s=0.4) == []
     assert time.monotonic() - began >= 0.4
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(gateway.fetch, wait_s=15)
+        waiting = pool.submit(gateway.fetch, wait_s=20)
         gateway.post("wake up", message_id="wake", sender={"id": "kim"})
-        (reply,) = waiting.result(timeout=10)
+        (reply,) = waiting.result(timeout=30)
     gateway.confirm(reply["deliveryId"])
 
 

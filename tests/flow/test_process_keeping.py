@@ -80,12 +80,12 @@ def test_a_session_that_was_deleted_comes_back(gateway: GatewayProcess):
 
 def test_replies_are_listed_sent_again_and_dropped(gateway: GatewayProcess):
     gateway.post("hello", message_id=1)
-    (message,) = gateway.fetch(wait_s=5)
+    (message,) = gateway.fetch(wait_s=20)
     gateway.confirm(message["deliveryId"], status="failed", reason="blocked")
     (row,) = run(gateway, "outbox", "list")["deliveries"]
     assert (row["state"], row["reason"], row["to"]) == ("failed", "blocked", "ann")
     run(gateway, "outbox", "send", row["deliveryId"])
-    (again,) = gateway.fetch(wait_s=5)
+    (again,) = gateway.fetch(wait_s=20)
     assert again["deliveryId"] == message["deliveryId"]
     gateway.confirm(message["deliveryId"], status="failed", reason="blocked")
     run(gateway, "outbox", "drop", row["deliveryId"])

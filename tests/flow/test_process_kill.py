@@ -18,7 +18,7 @@ def test_a_gateway_killed_during_the_fourth_answer_has_all_four_and_answers_it_o
             gateway.post(word, message_id=number)
             assert [message["text"] for message in gateway.take(1)] == [f"You said: {word}"]
         first = gateway.post("four", message_id=3)
-        assert held.reached.wait(10)
+        assert held.reached.wait(60)
         gateway.kill()
 
         gateway.start()
@@ -43,7 +43,7 @@ def test_what_waited_behind_the_answer_is_answered_after_the_kill_in_its_order(t
         )
         with GatewayProcess(tmp_path, config) as gateway:
             gateway.post("first", message_id=1)
-            assert held.reached.wait(10)
+            assert held.reached.wait(60)
             for number in (2, 3):
                 assert gateway.post(f"more {number}", message_id=number).body["status"] == "accepted"
             gateway.kill()

@@ -38,7 +38,7 @@ def test_a_gateway_killed_in_the_middle_goes_on_and_no_file_of_it_holds_a_word(t
         gateway.post("zebra.1", message_id=1)
         assert [message["text"] for message in gateway.take(1)] == ["You said: zebra.1"]
         gateway.post("zebra.2", message_id=2)
-        assert held.reached.wait(10)
+        assert held.reached.wait(60)
         gateway.kill()
         assert find_words(gateway.state_dir) == set()
 

@@ -49,7 +49,7 @@ def plant(gateway: GatewayProcess) -> None:
         gateway.post(text, message_id=number)
         TOLD.extend(message["text"] for message in gateway.take(1))
     gateway.post("one more", message_id=3)
-    (owed,) = gateway.fetch(wait_s=10)
+    (owed,) = gateway.fetch(wait_s=20)
     gateway.confirm(owed["deliveryId"], status="failed", reason=f"POST https://x/bot{BRIDGE}/send: {SHOWN}")
     with gateway.client() as client:
         for method, params in BAD_REQUESTS:

@@ -133,8 +133,8 @@ async def test_whoever_comes_to_a_lane_that_was_stopped_is_told_so_and_waits_for
 
         for asked in (lane.perform(operation), lane.abort("abort")):
             with pytest.raises(Unavailable, match="stopping"):
-                await asyncio.wait_for(asked, 1)
-        compacted = await asyncio.wait_for(gateway.upkeep.compact(DIRECT, who="operator"), 1)
+                await asyncio.wait_for(asked, 30)
+        compacted = await asyncio.wait_for(gateway.upkeep.compact(DIRECT, who="operator"), 30)
         assert (compacted.status, "stopping" in compacted.why) == ("failed", True)
 
 

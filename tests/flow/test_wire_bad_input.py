@@ -296,7 +296,7 @@ def test_a_client_that_vanishes_leaves_nothing_behind():
                 await client.ask("chat.send", SEND)
                 await client.post("agent.wait", {"runId": "k1", "timeoutMs": 600_000})
                 client.socket.transport.abort()
-            for _ in range(500):
+            for _ in range(6000):
                 await asyncio.sleep(0.01)
                 if not len(server.hub):
                     break

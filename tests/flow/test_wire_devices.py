@@ -174,7 +174,7 @@ def test_the_token_of_a_device_opens_nothing_over_plain_http():
         client, _ = await world.knock(device)
 
         def post(token):
-            connection = HTTPConnection("127.0.0.1", world.server.port, timeout=10)
+            connection = HTTPConnection("127.0.0.1", world.server.port, timeout=30)
             headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
             connection.request("POST", "/rpc", body=b'{"method": "health"}', headers=headers)
             with contextlib.closing(connection):

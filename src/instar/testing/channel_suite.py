@@ -24,7 +24,7 @@ from instar.ports.channel import Channel, ChannelContext, Receipt
 
 __all__ = ["CHANNEL_CHECKS", "ChannelRig", "MemoryContext", "OpenRig", "build_inbound", "build_outbound"]
 
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 60.0
 
 
 class ChannelRig(Protocol):
