@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from instar import __version__
@@ -49,13 +50,14 @@ from instar.stores.clearing import clear_in_background
 from instar.stores.disk import SessionFiles
 from instar.stores.erasing.eraser import StoreEraser
 from instar.stores.erasing.places import build_places
+from instar.stores.incognito import StoreWithIncognito
 from instar.stores.intake import TranscriptIntake
 from instar.stores.keeper import StoreKeeper
 from instar.stores.mirror import Flushable, open_mirror
 from instar.stores.sealing.open import load_seals
 from instar.stores.sealing.seals import Seals
 from instar.stores.search_index import follow_index
-from instar.stores.sqlite import SqliteStore
+from instar.stores.sqlite import SqliteStore, open_memory_store
 from instar.system.clock import SystemClock
 from instar.system.files import make_private_folder
 from instar.system.ids import SystemIds
@@ -259,7 +261,7 @@ def _build_parts(
     return GatewayParts(
         version=__version__,
         config=ground.live,
-        store=store,
+        store=StoreWithIncognito(store, partial(open_memory_store, redactor=ground.redactor)),
         clock=ground.clock,
         ids=ground.ids,
         runner=runner,

@@ -9,7 +9,7 @@ from instar.core.model.fields import OWNER_FIELDS, format_session
 from instar.core.model.ids import TurnId
 from instar.core.model.session import Lifecycle, Session
 from instar.core.model.view import GatewayFacts, SessionView
-from instar.core.routing.grammar import row_kind
+from instar.core.routing.grammar import is_incognito_key, row_kind
 
 __all__ = ["build_defaults", "build_entry", "build_row", "build_view_row"]
 
@@ -38,6 +38,8 @@ def build_row(session: Session, active_run_ids: Sequence[TurnId] = ()) -> dict[s
     name = name_session(session)
     if name is not None:
         entry["displayName"] = name
+    if is_incognito_key(session.key):
+        entry["incognito"] = True
     return {
         "key": session.key,
         **entry,

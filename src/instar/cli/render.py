@@ -100,7 +100,8 @@ def format_overrides(row: Row) -> str:
 
 def format_flags(row: Row) -> str:
     """What a session has of its own, in words (CLI-23)."""
-    flags = [format_overrides(row)] if format_overrides(row) else []
+    flags = ["incognito"] if row.get("incognito") else []
+    flags += [format_overrides(row)] if format_overrides(row) else []
     flags += ["system"] if row.get("systemSent") else []
     flags += ["aborted"] if row.get("abortedLastRun") else []
     flags += [f"id:{row['sessionId'][:8]}"] if row.get("sessionId") else []

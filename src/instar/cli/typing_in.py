@@ -14,6 +14,7 @@ from instar.system.files import create_private_file, make_private_folder
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.history import FileHistory
 
 __all__ = ["LineSource", "PipedLines", "Prompt"]
 
@@ -69,9 +70,12 @@ class PipedLines:
 
 
 class Prompt:
-    """Lines typed at a terminal: arrows edit, the history is kept in the state directory, Tab completes commands."""
+    """Lines typed at a terminal: arrows edit, the history is kept in the state directory, Tab completes commands.
 
-    def __init__(self, state_dir: Path, *, commands: list[str], label: str = "you> ") -> None:
+    Without a state directory the history ends with the conversation.
+    """
+
+    def __init__(self, state_dir: Path | None, *, commands: list[str], label: str = "you> ") -> None:
         self._session = _open_session(state_dir, commands)
         self._label = label
 
@@ -86,19 +90,25 @@ class Prompt:
             return None
 
 
-def _open_session(state_dir: Path, commands: list[str]) -> PromptSession[str]:
+def _open_session(state_dir: Path | None, commands: list[str]) -> PromptSession[str]:
     """A prompt of prompt_toolkit. Its history may hold what people wrote, so only its owner may read it."""
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import WordCompleter
-    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+    from prompt_toolkit.history import InMemoryHistory
+
+    history = None if state_dir is None else _open_history(state_dir)
+    completer = WordCompleter(commands, sentence=True)
+    return PromptSession(history=history or InMemoryHistory(), completer=completer, complete_while_typing=False)
+
+
+def _open_history(state_dir: Path) -> FileHistory | None:
+    """The lines of earlier conversations; None on a read-only disk, where those of this one can still be recalled."""
+    from prompt_toolkit.history import FileHistory
 
     path = state_dir / HISTORY_NAME
-    history: History = InMemoryHistory()
     try:
         make_private_folder(state_dir)
         create_private_file(path)
-        history = FileHistory(str(path))
     except OSError:
-        pass  # a read-only disk: the lines of this conversation can still be recalled
-    completer = WordCompleter(commands, sentence=True)
-    return PromptSession(history=history, completer=completer, complete_while_typing=False)
+        return None
+    return FileHistory(str(path))

@@ -33,6 +33,7 @@ from instar.core.policy.model_text import describe_models, describe_unknown_mode
 from instar.core.policy.resolve import resolve_plain_settings
 from instar.core.policy.stop_text import tell_stop
 from instar.core.queue.settings import describe_queue
+from instar.core.routing.grammar import is_incognito_key
 from instar.core.transcript.export_place import choose_export_place
 from instar.core.turn.inline import apply_inline, asks_for_status
 from instar.core.turn.reply import plan_command_reply
@@ -312,6 +313,8 @@ class Commands:
         session = await parts.store.load_session(key)
         if session is None:
             return "There is no session here yet."
+        if is_incognito_key(key):
+            return "This session is incognito: it is written to no file. `instar sessions export` gives it to a client."
         now = parts.clock.now()
         place = choose_export_place(command.path, session_id=session.session_id, now=now, told_files=WORKSPACE_FILES)
         if isinstance(place, str):

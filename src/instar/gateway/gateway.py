@@ -22,13 +22,13 @@ from instar.core.model.ids import ChannelName, DeliveryId, SessionKey, TurnId
 from instar.core.model.message import Inbound
 from instar.core.model.query import Recovered, SessionQuery
 from instar.core.model.view import GatewayFacts, GatewayStatus, RunState
-from instar.core.routing.reserved import check_storable
 from instar.core.turn.door import decide_acceptance, find_door_peer, resolve_address
 from instar.errors import ChannelError, Unavailable
 from instar.gateway.commands import Commands
 from instar.gateway.devices import DeviceDesk
 from instar.gateway.doors import Visit
 from instar.gateway.events import EventHub
+from instar.gateway.incognito import require_begun
 from instar.gateway.keeping import Keeping
 from instar.gateway.lanes import Lanes
 from instar.gateway.maintenance import Maintenance
@@ -212,8 +212,9 @@ class Gateway:
         """Commit a message and answer what its sender is told (LOSS-1); the lane takes it from there.
 
         The same (channel, account, message id) gets the first answer again and runs nothing. Raises `Unavailable`
-        while the gateway stops or the sender is being erased, `InvalidRequest` where the model lacks the level
-        or the key is reserved, and any `StoreError`, when nothing was stored.
+        while the gateway stops or the sender is being erased, `InvalidRequest` where a model is asked for that may not
+        be chosen or lacks the level, or there is no incognito session of the key, and any `StoreError`; then nothing
+        was stored.
         """
         if self._is_draining:
             raise Unavailable(
@@ -223,7 +224,7 @@ class Gateway:
         config = parts.config()
         inbound_id = parts.ids.inbound_id()
         address = resolve_address(config.routing, submission, default_agent=config.agents.default_id)
-        check_storable(address.session_key, field="sessionKey")
+        await require_begun(parts.store, address.session_key, field="sessionKey")
         inbound = submission.inbound
         await self._services.check_asked(submission, address.session_key, address.agent_id)
         settings = door_settings(

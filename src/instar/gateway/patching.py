@@ -14,7 +14,7 @@ from instar.core.policy.patch import Patch, PatchRefusal, apply_patch, decide_pa
 from instar.core.policy.patch_fields import PatchFacts, parse_label
 from instar.core.policy.resolve import resolve_plain_settings
 from instar.core.routing.key import parse_key
-from instar.core.routing.reserved import check_storable
+from instar.core.routing.reserved import check_begun, check_parent
 from instar.core.turn.operations import Creation, plan_create
 from instar.errors import Forbidden, InvalidRequest, InvariantBroken, Unavailable
 from instar.gateway.levels import setting_layers
@@ -44,6 +44,8 @@ async def patch_session(
     holder = next((one.key for one in holders if one.key != key), None)
     session_id = parts.ids.session_id()
     refusals: list[PatchRefusal] = []
+    spawner = fields.get("spawnedBy")
+    check_parent(key, SessionKey(spawner.strip()) if isinstance(spawner, str) else None)
 
     def decide(facts: SessionFacts) -> SessionChange:
         refusals.clear()
@@ -66,7 +68,7 @@ async def patch_session(
             return SessionChange()
         change = SessionChange(session=facts.session)
         if facts.session is None:
-            check_storable(key)
+            check_begun(key, None)
             creation = Creation(agent_id=agent_id, session_id=session_id, cwd=config.workspace(agent_id))
             change = plan_create(facts, creation, who=who)
         return _patched(change, decided, facts, who=who)

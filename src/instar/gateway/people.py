@@ -21,6 +21,7 @@ from instar.core.routing.key import parse_key
 from instar.core.routing.person import PersonTest, resolve_person_named
 from instar.errors import InvalidRequest, StoreError
 from instar.gateway.doors import Fence, Visit
+from instar.gateway.incognito import find_incognito_of
 from instar.gateway.lane import LaneBook
 from instar.gateway.parts import GatewayParts
 from instar.gateway.tokens import Tokens
@@ -119,6 +120,7 @@ class People:
         held: set[SessionKey] = set()
         async with self._keep_out(person), AsyncExitStack() as stack:
             await self._end_tokens(person, who=who)
+            await self._forget_incognito(person, held, stack)
             receipt = None
             while receipt is None:
                 for key in sorted(await self._parts.eraser.find_keys(person) - held):
@@ -131,6 +133,14 @@ class People:
                 self._lanes.warm(key).forget()
         await self._tell(held)
         return receipt
+
+    async def _forget_incognito(self, person: Person, held: set[SessionKey], stack: AsyncExitStack) -> None:
+        """Delete what is in memory alone, whole: no file tells of it, and files are what an eraser knows (KEY-22)."""
+        store = self._parts.store
+        for key in sorted(await find_incognito_of(store, self._person_test(person))):
+            await stack.enter_async_context(self._hold(key))
+            held.add(key)
+            await store.delete_session(key, now=self._parts.clock.now(), decisions=())
 
     @asynccontextmanager
     async def _keep_out(self, person: Person) -> AsyncIterator[None]:
@@ -153,7 +163,7 @@ class People:
 
     def _test(self, person: Person) -> Callable[[Visit], bool]:
         """Tells what an erasure of the person would take: messages of theirs, and what goes to sessions of theirs."""
-        test = PersonTest(person=person, links=self._parts.config().routing.keys.links)
+        test = self._person_test(person)
 
         def is_theirs(visit: Visit) -> bool:
             if visit.submission is not None and test.wrote(visit.submission):
@@ -164,6 +174,9 @@ class People:
             return any(test.owns(key, owners[key]) for key in visit.keys)
 
         return is_theirs
+
+    def _person_test(self, person: Person) -> PersonTest:
+        return PersonTest(person=person, links=self._parts.config().routing.keys.links)
 
     def _name(self, text: str) -> Person:
         person = resolve_person_named(text, self._parts.config().routing.keys.links)
@@ -199,7 +212,7 @@ class People:
 
     async def _end_tokens(self, person: Person, *, who: str) -> None:
         """End every token of the person, so that whoever came in by one is sent away."""
-        test = PersonTest(person=person, links=self._parts.config().routing.keys.links)
+        test = self._person_test(person)
         for token in await self._tokens.list():
             if test.is_principal(token.principal) and token.revoked_at is None:
                 await self._tokens.revoke(token.id, who=who)

@@ -33,12 +33,13 @@ from instar.core.policy.resolve import find_meant, require_agent
 from instar.core.routing.grammar import is_incognito_key
 from instar.core.routing.key import build_source_key, canonical_key, is_main_key, parse_key
 from instar.core.routing.principal import resolve_place_owner
-from instar.core.routing.reserved import check_storable
+from instar.core.routing.reserved import build_incognito_key, check_parent
 from instar.core.transcript.text import message_text
 from instar.core.turn.operations import Creation, plan_create, plan_inject, plan_manual_reset
 from instar.errors import InvalidRequest, InvariantBroken, NotFound
 from instar.gateway.awareness import load_changes
 from instar.gateway.doors import Visit
+from instar.gateway.incognito import require_begun, require_room
 from instar.gateway.lane import LaneBook
 from instar.gateway.levels import find_level
 from instar.gateway.parts import GatewayParts
@@ -185,8 +186,7 @@ class Sessions:
                 field="parentSessionKey",
             )
         keys = parts.config().routing.keys
-        key = new.key or build_source_key(agent_id, "dashboard", parts.ids.session_id())
-        check_storable(key)
+        key = await self._choose_key(new, agent_id)
         owner = resolve_place_owner(key, keys.links, principal=new.owner, main_key=keys.main_key)
         async with self._services.doors.passing(Visit(key=key, owner=owner, source=new.parent_key)):
             label = await self._free_label(new.label, key)
@@ -209,7 +209,7 @@ class Sessions:
 
     async def reset(self, key: SessionKey, *, reason: Literal["reset", "new"], who: str) -> SessionView:
         """Close the transcript and begin another (RPC-7, RPC-34); a running turn is stopped first."""
-        check_storable(key)
+        await require_begun(self._parts.store, key)
         parts = self._parts
         config = parts.config()
         agent_id = parse_key(key).agent_id or config.agents.default_id
@@ -257,15 +257,20 @@ class Sessions:
         """Archive every transcript of the key, then remove the rows (LOSS-8).
 
         Transcripts that are to be kept stay where they are: what was not deleted has no archive that says so (RPC-35).
+        Of a session in memory nothing is kept, and no file is written (KEY-22).
         """
         parts = self._parts
-        heads = await parts.store.load_transcripts(key) if delete_transcript else ()
+        is_incognito = is_incognito_key(key)
+        heads = await parts.store.load_transcripts(key) if delete_transcript and not is_incognito else ()
         archived = tuple([await parts.archiver.archive(head) for head in heads if head.next_seq > 1])
         decision = Decision(
             kind="maintenance", outcome="deleted", rule="RPC-35", inputs={"who": who, "archives": len(archived)}
         )
         await parts.store.delete_session(
-            key, now=parts.clock.now(), decisions=(decision,), keep_transcripts=not delete_transcript
+            key,
+            now=parts.clock.now(),
+            decisions=(decision,),
+            keep_transcripts=not delete_transcript and not is_incognito,
         )
         return archived
 
@@ -302,6 +307,21 @@ class Sessions:
         return ended
 
     # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _choose_key(self, new: NewSession, agent_id: AgentId) -> SessionKey:
+        """The key of a new session: the one that is named, or one that is drawn."""
+        store, drawn = self._parts.store, self._parts.ids.session_id
+        if new.incognito and new.key is not None:
+            raise InvalidRequest(
+                "An incognito session takes no key", why="its key is drawn and says nothing", fix="Leave the key out."
+            )
+        if new.incognito:
+            await require_room(store)
+            return build_incognito_key(agent_id, drawn())
+        key = new.key or build_source_key(agent_id, "dashboard", drawn())
+        await require_begun(store, key)
+        check_parent(key, new.parent_key)
+        return key
 
     async def _free_label(self, label: str | None, key: SessionKey) -> str | None:
         text = label.strip() if label else ""

@@ -53,7 +53,7 @@ async def stop_sub_agents(
 
 
 async def _children(parts: GatewayParts, services: TurnServices, key: SessionKey) -> list[SessionKey]:
-    query = SessionQuery(spawned_by=key, archived=None, limit=None)
+    query = SessionQuery(spawned_by=key, archived=None, limit=None, incognito=True)
     page = await services.insist(lambda: parts.store.list_sessions(query))
     return [session.key for session in page.sessions]
 

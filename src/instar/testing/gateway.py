@@ -36,6 +36,7 @@ from instar.ports.ids import IdSource
 from instar.ports.runner import ModelSpec, Runner
 from instar.ports.store import Store
 from instar.ports.tool import Tool
+from instar.stores.incognito import StoreWithIncognito
 from instar.stores.sqlite import open_memory_store
 from instar.testing.channel import MemoryChannel
 from instar.testing.clock import ManualClock
@@ -205,7 +206,7 @@ class GatewayInMemory:
         parts = GatewayParts(
             version="0",
             config=lambda: self.config,
-            store=fuse_store(self.store, self.fuse),
+            store=fuse_store(StoreWithIncognito(self.store, open_memory_store), self.fuse),
             clock=self.clock,
             ids=self.ids,
             runner=fuse_runner(self.runner, self.fuse),
@@ -250,7 +251,7 @@ class GatewayInMemory:
             await self.gateway.__aexit__(None, None, None)
         await self.__aenter__()
 
-    async def settle(self, *, timeout_s: float = 10.0) -> None:
+    async def settle(self, *, timeout_s: float = 60.0) -> None:
         """Wait until no message waits, no turn runs and nothing is owed that could be sent now."""
         async with asyncio.timeout(timeout_s):
             while not await self._is_quiet():  # noqa: ASYNC110 - rows of a store raise no event to wait for

@@ -53,7 +53,7 @@ def test_nothing_is_imported_under_a_key_that_promises_not_to_be_stored():
     async def story():
         async with memory_store()() as store:
             wish = {**WISH, "key": SessionKey("agent:main:incognito-x")}
-            with pytest.raises(InvalidRequest, match="There are no incognito sessions here"):
+            with pytest.raises(InvalidRequest, match="Nothing is brought into an incognito session"):
                 await TranscriptIntake(store).take_bytes("\n".join(transcript_lines(1, "a")).encode(), name="a", **wish)
             return (await store.describe())["sessions"]
 

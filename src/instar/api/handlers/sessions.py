@@ -75,6 +75,7 @@ def _query(call: Call, *, limit: int | None, now: Instant) -> SessionQuery:
         include_unknown=params.flag("includeUnknown"),
         offset=params.whole("offset", 0),
         limit=limit,
+        incognito=call.sight.sees_all,
     )
 
 
@@ -217,6 +218,7 @@ async def create_session(call: Call) -> object:
         thinking_level=params.maybe_text("thinkingLevel"),
         parent_key=call.maybe_key("parentSessionKey"),
         fork=params.flag("fork"),
+        incognito=params.flag("incognito"),
     )
     view = await call.gateway.sessions.create(new, who=call.caller.who)
     return {**_changed(call, view), "sessionId": view.session.session_id}

@@ -23,7 +23,7 @@ from instar.config.paths import resolve_state_dir
 from instar.errors import InstarError, InvalidRequest
 from instar.system.ids import SystemIds
 
-__all__ = ["command", "find_key", "tell_end"]
+__all__ = ["begin_incognito", "command", "find_key", "tell_end"]
 
 RECALLED: Final = 4
 """Messages of before that are shown when a conversation is taken up at a terminal."""
@@ -35,6 +35,7 @@ LEAVE: Final = frozenset({"/quit", "/exit"})
 @click.command("chat")
 @click.option("--session", "session", metavar="KEY", help="The session; a key, a label or an id.  [default: main]")
 @click.option("--agent", metavar="ID", help="The main session of this agent.")
+@click.option("--incognito", is_flag=True, help="A new session that is never written to a disk.")
 @click.option("--message", "-m", metavar="TEXT", help="Send this one message, show the answer, end.")
 @click.option("--thinking", metavar="LEVEL", help="How hard the model thinks, for what is sent here.")
 @json_option
@@ -46,15 +47,20 @@ def command(
     agent: str | None,
     message: str | None,
     thinking: str | None,
+    incognito: bool,
     as_json: bool,
 ) -> int:
     """Talk to an agent; every line is a message.
 
     Lines that begin with a slash are chat commands (/new, /status, /help). Ctrl-C stops the running turn, twice
     leaves, as do Ctrl-D and /quit. Without a terminal the lines of standard input are sent one after the other.
+
+    With --incognito the session is in the gateway's memory alone: it ends with the gateway, or with `sessions delete`.
     """
     if session and agent:
         raise click.UsageError("--session cannot be joined with --agent.")
+    if session and incognito:
+        raise click.UsageError("--session cannot be joined with --incognito, which begins a session of its own.")
     if as_json and message is None:
         raise click.UsageError("--json needs --message.")
     if message is not None and not message.strip():
@@ -65,13 +71,13 @@ def command(
     async def talk() -> int:
         find = address_finder(flags)
         async with GatewayClient(find, client_id="cli", mode="cli", timeout_s=flags.timeout_s, ids=ids) as client:
-            key = await find_key(client, session, agent)
+            key = await (begin_incognito(client, agent) if incognito else find_key(client, session, agent))
             screen = Screen(sys.stderr if as_json else sys.stdout, sys.stderr, colour=shows_colour())
             conversation = Conversation(client, key, screen=screen, ids=ids, thinking=thinking)
             if message is not None:
                 return tell_end(await conversation.send(message), key=key, as_json=as_json)
             if sys.stdin.isatty() and sys.stdout.isatty():
-                return await _talk_at_terminal(client, conversation, screen)
+                return await _talk_at_terminal(client, conversation, screen, is_kept=not incognito)
             return await _talk_through_pipe(conversation)
 
     try:
@@ -100,6 +106,12 @@ async def find_key(client: GatewayClient, session: str | None, agent: str | None
         if found.get("ok"):
             return str(found["key"])
     return session
+
+
+async def begin_incognito(client: GatewayClient, agent: str | None) -> str:
+    """The key of a new session that is never written to a disk (KEY-22)."""
+    begun = await client.call("sessions.create", {"incognito": True} | ({"agentId": agent} if agent else {}))
+    return str(begun["key"])
 
 
 def tell_end(end: ChatUpdate | None, *, key: str, as_json: bool) -> int:
@@ -136,10 +148,11 @@ async def _talk_through_pipe(conversation: Conversation) -> int:
     return code
 
 
-async def _talk_at_terminal(client: GatewayClient, conversation: Conversation, screen: Screen) -> int:
-    """Prompt, send, show, until the person leaves."""
+async def _talk_at_terminal(client: GatewayClient, conversation: Conversation, screen: Screen, *, is_kept: bool) -> int:
+    """Prompt, send, show, until the person leaves; what they type is kept for the next time where `is_kept`."""
     say(f"Session {conversation.key}. /help lists commands, Ctrl-D leaves.")
-    prompt = Prompt(resolve_state_dir(os.environ, home=Path.home()), commands=await _command_names(client))
+    state_dir = resolve_state_dir(os.environ, home=Path.home()) if is_kept else None
+    prompt = Prompt(state_dir, commands=await _command_names(client))
     with client.events() as events:
         running = await conversation.recall(limit=RECALLED)
         if running:

@@ -17,6 +17,7 @@ from typing import Final
 
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.state import ChangesSince, EventKind, StateEvent, StateNote
+from instar.core.routing.grammar import is_incognito_key
 
 __all__ = [
     "CHANGES_MAX",
@@ -151,8 +152,11 @@ def keep_watch(watch: Watch, *, reset: SessionKey | None = None, deleted: Sessio
 def sees_changes(asker: SessionKey, target: SessionKey, *, spawned_by: SessionKey | None, is_watching: bool) -> bool:
     """Whether a session may ask for the changes of another: its own, those of what it spawned and of what it watches.
 
-    Whoever watched has been told the key already; for all others it is as if there were no such session.
+    Whoever watched has been told the key already; for all others it is as if there were no such session. One that lives
+    in memory only no other ever sees (SESSTOOL-14).
     """
+    if is_incognito_key(target):
+        return asker == target
     return asker in {target, spawned_by} or is_watching
 
 

@@ -79,7 +79,8 @@ class SessionRef:
 class NewSession:
     """A session to create (RPC-5). `key` None draws ``agent:<id>:dashboard:<uuid>`` (DASH-6).
 
-    `fork` copies the words of `parent_key` into the new transcript. `owner` is the principal who opens it.
+    `fork` copies the words of `parent_key` into the new transcript. `owner` is the principal who opens it. `incognito`
+    keeps it in memory, under a key that is drawn (KEY-22).
     """
 
     key: SessionKey | None = None
@@ -90,6 +91,7 @@ class NewSession:
     parent_key: SessionKey | None = None
     fork: bool = False
     owner: str | None = None
+    incognito: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from instar.core.routing.segment import MARKERS
 __all__ = [
     "DEFAULT_MAIN_KEY",
     "GLOBAL_KEY",
+    "INCOGNITO_PREFIX",
     "KIND_WORDS",
     "SEGMENT_WORDS",
     "SOURCE_WORDS",
@@ -58,7 +59,7 @@ DEFAULT_MAIN_KEY: Final = "main"
 GLOBAL_KEY: Final = "global"
 UNKNOWN_KEY: Final = "unknown"
 _NODE: Final = "node-"
-_INCOGNITO: Final = "incognito-"
+INCOGNITO_PREFIX: Final = "incognito-"
 _PROBE: Final = "explicit:model-run-"
 
 KIND_WORDS: Final[Mapping[str, ChatType]] = {
@@ -152,7 +153,7 @@ def is_group_key(key: str) -> bool:
 
 def is_incognito_key(key: str) -> bool:
     """Whether `key` names a session that lives in memory only (KEY-22). No id of a platform can bring this about."""
-    return strip_agent(key).startswith((_INCOGNITO, f"dashboard:{_INCOGNITO}"))
+    return strip_agent(key).startswith((INCOGNITO_PREFIX, f"dashboard:{INCOGNITO_PREFIX}"))
 
 
 def is_probe_key(key: str) -> bool:
@@ -197,7 +198,7 @@ class _SegmentWords:
     _words = frozenset({*KIND_WORDS, *SOURCE_WORDS, *MARKERS, "agent"})
 
     def __contains__(self, word: object) -> bool:
-        return word in self._words or (isinstance(word, str) and word.startswith((_NODE, _INCOGNITO)))
+        return word in self._words or (isinstance(word, str) and word.startswith((_NODE, INCOGNITO_PREFIX)))
 
 
 SEGMENT_WORDS: Final = _SegmentWords()

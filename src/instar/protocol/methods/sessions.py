@@ -140,8 +140,9 @@ SESSIONS: Final = (
             text("thinkingLevel", most=64),
             text("parentSessionKey", most=SESSION_KEY_MAX_CHARS),
             flag("fork"),
+            flag("incognito", note="it lives in the gateway's memory alone, under a key that is drawn (KEY-22)"),
             *ignored(
-                "displayName category contextWindow fastMode permissionMode toolOverrides incognito visibility "
+                "displayName category contextWindow fastMode permissionMode toolOverrides visibility "
                 "catalogId spawnDepth forkFrom emitCommandHooks succeedsParent task message attachments projectId "
                 "projectGitUrl worktree worktreeBaseRef worktreeName execNode cwd"
             ),

@@ -1,4 +1,4 @@
-"""The SQLite engine: one writer with group commit, a few readers, and a twin in memory for tests.
+"""The SQLite engine: one writer with group commit, a few readers, and a twin in memory.
 
 One process owns the file (a lock beside it says so); in it, one thread writes and the others see what is committed.
 The write-ahead log is synced on every commit, so what was acknowledged survives a loss of power.
@@ -223,13 +223,16 @@ def _keep_quiet(_tx: Transaction) -> None:
 
 
 class MemoryEngine:
-    """The twin for tests: the same SQL in memory, on the caller's own thread, each unit committed by itself.
+    """The same SQL in memory, on the caller's own thread, each unit committed by itself: for sessions that no disk may
+    hold (KEY-22), and the twin for tests.
 
-    Every call lets other tasks run once, as a store on disk would.
+    Every call lets other tasks run once, as a store on disk would. Nothing spills into a temporary file, and what is
+    deleted is overwritten.
     """
 
-    def __init__(self, *, seals: Seals | None = None) -> None:
+    def __init__(self, *, seals: Seals | None = None, redactor: Redactor | None = None) -> None:
         self.seals = seals
+        self._redactor = redactor
         self._callbacks: list[Callable[[Touched], None]] = []
         self._connection: apsw.Connection | None = None
         self._committer: Committer | None = None
@@ -243,6 +246,8 @@ class MemoryEngine:
         """Make the tables; a store that was closed and is opened again is as it was."""
         if self._connection is None:
             self._connection = open_writer(":memory:", load_steps("sqlite"))
+            self._connection.execute("PRAGMA temp_store = memory").fetchall()
+            self._connection.execute("PRAGMA secure_delete = on").fetchall()
             if self.seals is not None:
                 self.seals.install_writer(self._connection)
         queries = load_queries("sqlite")
@@ -252,6 +257,7 @@ class MemoryEngine:
             path=None,
             reserve=None,
             on_commit=self._callbacks,
+            redactor=self._redactor,
             seals=self.seals,
         )
 
@@ -308,6 +314,6 @@ class SqliteStore(SessionStore):
         super().__init__(SqliteEngine(path, reserve_bytes=reserve_bytes, redactor=redactor, seals=seals))
 
 
-def open_memory_store(*, seals: Seals | None = None) -> SessionStore:
-    """The session store in memory, for tests; still to be opened with `await store.open()`."""
-    return SessionStore(MemoryEngine(seals=seals))
+def open_memory_store(*, seals: Seals | None = None, redactor: Redactor | None = None) -> SessionStore:
+    """The session store in memory; still to be opened with `await store.open()`."""
+    return SessionStore(MemoryEngine(seals=seals, redactor=redactor))

@@ -41,6 +41,7 @@ def event(sequence=1, kind="human_direct_message", *, actor="ann", at=0):
     return StateEvent(sequence=sequence, kind=kind, actor_type="human", summary="", at=Instant(at), actor=actor)
 
 
+INCOGNITO = SessionKey("agent:main:dashboard:incognito-1b9d")
 WATCH = Watch(watcher=MAIN, target=GROUP)
 
 
@@ -149,6 +150,8 @@ def test_old_events_are_forgotten_and_those_beyond_the_number():
         (MAIN, GROUP, {"is_watching": True}, True),
         (MAIN, GROUP, {}, False),
         (GROUP, CHILD, {"spawned_by": MAIN}, False),
+        (INCOGNITO, INCOGNITO, {}, True),
+        (MAIN, INCOGNITO, {"spawned_by": MAIN, "is_watching": True}, False),
     ],
 )
 def test_a_session_sees_changes_of_its_own_its_children_and_what_it_watches(asker, target, facts, sees):
