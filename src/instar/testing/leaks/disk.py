@@ -35,7 +35,7 @@ from instar.testing.leaks.image import EraserOfRows, KeeperOfRows, Rows
 from instar.testing.leaks.people import Cast, Circle, Person, Words
 from instar.testing.simulate.dice import Dice
 
-__all__ = ["BACKUPS", "LOG", "Disk"]
+__all__ = ["BACKUPS", "LOG", "Disk", "look_at_export"]
 
 LOG: Final = Path("logs", "gateway.log")
 
@@ -146,7 +146,7 @@ class Disk:
             elif parts[0] == BACKUPS or is_sealed_note(path):
                 continue  # all of a store is in a backup, for its owner; what may be read of either is another question
             elif parts[0] == EXPORTS:
-                yield from _look_at_export(path, words, owners[parts[1].partition(".")[0]])
+                yield from look_at_export(path, words, owners[parts[1].partition(".")[0]], cast)
             elif "sessions" in parts or EXPORTS in parts:
                 yield from _look_at_session(path, words, may_hold, self._seals)
             elif parts[0] in _WORKSPACES:
@@ -182,14 +182,28 @@ def _look_at_session(
         yield f"{path} holds words of {sorted(circles)}"
 
 
-def _look_at_export(path: Path, words: Words, person: Person) -> Iterator[str]:
-    """What was exported of a person holds their own words, and in an answer that they were given those that stand in
-    one line with them. A line that somebody wrote holds no others: what a group had said before is not theirs.
+def look_at_export(path: Path, words: Words, person: Person, cast: Cast) -> Iterator[str]:
+    """A sentence for each word in a file of somebody's export that is another's.
+
+    It holds their own words, and in an answer that they were given those that stand in one line with them. A line that
+    somebody wrote holds no others: what a group had said before is not theirs.
     """
     own = {word: circle for (name, circle), word in words.said.items() if name == person.name}
     for line in _read(path).splitlines():
         found = words.secrets_in(line)
         told = set() if '"role":"user"' in line else {own[word] for word in found if word in own}
+        if path.name == "outbox.jsonl":
+            told |= _circles_of_reply(line, person, cast)
         for word, circle in found.items():
             if word not in own and circle not in told:
                 yield f"{word} of {circle}, which somebody else said, is in an export of {person.name}: {path.name}"
+
+
+def _circles_of_reply(line: str, person: Person, cast: Cast) -> set[Circle]:
+    """What a reply may hold that went to an address of theirs: it is theirs also where it answers a command, which has
+    no word of theirs. What may be sent to whom is watched where it is sent.
+    """
+    target = json.loads(line)["target"]
+    if (target["channel"], target["to"]) not in person.addresses:
+        return set()
+    return {cast.direct_circle(person, target["channel"])}
