@@ -180,13 +180,13 @@ def _check_replies(
         for entry in _own_lines(world, session_id, entries):
             message = entry.message if isinstance(entry, MessageEntry) else None
             if isinstance(message, UserMessage):
-                said.update(find_marks(message_text(message), "w"))
+                said.update(find_marks(message_text(message), "w"), message_text(message).splitlines())
             if not isinstance(message, AssistantMessage) or message.stop_reason == "aborted":
                 continue
             for mark in find_marks(message_text(message), "a")[:1]:
                 if world.is_forgotten(world.record.turn_of[mark]):
                     continue  # it was owed to somebody who was erased, too
-                asked = [sent for sent in _asked(world, items, mark) if not sent.mark or sent.mark in said]
+                asked = [sent for sent in _asked(world, items, mark) if _has_asked(sent, items[sent.number], said)]
                 _check_owed(world, asked, f"{mark} in {session_id} of {key}", message, by_mark[mark])
     for row in deliveries:
         findings.require(NOTES not in row.outbound.text, "FLUSH-4", f"{row.outbound.delivery_id} tells somebody notes")
@@ -206,6 +206,17 @@ def _asked(world: World, items: dict[int, InboxItem], mark: str) -> list[Sent]:
     """The messages of the turn that gave an answer, those that joined it later among them."""
     turn_id = world.record.turn_of[mark]
     return [world.book.sent[number] for number, item in items.items() if item.turn_id == turn_id]
+
+
+def _has_asked(sent: Sent, item: InboxItem, said: set[str]) -> bool:
+    """Whether a message of the turn was there when an answer was given: its mark had been said by then.
+
+    A bare command has no mark. One that was put into a turn stands there as a line, since its writer may not command;
+    one that began a turn may stand nowhere.
+    """
+    if sent.mark:
+        return sent.mark in said
+    return item.state != "merged" or sent.submission.inbound.text in said
 
 
 def _check_owed(world: World, asked: list[Sent], where: str, message: AssistantMessage, owed: int) -> None:
