@@ -43,6 +43,12 @@ def test_the_message_that_somebody_answers_is_found_without_reading_others(datab
     assert plan == ["SEARCH outbox USING INDEX outbox_of_platform (channel=? AND platform_id=?)"]
 
 
+@pytest.mark.parametrize("name", ["list_written_indices", "list_folder_marks"])
+def test_the_few_marks_of_one_kind_are_found_without_reading_those_of_all_transcripts(database, name):
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}")]
+    assert plan == ["SEARCH mirror USING PRIMARY KEY (owner>? AND owner<?)"]
+
+
 def search_usage(database, name):
     params = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
     plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}", params)]

@@ -3,8 +3,8 @@
 SELECT path, seq, size, changed_ns FROM mirror WHERE owner = :owner;
 
 -- name: list_written_indices
--- Where the mirror has written an index.
-SELECT path FROM mirror WHERE owner LIKE 'index meant %';
+-- Where the mirror has written an index. A range, since a pattern would have every row looked at.
+SELECT path FROM mirror WHERE owner >= 'index meant ' AND owner < 'index meant!';
 
 -- name: save_mark
 -- What the mirror left in a file now.
@@ -39,7 +39,8 @@ WHERE owner NOT LIKE 'index %' AND owner NOT LIKE 'folder %' AND owner NOT IN (S
 
 -- name: list_folder_marks
 -- Keys whose folders the mirror has written.
-SELECT substr(owner, length('folder meant ') + 1) FROM mirror WHERE owner LIKE 'folder meant %';
+SELECT substr(owner, length('folder meant ') + 1) FROM mirror
+WHERE owner >= 'folder meant ' AND owner < 'folder meant!';
 
 -- name: load_slice
 -- The next lines of a transcript, as many as fit into so many bytes, but at least one.
