@@ -133,3 +133,24 @@ def test_archives_of_what_was_put_back_lose_them(tmp_path, is_first_gone):
             assert world.count("zebra", "Alice Moor") == {}
 
     asyncio.run(story())
+
+
+def test_a_fork_of_a_deleted_session_loses_them_also_where_others_wrote_at_that_moment(tmp_path):
+    own, bob = SessionKey("agent:main:direct:alice"), SessionKey("agent:main:chat:direct:bob-88")
+
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            gateway = world.gateway.gateway
+            await post(world, "alice", "my code is zebra-4471")
+            await post(world, "bob", "my code is panda-9001")
+            await gateway.sessions.create(NewSession(key=FORK, parent_key=own, fork=True), who=WHO)
+            for key in (own, bob):
+                await delete(world, key)
+            receipt = await gateway.people.erase("alice", drop_backups=False, who=WHO)
+            assert (receipt.residue, receipt.left) == (0, ())
+            assert "zebra" not in " ".join(await lines(world, FORK))
+            await world.mirror.flush()
+            assert world.count("zebra") == {}
+            assert world.count("panda-9001")
+
+    asyncio.run(story())

@@ -142,6 +142,7 @@ class StoreEraser:
     async def find_keys(self, person: Person) -> frozenset[SessionKey]:
         """The sessions in which a person takes part, theirs alone and shared ones, and the places of theirs."""
         found = await find_holdings(self._engine, person, self._links())
+        await asyncio.to_thread(follow_archived_forks, self._places, found)
         for _, noted in await self._load_cut(person):
             _add_noted(found, noted)
         return frozenset(found.keys | found.shared | found.places)

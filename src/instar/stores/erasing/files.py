@@ -244,7 +244,8 @@ def find_session_id(path: Path) -> str | None:
 
 
 def follow_archived_forks(places: Places, found: Holdings) -> None:
-    """Note sessions that are only archived and began as forks of where the person spoke: they hold lines of theirs.
+    """Note sessions that began as forks of where the person spoke, as far as only archives tell it: of a fork that is
+    archived, or of what it was forked from. They hold lines of theirs.
 
     A thread begins so (KEY-18), and its archive tells the session above it. Blocking; may be called again.
     """
@@ -257,16 +258,21 @@ def follow_archived_forks(places: Places, found: Holdings) -> None:
         source = _read_source(path, places.seals)
         if source is not None:
             forks.append((source, label.key))
+    stored = set(found.transcripts.values())
     # A fork may have been forked again: another walk, until there is nothing new.
     waiting = True
     while waiting:
         waiting = False
-        for source, key in forks:
+        for source, key in (*forks, *found.forks):
             origin = keys.get(source)
-            if origin is not None and found.is_apart(key) and not found.is_apart(origin):
+            if origin is None or not found.is_apart(key) or found.is_apart(origin):
+                continue
+            waiting = True
+            if key in stored:
+                found.shared.add(key)
+            else:
                 found.archived.add(key)
                 found.origins[key] = (found.origins.get(key) or frozenset()) | {origin}
-                waiting = True
 
 
 def _read_source(path: Path, seals: FileSeals | None) -> str | None:

@@ -63,10 +63,11 @@ class Holdings:
     `places` are keys of theirs without a session, under which a code was told them, or they were let in.
 
     `aliases` are the ids under which they wrote, as rows spell them; `needles` the words, names and ids to look for;
-    `common` how many of their words others wrote as well; `transcripts` the keys of all that are stored; `origins` the
-    sessions from which a session has copies, None where one of them is gone. `spoken` is what they wrote, by the time
-    that a transcript has for it; `overheard` what stands of it beside messages of others alone. `archived` are sessions
-    of which only archives tell that they hold lines of theirs.
+    `common` how many of their words others wrote as well; `transcripts` the keys of all that are stored, `forks` those
+    that were forked, each by what it was forked from and its key; `origins` the sessions from which a session has
+    copies, None where one of them is gone. `spoken` is what they wrote, by the time that a transcript has for it;
+    `overheard` what stands of it beside messages of others alone. `archived` are sessions of which only archives tell
+    that they hold lines of theirs.
     """
 
     person: Person
@@ -75,6 +76,7 @@ class Holdings:
     places: set[SessionKey] = field(default_factory=set)
     session_ids: set[str] = field(default_factory=set)
     transcripts: dict[str, SessionKey] = field(default_factory=dict)
+    forks: list[tuple[str, SessionKey]] = field(default_factory=list)
     origins: dict[SessionKey, frozenset[SessionKey] | None] = field(default_factory=dict)
     inbounds: set[str] = field(default_factory=set)
     turns: set[str] = field(default_factory=set)
@@ -195,6 +197,7 @@ async def find_holdings(engine: Engine, person: Person, links: Links, *, recall:
     await _follow_copies(engine, found, {row: key for row, (_, key) in transcripts.items()})
     _follow_forks(found, [*transcripts.values()], forks)
     found.transcripts = dict(transcripts.values())
+    found.forks = [(parent, key) for parent, _, key in forks]
     found.session_ids = {session_id for session_id, key in transcripts.values() if key in found.keys}
     keys_of = {row: key for row, (_, key) in transcripts.items()}
     await _recall(engine, found, keys_of, recall)
