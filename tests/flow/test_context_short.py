@@ -141,10 +141,11 @@ async def test_a_person_compacts_and_takes_it_back():
         after = len(requests_of(world)[-1].messages)
         assert after < 24
         await say(world, "/compact undo")
+        assert sent_texts(world)[-1].startswith("The newest summary is taken back: ")
         await say(world, "again")
         assert len(requests_of(world)[-1].messages) > after + 2
         await say(world, "/compact undo")
-        assert "no compaction to undo" in sent_texts(world)[-1]
+        assert sent_texts(world)[-1].startswith("Nothing to undo: ")
         assert (await world.store.load_session(DIRECT)).session_id == session.session_id
 
 

@@ -247,12 +247,13 @@ class Commands:
         except Unavailable as error:
             text = str(error)
             return lambda: self._end(item, decision, text=text, state="command")
-        self._services.spawn(self._end_compaction(run, decision, item))
+        self._services.spawn(self._end_compaction(run, decision, item, undo=command.undo))
         return _nothing
 
-    async def _end_compaction(self, run: CompactionRun, decision: CommandDecision, item: InboxItem) -> None:
-        outcome = await run.done
-        text = describe_outcome(outcome)
+    async def _end_compaction(
+        self, run: CompactionRun, decision: CommandDecision, item: InboxItem, *, undo: bool
+    ) -> None:
+        text = describe_outcome(await run.done, undo=undo)
         await self._services.insist(lambda: self._end(item, decision, text=text, state="command"))
 
     async def _resume(self, command: kinds.Resume, item: InboxItem) -> str:

@@ -120,7 +120,7 @@ class CompactionRun:
         entry: CompactionEntry | None
         if self._undo:
             entry = plan_undo(branch, entry_id=entry_id, at=now, tokens_before=before)
-            why, outcome = "There is no compaction to undo.", "undone"
+            why, outcome = "No part of this conversation is in a summary.", "undone"
         else:
             lines = self._keep_lines or 1
             entry = plan_kept_lines(branch, lines=lines, entry_id=entry_id, at=now, tokens_before=before)

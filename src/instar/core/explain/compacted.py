@@ -5,18 +5,24 @@ Whoever has set `/verbose` hears of its beginning and its end; with `compaction.
 
 from __future__ import annotations
 
+from typing import Final
+
 from instar.core.context.outcome import Compacted
 from instar.core.explain.status import format_count
 
 __all__ = ["build_end_notice", "build_start_notice", "describe_outcome"]
 
+_DONE: Final = ("Compacted", "The compaction failed", "Nothing to compact")
+_UNDONE: Final = ("The newest summary is taken back", "The summary stays", "Nothing to undo")
+"""What is said of what was asked for: it was done, it failed, there was nothing to do."""
 
-def describe_outcome(outcome: Compacted) -> str:
-    """What the person who asked is told: what became of it, and how full the window is."""
+
+def describe_outcome(outcome: Compacted, *, undo: bool = False) -> str:
+    """What the person who asked is told: what became of it, or of taking one back, and how full the window is."""
+    done, failed, nothing = _UNDONE if undo else _DONE
     if outcome.status == "compacted":
-        return f"Compacted: {_sizes(outcome)}."
-    word = "The compaction failed" if outcome.status == "failed" else "Nothing to compact"
-    return f"{word}: {outcome.why}{_fullness(outcome)}"
+        return f"{done}: {_sizes(outcome)}."
+    return f"{failed if outcome.status == 'failed' else nothing}: {outcome.why}{_fullness(outcome)}"
 
 
 def build_start_notice(verbose_level: str | None, *, count: int) -> str | None:

@@ -24,6 +24,16 @@ def test_whoever_asks_is_told_the_sizes_and_how_full_the_window_is():
     assert told == "The compaction failed: The model is away. In the window: 900 tokens."
 
 
+def test_whoever_takes_a_summary_back_is_told_of_that():
+    assert describe_outcome(DONE, undo=True) == (
+        "The newest summary is taken back: 12k → 3.0k tokens in the window, 2% of 200k."
+    )
+    assert describe_outcome(Compacted(status="skipped", why="No summary."), undo=True) == "Nothing to undo: No summary."
+    assert describe_outcome(Compacted(status="failed", why="It was stopped."), undo=True) == (
+        "The summary stays: It was stopped."
+    )
+
+
 @pytest.mark.parametrize("level", ["on", "full"])
 def test_verbose_tells_begin_and_end_with_the_count(level):
     assert build_start_notice(level, count=1) == (
