@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from instar.core.lifecycle.maintenance import CleanupOptions
-from instar.core.model.change import TranscriptHead
+from instar.core.model.change import SessionChange, TranscriptHead
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.query import SessionQuery
 from instar.core.model.view import NewSession
@@ -276,4 +277,35 @@ async def test_rows_without_a_transcript_go_when_that_is_asked_for():
             AGENT, trigger="cleanup-enforce", options=CleanupOptions(fix_missing=True)
         )
         assert actions(report) == {"agent:main:explicit:empty": "prune-missing"}
+        assert await keys(world) == {key_of("ann")}
+
+
+@story
+async def test_a_warning_names_what_would_go_and_changes_nothing():
+    async with build_world(pruneAfter="1d") as world:
+        await speak(world, "ann", "bob")
+        world.clock.jump(world.clock.now() + 2 * DAY_S * 1000)
+        with capture_logs() as logs:
+            await world.gateway.maintenance.clean(AGENT, trigger="cleanup", active_key=key_of("bob"))
+        (told,) = [entry for entry in logs if entry["event"] == "maintenance_would_remove"]
+        assert told["going"] == (f"{key_of('ann')} prune-stale",)
+        assert told["in_use"] == (key_of("bob"),)
+        assert await keys(world) == {key_of("ann"), key_of("bob")}
+
+
+@story
+async def test_a_session_whose_model_is_fixed_stays():
+    async with build_world(mode="enforce", pruneAfter="1d") as world:
+        await speak(world, "ann", "bob")
+        session = await world.store.load_session(key_of("ann"))
+        locked = replace(session, extra={**session.extra, "modelSelectionLocked": True})
+        await world.store.change(
+            "lock",
+            key_of("ann"),
+            now=world.clock.now(),
+            fence=None,
+            decide=lambda _facts: SessionChange(session=locked),
+        )
+        world.clock.jump(world.clock.now() + 2 * DAY_S * 1000)
+        await world.gateway.maintenance.clean(AGENT, trigger="write")
         assert await keys(world) == {key_of("ann")}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TypeVar
 
 import structlog
@@ -24,10 +24,11 @@ from instar.core.lifecycle.maintenance import (
     Trigger,
     high_water_count,
     is_as_planned,
+    is_model_locked,
     plan_maintenance,
 )
 from instar.core.lifecycle.maintenance_disk import DiskFacts, plan_disk
-from instar.core.lifecycle.maintenance_report import MaintenanceReport
+from instar.core.lifecycle.maintenance_report import MaintenanceReport, MaintenanceWarning, build_warning
 from instar.core.model.change import Noted, SessionChange, SessionFacts
 from instar.core.model.event import Event, SessionChanged
 from instar.core.model.ids import AgentId, SessionKey
@@ -161,7 +162,8 @@ class Maintenance:
             agent_id=agent_id, plan=plan, disk=disk, before_count=len(sessions), dry_run=trigger == "dry-run"
         )
         if not plan.enforced or report.dry_run:
-            self._tell(report, active_key)
+            if not report.dry_run:
+                _warn(report, build_warning(report, config.maintenance, facts))
             return report
         applied, failed = await self._carry_out_all(plan.changes, {row.key: row for row in facts.rows})
         removed = await self._disk.remove(agent_id, disk.files)
@@ -214,6 +216,7 @@ class Maintenance:
             chat_type=session.origin.chat_type,
             archived_at=lifecycle.archived_at,
             pinned_at=lifecycle.pinned_at,
+            is_model_locked=is_model_locked(session),
             is_active=lane is not None and not lane.is_idle,
             has_transcript=has_transcript,
             size_bytes=size,
@@ -261,16 +264,11 @@ class Maintenance:
         self._services.tell_deleted(step.key, agent_id, owner=session.owner)
         return int(removed)
 
-    def _tell(self, report: MaintenanceReport, active_key: SessionKey | None) -> None:
-        """Say in the log what would go, and whether the caller's own session is among it (MAINT-11)."""
-        going = [step.key for step in report.plan.removals]
-        if going and not report.dry_run:
-            log.warning(
-                "maintenance_would_remove",
-                agent_id=report.agent_id,
-                count=len(going),
-                includes_active=active_key in going,
-            )
+
+def _warn(report: MaintenanceReport, warning: MaintenanceWarning | None) -> None:
+    """Say in the log what would go, and which of it is in use (MAINT-11)."""
+    if warning is not None:
+        log.warning("maintenance_would_remove", agent_id=report.agent_id, **asdict(warning))
 
 
 async def _guarded(job: Awaitable[T], event: str, **facts: object) -> T | None:

@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 from instar.core.model.decision import Decision
 from instar.core.model.ids import Instant, SessionId, SessionKey
+from instar.core.model.session import Session
 from instar.core.routing.key import DEFAULT_MAIN_KEY, is_group_key, is_main_key, is_thread_key, parse_key, strip_agent
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Trigger",
     "high_water_count",
     "is_as_planned",
+    "is_model_locked",
     "is_synthetic_key",
     "oldest_first",
     "plan_maintenance",
@@ -70,6 +72,9 @@ _STRICT_CAP: Final = 49
 """Up to this cap every write cuts at once; above it in batches (MAINT-9)."""
 
 _PROBE: Final = re.compile(r"explicit:model-run-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+_LOCKS: Final = ("modelSelectionLocked", "modelLocked")
+"""How entries say that their model is fixed."""
 
 _SYNTHETIC: Final = frozenset({"cron", "hook", "node", "subagent", "acp"})
 
@@ -260,6 +265,14 @@ def is_as_planned(planned: MaintenanceRow, found: MaintenanceRow) -> bool:
         found.archived_at,
         found.pinned_at,
     )
+
+
+def is_model_locked(session: Session) -> bool:
+    """Whether whoever keeps a session has fixed its model (MAINT-5).
+
+    Nothing here sets that; entries of OpenClaw may bring it along, and what an entry says is kept.
+    """
+    return any(session.extra.get(name) is True for name in _LOCKS)
 
 
 def is_synthetic_key(key: str) -> bool:

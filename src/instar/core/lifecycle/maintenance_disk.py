@@ -1,8 +1,8 @@
 """Which files and sessions go when space runs out, and which files are leftovers (MAINT-16, MAINT-17, MAINT-19).
 
 What belongs here: the plan over sizes and ages. What does not: measuring and deleting, and the steps that do not look
-at space (`instar.core.lifecycle.maintenance`). A session evicted for space goes with its archive and mirror: an
-archive of it would take the space again.
+at space (`instar.core.lifecycle.maintenance`). An evicted session leaves an archive like any other (LOSS-8, decision
+0028); that is smaller, and while the space is still short the oldest archives are the first to go.
 """
 
 from __future__ import annotations

@@ -16,11 +16,13 @@ from instar.core.lifecycle.maintenance import (
     MaintenanceSettings,
     high_water_count,
     is_as_planned,
+    is_model_locked,
     is_synthetic_key,
     plan_maintenance,
     protection_of,
 )
-from instar.core.model.ids import Instant, SessionId, SessionKey
+from instar.core.model.ids import AgentId, Instant, SessionId, SessionKey
+from instar.core.model.session import Session
 
 NOW = Instant(1_800_000_000_000)
 UUID = "01234567-89ab-cdef-0123-456789abcdef"
@@ -42,6 +44,20 @@ def plan(*rows, settings=None, trigger="cleanup-enforce", **fields):
 
 def actions(made):
     return {step.key.removeprefix("agent:main:"): step.action for step in made.steps}
+
+
+@pytest.mark.parametrize(
+    ("extra", "is_locked"),
+    [
+        ({"modelSelectionLocked": True}, True),
+        ({"modelLocked": True}, True),
+        ({"modelSelectionLocked": "yes"}, False),
+        ({}, False),
+    ],
+)
+def test_a_lock_of_the_model_is_read_from_what_an_entry_brought(extra, is_locked):
+    session = Session(key=SessionKey("agent:main:x"), agent_id=AgentId("main"), session_id=SessionId("s"), extra=extra)
+    assert is_model_locked(session) is is_locked
 
 
 # --- who is protected -------------------------------------------------------------------------------------------------
