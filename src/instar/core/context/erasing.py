@@ -219,14 +219,15 @@ def _erase(entry: AnyEntry, traces: Traces, walk: _Walk) -> tuple[AnyEntry, Chan
 def recall_words(entry: AnyEntry, traces: Traces) -> tuple[Instant, Spoken] | None:
     """What they said in a line of theirs whose words no message holds any more, with its moment; None for other lines.
 
-    A deleted session takes the words of its messages along, and may leave its transcripts.
+    A deleted session takes the words of its messages along, and may leave its transcripts. Where somebody else of that
+    moment was erased, the sentence that stands there is nobody's words.
     """
     message = entry.message if isinstance(entry, MessageEntry) else None
     if not isinstance(message, UserMessage) or message.timestamp is None:
         return None
     words = content_text(message.content).strip()
     forgotten = [spoken for spoken in _find_same(message, traces) if spoken.text is None]
-    if not words or not forgotten:
+    if words in {"", WORDS_ERASED} or not forgotten:
         return None
     return message.timestamp, replace(forgotten[0], text=words)
 

@@ -220,6 +220,7 @@ def test_words_that_no_message_holds_any_more_are_recalled_from_their_line():
     known = Spoken(name="Bob", text="word for word")
     assert recall_words(entry(1, user(" word for word ")), traces) == (AT, replace(known, name="Ann"))
     assert recall_words(entry(1, user(" ")), traces) is None
+    assert recall_words(entry(1, user(WORDS_ERASED, sender=None)), traces) is None
     assert recall_words(entry(1, user("others", sender="Cem")), traces) is None
     assert recall_words(entry(1, user("others", at=None)), traces) is None
     assert recall_words(entry(1, answer()), traces) is None
