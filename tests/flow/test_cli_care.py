@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import zstandard
 
 from instar.cli.commands import logs
 from instar.cli.commands.logs import tell_line
@@ -121,7 +122,14 @@ def test_a_context_is_made_smaller_and_taken_back(instar, gateway):
     assert done["result"]["tokensAfter"] < done["result"]["tokensBefore"]
     code, out, _ = instar("sessions", "compact", ANN, "--undo")
     assert (code, out.startswith("The summary is taken back: ")) == (0, True)
-    assert "Compacted: " in instar("sessions", "compact", ANN, "--max-lines", "3")[1]
+    out = instar("sessions", "compact", ANN, "--max-lines", "3")[1]
+    assert "Compacted: " in out
+    (copy,) = gateway.state_dir.rglob("*.jsonl.bak.*.zst")
+    assert f"A copy of the whole lies at {copy}." in out
+    with zstandard.open(copy, "rt", encoding="utf-8") as lines:
+        kept = [json.loads(line) for line in lines]
+    assert kept[0]["type"] == "session"
+    assert sum(line["type"] == "message" for line in kept) >= 14
     assert instar("sessions", "compact", ANN, "--undo", "--max-lines", "3")[0] == 2
 
 

@@ -256,6 +256,9 @@ async def test_keeping_the_last_lines_clears_the_counters_and_keeps_what_is_pinn
         done = await world.gateway.upkeep.compact(DIRECT, who="ann", keep_lines=2)
         assert done.status == "compacted"
         assert done.tokens_after < done.tokens_before
+        # A copy of the whole was put aside before.
+        assert done.archived.endswith(".jsonl.bak.zst")
+        assert [head.next_seq for head in world.archives.heads] == [len(lines) + 1]
         counters = (await world.store.load_session(DIRECT)).counters
         assert before.total_tokens > 2_000
         assert (counters.input_tokens, counters.output_tokens, counters.total_tokens) == (0, 0, 0)
@@ -310,3 +313,20 @@ async def test_a_provider_alone_writes_summaries_with_the_sessions_own_model():
         asked = [request.model for request in world.runner.requests if is_summary(request.system)]
         assert {model.ref for model in asked} == {writer.ref}
         assert "(CompactionEntry)" in await read_lines(world)
+
+
+@story
+async def test_without_room_for_a_copy_the_last_lines_are_not_kept_and_nothing_changes():
+    class FullDisk:
+        async def archive(self, head, *, reason):
+            raise OSError(28, f"no room for a {reason} of {head.session_id}")
+
+    world = build_world()
+    world.archives = FullDisk()
+    async with world:
+        await say(world, *[f"{number} {LONG}" for number in range(8)])
+        lines = await read_lines(world)
+        done = await world.gateway.upkeep.compact(DIRECT, who="ann", keep_lines=2)
+        assert done.status == "failed"
+        assert "no copy of the transcript could be written" in done.why
+        assert await read_lines(world) == lines

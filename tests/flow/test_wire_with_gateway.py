@@ -258,7 +258,15 @@ def test_a_session_is_shortened_to_its_last_lines_and_that_is_taken_back():
             )
             kept = await client.ask("sessions.compact", {"key": "main", "maxLines": 2})
             assert kept["result"]["tokensAfter"] < kept["result"]["tokensBefore"]
-            assert kept == {"ok": True, "key": KEY, "compacted": True, "kept": 2, "result": kept["result"]}
+            assert kept == {
+                "ok": True,
+                "key": KEY,
+                "compacted": True,
+                "kept": 2,
+                "archived": kept["archived"],
+                "result": kept["result"],
+            }
+            assert kept["archived"].endswith(".jsonl.bak.zst")
             row = (await client.ask("sessions.describe", {"key": "main"}))["session"]
             assert (row["inputTokens"], row["outputTokens"], row["totalTokens"]) == (0, 0, 0)
             undone = await client.ask("sessions.compact", {"key": "main", "undo": True})

@@ -13,14 +13,15 @@ from instar.core.context.build import build_view
 from instar.core.context.compaction_entry import count_without_model, plan_kept_lines, plan_undo
 from instar.core.context.outcome import Compacted
 from instar.core.lifecycle.awareness import note_compacted
-from instar.core.model.change import InboxItem, Noted, SessionChange, SessionFacts
+from instar.core.model.change import InboxItem, Noted, SessionChange, SessionFacts, TranscriptHead
 from instar.core.model.decision import Decision
 from instar.core.model.entry import AnyEntry, CompactionEntry
 from instar.core.model.ids import SessionKey, TurnId
 from instar.core.model.message import Target
 from instar.core.model.session import Session
+from instar.core.routing.grammar import is_incognito_key
 from instar.core.turn.steps import hang_entries, require_session, touch_updated
-from instar.errors import NotFound, Unavailable
+from instar.errors import NotFound, StoreError, Unavailable
 from instar.gateway.compactor import compact_session
 from instar.gateway.outside import Outside, Stopped
 from instar.gateway.turn_services import TurnServices
@@ -128,9 +129,25 @@ class CompactionRun:
         window = self._services.resolve_model(session, None).context_window
         if entry is None:
             return Compacted(status="skipped", why=why, tokens_before=before, window_tokens=window)
+        try:
+            copy = "" if self._undo else await self._copy(page.head)
+        except (StoreError, OSError) as error:
+            why = f"Nothing was changed, since no copy of the transcript could be written: {error}"
+            return Compacted(status="failed", why=why, tokens_before=before, window_tokens=window)
         after = build_view([*branch, entry]).context.tokens
         await self._store(session, entry, outcome=outcome, tokens_after=after)
-        return Compacted(status="compacted", tokens_before=before, tokens_after=after, window_tokens=window)
+        return Compacted(
+            status="compacted", tokens_before=before, tokens_after=after, window_tokens=window, archived=copy
+        )
+
+    async def _copy(self, head: TranscriptHead) -> str:
+        """Put a copy of the whole transcript aside (COMPACT-25); where it lies, empty where none may.
+
+        No line leaves the database; the copy is for who expects one, and looks for it beside the mirror.
+        """
+        if is_incognito_key(self.key):
+            return ""
+        return await self._services.parts.archiver.archive(head, reason="bak")
 
     async def _store(self, session: Session, entry: CompactionEntry, *, outcome: str, tokens_after: int) -> None:
         rule = "LOSS-9" if self._undo else "COMPACT-25"

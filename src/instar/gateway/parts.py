@@ -9,6 +9,7 @@ from typing import Protocol
 
 from instar.config.config import Config
 from instar.core.context.system import SystemText
+from instar.core.lifecycle.archive_name import ArchiveReason
 from instar.core.lifecycle.maintenance_disk import DiskFacts, PlannedFile
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import AgentId, ChannelName, Instant, SessionKey
@@ -89,9 +90,12 @@ class ExportFolder(Protocol):
 
 
 class Archiver(Protocol):
-    """Keeps a transcript that is about to leave the database (LOSS-8, MAINT-13). No two sessions share one."""
+    """Keeps a transcript that is about to leave the database (LOSS-8, MAINT-13). No two sessions share one.
 
-    async def archive(self, head: TranscriptHead) -> str:
+    One that stays is kept as a copy, too, where somebody asks for its last lines only (COMPACT-25).
+    """
+
+    async def archive(self, head: TranscriptHead, *, reason: ArchiveReason = "deleted") -> str:
         """Write and verify the archive of a transcript; the path it lies at."""
         ...
 

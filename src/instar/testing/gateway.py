@@ -24,6 +24,7 @@ from typing import Self
 
 from instar.config.config import Config, parse_config
 from instar.core.context.system import SystemText
+from instar.core.lifecycle.archive_name import ArchiveReason
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import AgentId, ChannelName
 from instar.core.model.session import Session
@@ -134,9 +135,9 @@ class _NotedArchives:
 
     heads: list[TranscriptHead] = field(default_factory=list)
 
-    async def archive(self, head: TranscriptHead) -> str:
+    async def archive(self, head: TranscriptHead, *, reason: ArchiveReason = "deleted") -> str:
         self.heads.append(head)
-        return f"{head.session_id}.jsonl.deleted.zst"
+        return f"{head.session_id}.jsonl.{reason}.zst"
 
 
 class GatewayInMemory:

@@ -42,6 +42,8 @@ async def compact_session(call: Call) -> object:
         answer["reason"] = outcome.why
     if lines is not None and outcome.status == "compacted":
         answer["kept"] = lines
+    if outcome.archived:
+        answer["archived"] = outcome.archived
     return answer
 
 

@@ -41,6 +41,8 @@ def command(
         what = "The summary is taken back" if undo else "Compacted"
         before, after = format_count(sizes["tokensBefore"]), format_count(sizes["tokensAfter"])
         say(f"{what}: {before} → {after} tokens in the window of {clean(key)}.")
+        if done.get("archived"):
+            say(f"A copy of the whole lies at {clean(str(done['archived']))}.")
     else:
         (say if done["ok"] else warn)(f"{clean(key)}: {done.get('reason') or 'nothing to do'}")
     return 0 if done["ok"] else 1

@@ -15,6 +15,7 @@ from typing import TypeVar
 import zstandard
 
 from instar.config.config import Config
+from instar.core.lifecycle.archive_name import ArchiveReason
 from instar.core.model.change import TranscriptHead
 from instar.core.model.ids import SessionId, SessionKey
 from instar.ports.clock import Clock
@@ -84,9 +85,9 @@ class DiskOfLife:
         self.mirror = Mirror(self._rows, self.places, clock=clock)
         self._archiver = TranscriptArchiver(self._rows, config, clock=clock)
 
-    async def archive(self, head: TranscriptHead) -> str:
+    async def archive(self, head: TranscriptHead, *, reason: ArchiveReason = "deleted") -> str:
         """Write the archive of a transcript; where it lies."""
-        return await self._archiver.archive(head)
+        return await self._archiver.archive(head, reason=reason)
 
     def file_of(self, key: SessionKey, head: TranscriptHead) -> Path:
         """Where the mirror has a transcript."""

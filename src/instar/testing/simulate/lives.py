@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from instar.config.config import Config
+from instar.core.lifecycle.archive_name import ArchiveReason
 from instar.core.model.change import TranscriptHead
 from instar.core.model.entry import AnyEntry
 from instar.core.model.ids import ChannelName, SessionId
@@ -70,10 +71,14 @@ class Keeper:
     kept: dict[SessionId, tuple[AnyEntry, ...]] = field(default_factory=dict)
     disk: DiskOfLife | None = None
 
-    async def archive(self, head: TranscriptHead) -> str:
+    async def archive(self, head: TranscriptHead, *, reason: ArchiveReason = "deleted") -> str:
         """Keep the whole transcript; in a file too, where the story has a disk."""
         page = await self.store.load_all_entries(head.session_id)
-        path = await self.disk.archive(head) if self.disk is not None else f"{head.session_id}.jsonl.deleted.zst"
+        path = f"{head.session_id}.jsonl.{reason}.zst"
+        if self.disk is not None:
+            path = await self.disk.archive(head, reason=reason)
+        if reason == "bak":
+            return path
         self.kept[head.session_id] = tuple(stored.entry for stored in page.entries)
         return path
 
