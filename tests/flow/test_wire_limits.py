@@ -17,6 +17,7 @@ from websockets.asyncio.client import connect
 
 from instar.api import patience
 from instar.api.attempts import SENDING, Attempts
+from instar.api.beacons import Beacons
 from instar.api.call import Services
 from instar.api.dispatch import Dispatcher
 from instar.api.hub import Hub
@@ -230,11 +231,13 @@ def test_a_client_that_leaves_while_it_is_shown_the_door_is_no_defect(good_sends
         clock, fake, limits = ManualClock(), FakeGateway(), Limits()
         services = Services(gateway=fake, clock=clock, ids=SystemIds())
         attempts = Attempts(limits, clock=clock)
+        hub = Hub(clock, limits, fake.owners)
         door = SocketDoor(
             settings=ApiSettings(auth=AuthSettings(token="t")),
             services=services,
             dispatcher=Dispatcher(services, attempts),
-            hub=Hub(clock, limits, fake.owners),
+            hub=hub,
+            beacons=Beacons(hub, fake, clock, limits),
             attempts=attempts,
         )
         await door.serve(build_socket(good_sends=good_sends, says="no frame"))

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 
+from instar.api.presence import ClientSelf, Present
 from instar.api.streams import Outgoing
 from instar.core.model.caller import Caller
-from instar.core.model.ids import SessionKey
+from instar.core.model.ids import Instant, SessionKey
 from instar.core.policy.scopes import ADMIN, READ, has_scope
 from instar.protocol.frames import finish_event
 
@@ -23,6 +25,9 @@ __all__ = ["Connection"]
 
 KEYS_MAX = 10_000
 """Sessions that one connection may follow by key."""
+
+_UNSAID: Final = ClientSelf()
+_LONG_AGO: Final = Instant(0)
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +42,8 @@ class Connection:
         caller: Caller,
         protocol: int,
         caps: frozenset[str],
+        client: ClientSelf = _UNSAID,
+        since: Instant = _LONG_AGO,
         buffer_max_bytes: int,
         write: Callable[[bytes], Awaitable[None]],
         abort: Callable[[], None],
@@ -45,9 +52,13 @@ class Connection:
         self.caller = caller
         self.protocol = protocol
         self.caps = caps
+        self.client = client
+        self.present = Present(connection_id=connection_id, caller=caller, client=client, since=since)
+        self.presence_known = 0
+        """The newest list of clients that this one has seen, by its version."""
         self.follows_lists = False
         self.followed_keys: set[SessionKey] = set()
-        self._may_read = has_scope(caller.scopes, READ)
+        self.may_read = has_scope(caller.scopes, READ)
         self._may_administer = has_scope(caller.scopes, ADMIN)
         self._write = write
         self._abort = abort
@@ -72,11 +83,15 @@ class Connection:
             or (out.cap is not None and out.cap not in self.caps)
         ):
             return False
-        if out.session_key is not None and not self._may_read:
+        if out.session_key is not None and not self.may_read:
+            return False
+        if out.event == "presence" and (out.state_version or {}).get("presence", 0) <= self.presence_known:
             return False
         match out.audience:
             case "all":
                 return True
+            case "readers":
+                return self.may_read
             case "admins":
                 return self._may_administer
             case "lists":

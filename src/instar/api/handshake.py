@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from instar.api.auth import Authority, Refused, authenticate
+from instar.api.presence import ClientSelf, read_client
 from instar.api.settings import ApiSettings, Limits
 from instar.core.model.caller import Caller
 from instar.core.model.ids import Instant, SessionKey
@@ -44,6 +45,7 @@ class Accepted:
     caller: Caller
     protocol: int
     caps: frozenset[str]
+    client: ClientSelf = field(default_factory=ClientSelf)
     device_token: str | None = None
 
 
@@ -108,14 +110,15 @@ def _admit(
             error=shape, close_reason=authority.message[:120], is_guess=is_guess, auth_reason=authority.reason
         )
     asked = params.texts("scopes") if params.has("scopes") else None
+    client = read_client(Params(params.record("client")))
     caller = Caller(
         scopes=grant_scopes(authority.scopes, asked=asked),
         principal=authority.principal,
         token_id=authority.token_id,
         expires_at=authority.expires_at,
-        client=Params(params.record("client")).text("id", "unknown"),
+        client=client.id,
     )
-    return Accepted(caller=caller, protocol=protocol, caps=frozenset(params.texts("caps")))
+    return Accepted(caller=caller, protocol=protocol, caps=frozenset(params.texts("caps")), client=client)
 
 
 def _rejected(message: str, *, reason: str) -> Rejected:
@@ -131,8 +134,11 @@ def build_hello(
     connection_id: str,
     now: Instant,
     main_session_key: SessionKey,
+    beacons: Mapping[str, object],
 ) -> dict[str, object]:
     """The answer to a good `connect` (GW-6). `main_session_key` is what ``main`` means to this client.
+
+    `beacons` is what it is told of the gateway as a whole (`instar.api.beacons`).
 
     The owner is told the state directory, by which a command knows the gateway that it means from any other.
     """
@@ -143,9 +149,8 @@ def build_hello(
         "server": {"version": facts.version, "connId": connection_id},
         "features": {"methods": list(METHODS), "events": list(EVENTS)},
         "snapshot": {
-            "presence": [],
+            **beacons,
             "health": {"ok": True, "ts": now, "defaultAgentId": facts.default_agent_id},
-            "stateVersion": {"presence": 0, "health": 0},
             "uptimeMs": max(0, now - facts.started_at),
             "sessionDefaults": {
                 "defaultAgentId": facts.default_agent_id,

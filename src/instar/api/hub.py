@@ -55,6 +55,9 @@ class Hub:
         self._kept = asyncio.Event()
         self._revoked: set[str] = set()
         self._hearing = Hearing(owners)
+        self.crowd_changed = asyncio.Event()
+        self.crowd_version = 0
+        """Raised whenever a client that is told of comes or goes."""
         self.is_closing = False
         self.greetings = 0
         """Sockets that have been accepted and have not connected yet; counted by the door."""
@@ -65,6 +68,11 @@ class Hub:
         """How many clients are connected."""
         return len(self._connections)
 
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """Every client that is connected now."""
+        return tuple(self._connections)
+
     def count_of(self, caller: Caller) -> int:
         """How many clients are connected with the same token; 0 for the gateway's own secret, which is the owner's."""
         if caller.token_id is None:
@@ -74,13 +82,21 @@ class Hub:
     def add(self, connection: Connection) -> None:
         """Tell this client from now on."""
         self._connections.add(connection)
+        self._note_crowd(connection)
         if connection.caller.token_id in self._revoked:
             # Revoked between the look-up of the token and now.
             connection.dismiss("token revoked")
 
     def remove(self, connection: Connection) -> None:
         """Tell it no more. May be called twice."""
-        self._connections.discard(connection)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._note_crowd(connection)
+
+    def _note_crowd(self, connection: Connection) -> None:
+        if not connection.client.is_passing:
+            self.crowd_version += 1
+            self.crowd_changed.set()
 
     def is_revoked(self, token_id: str) -> bool:
         """Whether a token was taken back while this server runs."""
@@ -128,7 +144,7 @@ class Hub:
             if not listeners:
                 continue
             try:
-                head = encode_event_head(out.event, out.payload)
+                head = encode_event_head(out.event, out.payload, state_version=out.state_version)
             except (TypeError, ValueError, msgspec.MsgspecError) as error:
                 # Text that is no Unicode, from a model or a platform: one event less, not one hub less.
                 log.error("event_not_sent", event_name=out.event, session_key=out.session_key, error=str(error))

@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from instar.api.attempts import AttemptGuard, Attempts
 from instar.api.auth import check_bind
+from instar.api.beacons import Beacons
 from instar.api.call import Services
 from instar.api.dispatch import Dispatcher
 from instar.api.http import Pages, SecurityHeaders, answer_error
@@ -71,6 +72,7 @@ class ApiServer:
         self._settings = settings
         self._gateway = gateway
         self.hub = Hub(clock, settings.limits, gateway.owners)
+        self._beacons = Beacons(self.hub, gateway, clock, settings.limits)
         signins = SignIns(clock, ids, is_revoked=self.hub.is_revoked)
         attempts = Attempts(settings.limits, clock=clock)
         services = Services(
@@ -88,6 +90,7 @@ class ApiServer:
             services=services,
             dispatcher=Dispatcher(services, attempts),
             hub=self.hub,
+            beacons=self._beacons,
             attempts=attempts,
         )
         self._app = build_app(door, mounts or {}, signins=signins)
@@ -116,7 +119,7 @@ class ApiServer:
         await self._group.__aenter__()
         self._unsubscribe = self._gateway.events.subscribe(self.hub.listen)
         self._server = _Server(_uvicorn_config(self._app, self._settings))
-        self._telling = self._group.create_task(self.hub.run())
+        self._telling = self._group.create_task(self._tell())
         self._serving = self._group.create_task(self._server.serve(sockets=[self._listener]))
         await self._server.is_up.wait()
         return self
@@ -128,6 +131,12 @@ class ApiServer:
         await self.stop("shutdown")
         # Without the error that leaves the block: a task group would wrap it, and whoever raised it knows it as it is.
         await self._group.__aexit__(None, None, None)
+
+    async def _tell(self) -> None:
+        """Tell clients what there is to tell, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.hub.run())
+            group.create_task(self._beacons.run())
 
     async def stop(self, reason: str, *, restart_expected_ms: int | None = None) -> None:
         """Tell the clients, close every connection, free the port. May be called twice (GW-15)."""

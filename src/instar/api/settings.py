@@ -60,6 +60,10 @@ class Limits:
     inbound_per_minute: float = 60_000.0
     inbound_burst: int = 5_000
     """Of one bridge's token, which speaks for everybody on its channel."""
+    presence_interval_s: float = 0.5
+    """Who is connected is told at most so often."""
+    health_interval_s: float = 60.0
+    """How the gateway is is told at least so often; a change is told with the next tick."""
     delta_interval_s: float = 0.15
     """A run's text is told at most so often (RPC-36)."""
 

@@ -39,9 +39,9 @@ RUNS_MAX: Final = 4096
 TOOL_CAPABILITY: Final = "tool-events"
 """What a client says at `connect` when it wants to see tool calls."""
 
-Audience = Literal["all", "admins", "lists", "messages"]
-"""Every connection; those that may administer; those with `sessions.subscribe`; or these and those that follow the
-messages of the key.
+Audience = Literal["all", "readers", "admins", "lists", "messages"]
+"""Every connection; those that may read; those that may administer; those with `sessions.subscribe`; or these and
+those that follow the messages of the key.
 """
 
 
@@ -57,6 +57,8 @@ class Outgoing:
     cap: str | None = None
     owner: str | None = None
     """Whose the session was, where its row is gone already."""
+    state_version: Mapping[str, int] | None = None
+    """Which state of the gateway it tells, for `presence` and `health`."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 
 from instar.api.attempts import Attempts
 from instar.api.auth import is_loopback
+from instar.api.beacons import Beacons
 from instar.api.call import Services
 from instar.api.connection import Connection
 from instar.api.device_gate import DeviceGate, find_origin
@@ -75,6 +76,7 @@ class SocketDoor:
     services: Services
     dispatcher: Dispatcher
     hub: Hub
+    beacons: Beacons
     attempts: Attempts
     greeting: Counter[str] = field(default_factory=Counter)
     """How many sockets of each address have not connected yet."""
@@ -231,6 +233,8 @@ class SocketDoor:
             caller=accepted.caller,
             protocol=accepted.protocol,
             caps=accepted.caps,
+            client=accepted.client,
+            since=self.services.clock.now(),
             buffer_max_bytes=limits.send_buffer_max_bytes,
             write=write,
             abort=control.abort if isinstance(control, SocketControl) else lambda: None,
@@ -249,6 +253,7 @@ class SocketDoor:
             connection_id=connection.id,
             now=self.services.clock.now(),
             main_session_key=facts.main_session_key if owns(caller) else gateway.owners.home(caller, None),
+            beacons=self.beacons.snapshot(connection),
         )
         connection.send(build_response(request.id, hello))
         log.info(

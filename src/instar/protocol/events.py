@@ -91,6 +91,21 @@ _ALL: Final = (
         rule="LEAK-2",
     ),
     EventKind(
+        name="presence",
+        summary="a client connected or left; programs that ask one thing and go (mode `cli`, `probe`) are not told of",
+        audience="connections of the gateway's owner that may read; the frame carries `stateVersion`",
+        payload="`{presence: [{host, version, platform, mode, instanceId, user?, roles, scopes, reason, text, ts}]}`, "
+        "the gateway itself first",
+        rule="RPC-38",
+    ),
+    EventKind(
+        name="health",
+        summary="how the gateway is: every minute, and with the next tick when a channel or an agent has changed",
+        audience="connections of the gateway's owner that may read; the frame carries `stateVersion`",
+        payload="as the answer of `health`; `{ok: false, ts, error}` while it cannot be told",
+        rule="RPC-38",
+    ),
+    EventKind(
         name="tick",
         summary="the gateway lives; every 30 s",
         audience="every connection",

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from instar.api.call import Call, Handler
+from instar.api.health import build_health, build_own_health, describe_channel
 from instar.api.rows import build_defaults, build_view_row
 from instar.core.model.ids import Instant
-from instar.core.model.view import ChannelFacts, GatewayFacts, GatewayStatus
+from instar.core.model.view import GatewayFacts, GatewayStatus
 
 __all__ = ["HANDLERS"]
 
@@ -20,41 +21,9 @@ async def load_health(call: Call) -> object:
     began = call.services.clock.monotonic()
     status = await call.gateway.status(recent=5, owner_in=call.owner_in)
     facts, now = call.gateway.facts(), call.services.clock.now()
-    sessions: dict[str, object] = _session_summary(status, now)
     if not call.sight.sees_all:
-        # What the gateway is made of is its owner's affair: a person learns that it works, and of their own sessions.
-        return {"ok": True, "ts": now, "defaultAgentId": facts.default_agent_id, "sessions": sessions}
-    return {
-        "ok": True,
-        "ts": now,
-        "durationMs": int((call.services.clock.monotonic() - began) * 1000),
-        "channels": {channel.name: _channel(channel) for channel in status.channels},
-        "channelOrder": [channel.name for channel in status.channels],
-        "channelLabels": {channel.name: channel.name for channel in status.channels},
-        "heartbeatSeconds": 0,
-        "defaultAgentId": facts.default_agent_id,
-        "agents": [
-            {"agentId": agent.id, "name": agent.name or agent.id, "isDefault": agent.is_default}
-            for agent in facts.agents
-        ],
-        "sessions": {"path": facts.store_path, **sessions},
-    }
-
-
-def _session_summary(status: GatewayStatus, now: Instant) -> dict[str, object]:
-    recent = [(view.session.key, view.session.lifecycle.updated_at) for view in status.recent]
-    return {
-        "count": status.sessions,
-        "recent": [
-            {"key": key, "updatedAt": updated_at, "age": None if updated_at is None else max(0, now - updated_at)}
-            for key, updated_at in recent
-        ],
-    }
-
-
-def _channel(channel: ChannelFacts) -> dict[str, object]:
-    facts: dict[str, object] = {"type": channel.type, "configured": True, "running": channel.running}
-    return facts if channel.error is None else {**facts, "error": channel.error}
+        return build_own_health(facts, status, now=now)
+    return build_health(facts, status, now=now, took_ms=int((call.services.clock.monotonic() - began) * 1000))
 
 
 async def load_status(call: Call) -> object:
@@ -77,7 +46,7 @@ async def load_status(call: Call) -> object:
             "messagesWaiting": status.messages_waiting,
             "deliveriesWaiting": status.deliveries_waiting,
         },
-        "channels": [{"name": channel.name, **_channel(channel)} for channel in status.channels],
+        "channels": [{"name": channel.name, **describe_channel(channel)} for channel in status.channels],
         "agents": [agent.id for agent in facts.agents],
         "config": {
             "path": config.path,
