@@ -1,10 +1,14 @@
-"""Which words the simulation looks for after an erasure: those that were known for the person's when it began."""
+"""What the simulation looks for after an erasure: words that were known for the person's when it began, and whether it
+was carried out where the gateway died in it.
+"""
 
 from __future__ import annotations
 
-from instar.stores.erasing import find
+from collections import Counter
+
+from instar.stores.erasing import eraser, find
 from instar.testing.simulate import Setting, Story, play_story
-from instar.testing.simulate.story import Call, Erase, Operate, Wait, Write
+from instar.testing.simulate.story import Call, Crash, Erase, Operate, Wait, Write
 
 GROUP = Setting(people=("ann",), groups=("g1",), queue_mode="followup", mirrored=True, erasable=True)
 BARE = Write(number=1, place=1, command="stop", is_bare=True)
@@ -52,3 +56,30 @@ def test_a_secret_that_they_told_as_well_goes_from_what_a_client_wrote(monkeypat
     broken = play_deaf(monkeypatch, told, Wait(seconds=10), *DELETED).broken
     assert [one.rule for one in broken] == ["LEAK-11"]
     assert "still holds" in broken[0].text
+
+
+# --- a process that dies just after an erasure is through -------------------------------------------------------------
+
+ALONE = Setting(people=("ann",), channels=("pond",), mirrored=True, erasable=True)
+AROUND_THE_RECEIPT = range(50, 68)
+"""How much the gateway does, from the wish to be forgotten on, until it has written the receipt and a bit more."""
+
+
+def play_death(steps, *written):
+    """Somebody is erased, something is `written`, and the gateway dies in the middle of the next erasure."""
+    pause = Wait(seconds=10)
+    erased = (Write(number=1, place=0), pause, Erase(place=0), pause)
+    death = (Erase(place=0), Crash(steps=steps), Wait(seconds=100))
+    return play_story(Story(seed=202929, setting=ALONE, steps=(*erased, *written, pause, *death)))
+
+
+def test_what_only_a_client_wrote_into_a_session_went_with_an_erasure_whose_gateway_died_after_it():
+    for steps in AROUND_THE_RECEIPT:
+        assert not play_death(steps, Call(number=2, place=0)).broken, f"died after {steps} steps"
+
+
+def test_messages_that_are_left_are_found_where_the_gateway_died_after_the_receipt(monkeypatch):
+    monkeypatch.setattr(eraser, "erase_messages", lambda _tx, _params: Counter())
+    for steps in AROUND_THE_RECEIPT:
+        rules = {one.rule for one in play_death(steps, Write(number=2, place=0)).broken}
+        assert "LEAK-11" in rules, f"died after {steps} steps"

@@ -42,13 +42,14 @@ ALL = 1_000_000
 class _Wish:
     """Somebody who asks: every place that is theirs, and the messages and replies that were there when it began.
 
-    `held` are the marks of all messages whose words stood anywhere by then.
+    `held` are the marks of all messages whose words stood anywhere by then, `through` is how many erasures were done.
     """
 
     places: tuple[Place, ...]
     known: frozenset[InboundId]
     owed: frozenset[str]
     held: frozenset[str]
+    through: int
 
     def is_theirs(self, item: InboxItem) -> bool:
         """Whether they wrote a message."""
@@ -87,7 +88,16 @@ class Forgetting:
         places = tuple(one for one in build_places(self.setting) if (one.channel, one.sender_id) in ids)
         # One that was cut goes on with what it had noted, also where that is gone from the rows by now.
         held = self._find_held() | (self._wish.held if self._wish is not None else frozenset())
-        self._wish = _Wish(places=places, known=frozenset(self.shadow.rows), owed=self._load_owed(), held=held)
+        through = self._wish.through if self._wish is not None else self._count_through()
+        known = frozenset(self.shadow.rows)
+        self._wish = _Wish(places=places, known=known, owed=self._load_owed(), held=held, through=through)
+
+    def _count_through(self) -> int:
+        """How many erasures have their receipt: a process that dies right after that one can tell nobody."""
+        connection = self.engine.connection
+        if connection is None:
+            return 0
+        return len(connection.execute("SELECT id FROM erasures WHERE ended_at IS NOT NULL").fetchall())
 
     def _find_held(self) -> frozenset[str]:
         """The marks of all messages whose words stand in rows or files; free pages are not asked."""
@@ -103,14 +113,15 @@ class Forgetting:
         return frozenset(row.outbound.delivery_id for row in read_now(self.store.load_deliveries(limit=ALL)))
 
     def end(self, receipt: ErasureReceipt | None) -> None:
-        """What was begun is done, or was never begun: a process that died may have come to neither."""
+        """What was begun is done, or was never begun: a process that died may have come to neither.
+
+        Which of the two the rows say: where only clients had written in the sessions that went, no message tells it.
+        """
         wish, self._wish = self._wish, None
-        if wish is None:
+        if wish is None or (receipt is None and self._count_through() == wish.through):
             return
         stored = {item.inbound_id for item in read_now(self.store.load_inbox(inbound_ids=list(wish.known), limit=ALL))}
         theirs = {each for each in wish.known if wish.is_theirs(self.shadow.rows[each].item)}
-        if receipt is None and theirs <= stored:
-            return
         left = sorted(theirs & stored)
         self.findings.require(not left, "LEAK-11", f"messages of somebody who was erased are stored: {left}")
         self._follow(wish, gone=wish.known - stored)
