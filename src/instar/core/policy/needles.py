@@ -1,4 +1,4 @@
-"""Words by which a person can be told from others, and texts without them (LEAK-11).
+r"""Words by which a person can be told from others, and texts without them (LEAK-11).
 
 What belongs here: which words of what somebody wrote are distinctive enough to be looked for, a pattern that finds
 many of them at once, and a text with them blanked out. What does not: where to look.
@@ -7,8 +7,9 @@ Theory: an e-mail address, a number, a code, a long word and a whole sentence sa
 So only such are taken, and of those the caller drops what others wrote themselves. A pattern over a thousand words is
 built as a tree of their beginnings, which makes it as fast as one over a few.
 
-Limits: at most `NEEDLES_MAX` words, the longest first. A word counts where no letter, digit or underscore stands
-beside it, so "Ann" is not found in "Annual".
+Limits: at most `NEEDLES_MAX` words, names and ids before the longest of the others. A word counts where no letter,
+digit or underscore stands beside it, so "Ann" is not found in "Annual". The letter of an escape is none: in JSON a line
+that begins with a word stands as ``\nzebra-1``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["BLANK", "NEEDLES_MAX", "NO_WORDS", "Cleaner", "build_cleaner", "build_pattern", "extract_needles"]
+__all__ = [
+    "BLANK",
+    "NEEDLES_MAX",
+    "NO_WORDS",
+    "Cleaner",
+    "build_cleaner",
+    "build_pattern",
+    "choose_needles",
+    "extract_needles",
+]
 
 BLANK: Final = "[erased]"
 """What stands where a name, an id or a quote of an erased person stood."""
@@ -48,6 +58,13 @@ def extract_needles(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def choose_needles(words: Iterable[str], *, names: Iterable[str]) -> frozenset[str]:
+    """All names and ids of somebody, and of their words so many of the longest as are looked for."""
+    kept = frozenset(names)
+    longest = sorted(set(words) - kept, key=lambda word: (-len(word), word))
+    return kept | frozenset(longest[: max(NEEDLES_MAX - len(kept), 0)])
+
+
 def _is_distinctive(token: str) -> bool:
     if len(token) < SHORTEST:
         return False
@@ -62,8 +79,11 @@ def build_pattern(needles: Iterable[str]) -> str | None:
     tree: dict[str, object] = {}
     for needle in chosen:
         _plant(tree, needle)
-    return rf"(?<![0-9A-Za-z_]){_write(tree)}(?![0-9A-Za-z_])"
+    return rf"{_BEGIN}{_write(tree)}(?![0-9A-Za-z_])"
 
+
+_BEGIN: Final = r"(?<![0-9A-Zac-eg-mo-qsu-z_])(?<!(?<!\\)[bfnrt])"
+"""No sign of a word stands before it; b, f, n, r and t may, where they are the letter of an escape."""
 
 _END: Final = ""
 

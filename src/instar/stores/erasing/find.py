@@ -24,7 +24,7 @@ from instar.core.context.erasing import Spoken, Traces, find_spoken, recall_cont
 from instar.core.model.change import Submission
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.people import Person
-from instar.core.policy.needles import SHORTEST, Cleaner, build_cleaner, extract_needles
+from instar.core.policy.needles import SHORTEST, Cleaner, build_cleaner, choose_needles, extract_needles
 from instar.core.routing.identity import Links
 from instar.core.routing.key import parent_key, parse_key
 from instar.core.routing.person import PersonTest
@@ -387,12 +387,10 @@ def _wanted_words(found: Holdings) -> set[str]:
     names = {name for name in found.names if not name.islower() or " " in name or len(name) >= _LONG_NAME_CHARS}
     # Rows keep a name in lower case too, to be searched by; a single word may be anybody's in lower case.
     names |= {name.lower() for name in names if " " in name}
-    words |= names
-    words |= found.person.principals | found.aliases
-    for alias in (*found.aliases, *found.person.principals):
-        words.add(alias.partition(":")[2])
-    words |= {one.peer_id for one in found.person.ids}
-    return {word for word in words if len(word) >= (_SHORTEST_NAME if word in names else SHORTEST)}
+    ids = {*found.person.principals, *found.aliases, *(one.peer_id for one in found.person.ids)}
+    ids |= {alias.partition(":")[2] for alias in (*found.aliases, *found.person.principals)}
+    told = {name for name in names if len(name) >= _SHORTEST_NAME} | {one for one in ids if len(one) >= SHORTEST}
+    return set(choose_needles((word for word in words if len(word) >= SHORTEST), names=told))
 
 
 async def _find_common(

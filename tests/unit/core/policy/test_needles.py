@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instar.core.policy.needles import BLANK, NEEDLES_MAX, NO_WORDS, build_cleaner, build_pattern, extract_needles
+from instar.core.policy.needles import (
+    BLANK,
+    NEEDLES_MAX,
+    NO_WORDS,
+    build_cleaner,
+    build_pattern,
+    choose_needles,
+    extract_needles,
+)
 
 WORDS = st.text(alphabet="abAB01.@-+* (|", min_size=1, max_size=8).filter(str.strip)
 
@@ -66,3 +75,27 @@ def test_the_tree_finds_what_a_plain_list_of_words_finds(words, other):
     text = f"{other} {' '.join(sorted(words))} {other}{min(words)}"
     slow = re.compile(rf"(?<![0-9A-Za-z_])(?:{plain})(?![0-9A-Za-z_])")
     assert [found.group() for found in re.finditer(pattern, text)] == [found.group() for found in slow.finditer(text)]
+
+
+def test_names_are_looked_for_however_much_somebody_wrote():
+    words = [f"a-word-of-theirs-{number:05}" for number in range(NEEDLES_MAX + 9)]
+    chosen = choose_needles([*words, "short-1", "Ann"], names=["Ann", "ann-7"])
+    assert {"Ann", "ann-7"} <= chosen
+    assert len(chosen) == NEEDLES_MAX
+    assert "short-1" not in chosen
+    assert choose_needles(["zebra-1"], names=["Ann"]) == {"zebra-1", "Ann"}
+    assert choose_needles(["zebra-1"], names=words) == set(words)
+
+
+@pytest.mark.parametrize("sign", ["\n", "\t", "\r", "\f", "\b", '"', "\\"])
+def test_a_word_is_found_behind_every_escape_of_json(sign):
+    cleaner = build_cleaner(["zebra-1"])
+    told = json.dumps({"text": f"a{sign}zebra-1"})
+    assert json.loads(cleaner.clean(told)) == {"text": f"a{sign}{BLANK}"}
+    assert json.loads(json.loads(cleaner.clean(json.dumps(told)))) == {"text": f"a{sign}{BLANK}"}
+
+
+@pytest.mark.parametrize("sign", [*"bfnrt", "a", "Z", "0", "_"])
+def test_no_word_is_found_behind_a_letter(sign):
+    assert not build_cleaner(["zebra-1"]).finds(f"a{sign}zebra-1")
+    assert not build_cleaner(["zebra-1"]).finds(f"{sign}zebra-1")
