@@ -77,7 +77,7 @@ def test_line_that_is_no_object_is_left_out():
 @pytest.mark.parametrize(
     ("written", "parent"),
     [
-        ("/home/ann/.openclaw/agents/main/sessions/1111-2222.jsonl", "1111-2222"),
+        ("/srv/openclaw/agents/main/sessions/1111-2222.jsonl", "1111-2222"),
         ("C:\\Users\\ann\\sessions\\2026-01-10T12-00-00-000Z_s0.jsonl", "s0"),
         ("s0-topic-5.jsonl", "s0"),
         ("s0", "s0"),
