@@ -216,3 +216,22 @@ def test_a_mask_under_which_a_name_would_stand_does_not_show_it(tmp_path, name):
     hidden = _hide(name.encode() * 5)
     assert name.encode() not in hidden
     assert _show(hidden) == name.encode() * 5
+
+
+def test_an_export_of_another_whose_key_begins_like_theirs_stays(tmp_path):
+    chat = {"type": "bridge", "token": "t", "dmPolicy": "open"}
+
+    async def story() -> None:
+        async with open_people(tmp_path, {**CONFIG, "channels": {"chat": chat}}) as world:
+            for sender, text in (("bob-88", "panda-9001"), ("bob-8", "zebra-4471")):
+                await world.gateway.channel("chat").post(text, sender=sender, name="Bob")
+                await world.gateway.settle()
+            folder = tmp_path / "workspace" / "exports"
+            folder.mkdir(parents=True)
+            for peer in ("bob-8", "bob-88"):
+                (folder / f"{peer}.json").write_text(f'{{"key": "agent:main:chat:direct:{peer}"}}')
+            person = resolve_person_named("chat:bob-8", world.config.routing.keys.links)
+            await world.eraser.erase_all(person, now=NOW, who="operator", drop_backups=False)
+            assert [path.name for path in folder.iterdir()] == ["bob-88.json"]
+
+    asyncio.run(story())

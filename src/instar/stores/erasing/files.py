@@ -77,6 +77,9 @@ _LOOK_BYTES: Final = 8 * 1024
 _WALKS: Final = 5
 """How often everything is walked again for files that had gone; what the search finds after that is told."""
 
+_NO_NAME: Final = re.compile(rb"(?![\w%@+-]|[:.]\w)|\.(?:jsonl|json|html)\b")
+"""What follows where the id or the key of a session ends; a file may be called after it."""
+
 _SESSION_FILE: Final = re.compile(r"^(?P<id>.+?)(?:-topic-[^/]+)?\.jsonl(?:$|[.-])")
 
 
@@ -432,7 +435,17 @@ def _is_export(path: Path, places: Places, found: Holdings) -> bool:
     if path.stat().st_size > _PLAIN_MAX_BYTES:
         return False
     content = path.read_bytes()
-    return any(each.encode() in content for each in (*found.session_ids, *found.keys))
+    return any(_mentions(content, each.encode()) for each in (*found.session_ids, *found.keys))
+
+
+def _mentions(content: bytes, name: bytes) -> bool:
+    """Whether an id or a key of a session stands in a file as a whole: another's may begin like it."""
+    at = content.find(name)
+    while at >= 0:
+        if _NO_NAME.match(content, at + len(name)):
+            return True
+        at = content.find(name, at + 1)
+    return False
 
 
 def _is_whole_export(path: Path, folder: Path) -> bool:
