@@ -21,6 +21,7 @@ from instar.stores.sqlite import SqliteStore
 from instar.system.clock import SystemClock
 from instar.system.ids import SystemIds
 from instar.testing.gateway import GatewayInMemory
+from tests.builders.folder import read_files
 
 __all__ = ["PeopleWorld", "open_people"]
 
@@ -45,14 +46,14 @@ class PeopleWorld:
         import zstandard
 
         found = {}
-        for path in sorted(self.state.rglob("*")):
-            if not path.is_file() or path.name.endswith(".reserve"):
+        for path, content in read_files(self.state).items():
+            if path.name.endswith(".reserve"):
                 continue
-            content = path.read_bytes()
+            unpacked = b""
             if path.suffix == ".zst" and content.startswith(_ZSTD):
                 with zstandard.ZstdDecompressor().stream_reader(content, read_across_frames=True) as stream:
-                    content += stream.read()
-            found[path.relative_to(self.state).as_posix()] = content
+                    unpacked = stream.read()
+            found[path.relative_to(self.state).as_posix()] = content + unpacked
         return found
 
     def count(self, *words: str) -> dict[str, int]:

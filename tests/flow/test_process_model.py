@@ -4,6 +4,7 @@ import pytest
 
 from instar.testing.model_server import ModelServer
 from instar.testing.script import Fault, Reply, echo_script, tool_script
+from tests.builders.folder import read_files
 from tests.builders.process import GatewayProcess, build_process_config
 from tests.builders.stories import then
 
@@ -79,6 +80,5 @@ def test_no_secret_of_a_provider_is_written_anywhere(world):
     script.script = echo_script
     gateway.post("who?", message_id="last")
     gateway.take(1)
-    for path in gateway.state_dir.rglob("*"):
-        if path.is_file():
-            assert SECRET.encode() not in path.read_bytes(), path
+    for path, content in read_files(gateway.state_dir).items():
+        assert SECRET.encode() not in content, path

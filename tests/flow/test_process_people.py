@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sqlite3
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from instar.core.model.ids import Instant
 from instar.core.routing.person import resolve_person_named
 from instar.errors import StoreError
+from tests.builders.folder import read_files
 from tests.builders.people import open_people
 from tests.builders.process import GatewayProcess, build_process_config, run_instar
 
@@ -40,13 +40,8 @@ def say(gateway: GatewayProcess, who: str, text: str, number: int) -> None:
 
 def found(folder: Path, *words: str) -> list[str]:
     """The files below a folder in which a word stands, whatever it is called."""
-    hits = []
-    for place, _, names in os.walk(folder):
-        for name in names:
-            content = (Path(place) / name).read_bytes()
-            if any(word.encode() in content for word in words):
-                hits.append(name)
-    return hits
+    files = read_files(folder).items()
+    return [path.name for path, content in files if any(word.encode() in content for word in words)]
 
 
 def test_a_person_is_listed_exported_and_erased_beside_a_running_gateway(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from instar.testing.model_server import ModelServer
+from tests.builders.folder import read_files
 from tests.builders.process import GatewayProcess, HeldModel, build_process_config, run_instar, wait_until
 
 ANN = "agent:main:telegram:direct:ann"
@@ -12,13 +13,8 @@ WORDS = ("zebra.1", "zebra.2", "You said")
 
 
 def find_words(folder):
-    return {
-        (path.name, word)
-        for path in folder.rglob("*")
-        if path.is_file()
-        for word in WORDS
-        if word.encode() in path.read_bytes()
-    }
+    files = read_files(folder).items()
+    return {(path.name, word) for path, content in files for word in WORDS if word.encode() in content}
 
 
 def build_config(tmp_path, **more):

@@ -27,6 +27,7 @@ from instar.stores.sqlite import SqliteStore
 from instar.stores.transfer import export_store
 from instar.stores.transfer_import import import_store
 from instar.stores.turn_over import look_at, open_store, rewrap_ring, seal_store
+from tests.builders.folder import read_files
 from tests.builders.store import KEY, NOW, SessionTalk, accept, build_message, build_submission
 from tests.builders.stories import story
 
@@ -80,7 +81,7 @@ class Place:
             return repr((await store.load_all_entries(head.session_id), await store.load_inbox(session_key=KEY)))
 
     def holds_words(self) -> bool:
-        return any(WORD.encode() in path.read_bytes() for path in self.state.rglob("*") if path.is_file())
+        return any(WORD.encode() in content for content in read_files(self.state).values())
 
     def run(self, *statements: str) -> list[tuple[object, ...]]:
         """What another program does with the file."""
