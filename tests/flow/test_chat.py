@@ -108,6 +108,11 @@ def test_another_session_may_be_meant(world):
     assert chat(gateway, "--session", session_id[:8], stdin="two\n").returncode == 0
     assert gateway.said("agent:main:work")[2] == ("user", "two")
     assert chat(gateway, "--agent", "main", "-m", "three").returncode == 0
+    for command in ("chat", "agent"):
+        done = run_instar(command, "--agent", "ghost", "-m", "four", state_dir=gateway.state_dir)
+        assert done.returncode == 1
+        assert "unknown agent id 'ghost': the agents are: main." in done.stderr
+    assert gateway.call("sessions.list", agentId="ghost")["count"] == 0
     assert gateway.said(MAIN)[0] == ("user", "three")
 
 

@@ -192,4 +192,4 @@ def test_it_is_told_in_words_and_needs_a_place(gateway, monkeypatch, capsys):
     assert run(["explain", "--route", "--channel", "telegram"]) == 2
     assert run(["explain"]) == 2
     assert run(["explain", "--route", "--channel", "nowhere", "--peer", "x"]) == 1
-    assert "configured are: closed, telegram" in capsys.readouterr().err
+    assert "the channels are closed, telegram" in capsys.readouterr().err

@@ -144,7 +144,7 @@ def _no_archive(key: SessionKey | None) -> NotFound:
     return NotFound(
         f"There is no archive of {key}",
         why="none of a deleted session of that key lies beside the store",
-        fix="Name the archive file; `instar sessions restore FILE --key KEY`.",
+        fix="Name the archive file: `instar sessions restore FILE --key KEY`.",
     )
 
 

@@ -137,7 +137,7 @@ def read_transcript_file(path: Path, limits: ImportLimits, *, seals: FileSeals |
             reading = read_transcript(lines, lines.decode)
     except OSError as error:
         raise TranscriptError(
-            f"{path} cannot be read", why=str(error), fix="Check the path and who may read the file."
+            f"{path} cannot be read", why=error.strerror or str(error), fix="Check the path and who may read the file."
         ) from error
     if reading.header is None and not reading.entries:
         raise TranscriptError(

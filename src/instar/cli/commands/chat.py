@@ -20,6 +20,8 @@ from instar.cli.typing_in import LineSource, PipedLines, Prompt
 from instar.client.client import GatewayClient
 from instar.client.talk import ChatUpdate
 from instar.config.paths import resolve_state_dir
+from instar.core.model.ids import AgentId
+from instar.core.policy.resolve import require_agent
 from instar.errors import InstarError, InvalidRequest
 from instar.system.ids import SystemIds
 
@@ -90,9 +92,14 @@ def command(
 
 
 async def find_key(client: GatewayClient, session: str | None, agent: str | None) -> str:
-    """The key of the session that is meant; one that does not exist yet is made by the first message."""
+    """The key of the session that is meant; one that does not exist yet is made by the first message.
+
+    Raises `InvalidRequest` for an agent that is not configured.
+    """
     defaults = client.hello.get("snapshot", {}).get("sessionDefaults", {})
     if agent:
+        known = await client.call("agents.list", {})
+        require_agent(AgentId(agent.lower()), [AgentId(str(row["id"])) for row in known["agents"]])
         return f"agent:{agent}:{defaults.get('mainKey', 'main')}"
     if not session:
         return client.main_session_key

@@ -68,7 +68,7 @@ _ARRIVALS: Final[Mapping[str, str]] = {
 }
 
 _COMMANDS: Final[Mapping[str, str]] = {
-    "run": "The command {name} was carried out.",
+    "run": "The command {name} was answered.",
     "swallow": "The command {name} was not carried out and not answered: its sender may not give it.",
     "text": "{name} was taken as ordinary text: its sender may not give commands.",
     "place": "The command {name} has no place in a direct chat.",

@@ -396,7 +396,7 @@ def test_the_queue_says_what_became_of_a_message(outcome, inputs, sentence):
 @pytest.mark.parametrize(
     ("outcome", "inputs", "sentence"),
     [
-        ("run", {"command": "compact"}, "The command compact was carried out. X-1"),
+        ("run", {"command": "compact"}, "The command compact was answered. X-1"),
         ("swallow", {"command": "send"}, "The command send was not carried out and not answered: its sender may not"),
         ("docked", {"target": "discord"}, "Replies go to discord from now on. X-1"),
         ("injected", {"label": None}, "A line that no model wrote was added by the gateway. X-1"),
