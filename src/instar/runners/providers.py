@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from instar.config.sections.models import BUILT_IN_PROVIDERS, ProviderSettings
 from instar.errors import ModelAuthFailed, ModelRejected
 from instar.ports.runner import ModelRequest, ModelSpec
+from instar.system.absent import absent
 
 if TYPE_CHECKING:
     import httpx2
@@ -52,11 +53,12 @@ APIS: Final = tuple(_LIBRARIES)
 
 def import_libraries(api: str) -> None:
     """Import what a wire format needs; half a second to one second the first time. An absent extra is left alone."""
-    for name in ("pydantic_ai.direct", "instar.runners.exchange", *_LIBRARIES.get(api, ())):
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            return  # build_model says what is missing, to whoever asks that model
+    with absent("httpx._main"):  # a command line, which httpx can do without: it brings all of rich, 4 MB
+        for name in ("pydantic_ai.direct", "instar.runners.exchange", *_LIBRARIES.get(api, ())):
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                return  # build_model says what is missing, to whoever asks that model
 
 
 def build_http_client() -> httpx2.AsyncClient:

@@ -15,6 +15,7 @@ from instar.cli.terminal import warn
 from instar.client.blocking import BlockingClient
 from instar.client.discovery import Named, find_addresses, is_alive
 from instar.errors import InstarError, StoreLocked
+from instar.system.absent import absent
 from instar.system.bare import read_monotonic, wait
 
 __all__ = ["command", "stop_running"]
@@ -47,7 +48,8 @@ def command(
     gc.enable()
     if force:
         stop_running(config)
-    from instar.app import GatewayOptions, run_gateway
+    with absent("rich"):  # structlog would paint tracebacks with it, which no log here does: 3 MB
+        from instar.app import GatewayOptions, run_gateway
 
     return run_gateway(
         GatewayOptions(
