@@ -33,7 +33,9 @@ async def foresee_message(parts: GatewayParts, inbound: Inbound) -> ForeseenMess
     """What would become of a message of a channel now. Raises `NotFound` for a channel that is not configured."""
     config, now = parts.config(), parts.clock.now()
     if inbound.channel not in config.channels:
-        configured = f"the channels are {', '.join(sorted(config.channels))}" if config.channels else "none is configured"
+        configured = (
+            f"the channels are {', '.join(sorted(config.channels))}" if config.channels else "none is configured"
+        )
         raise NotFound(f"There is no channel {inbound.channel}", why=configured)
     submission = Submission(inbound=inbound)
     address = resolve_address(config.routing, submission, default_agent=config.agents.default_id)
