@@ -33,8 +33,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory):
     with GatewayProcess(tmp_path_factory.mktemp("shared"), config) as gateway:
         gateway.config_path.chmod(0o600)
         gateway.post("hello", message_id=1)
+        gateway.take(1)
         gateway.post("me again", message_id=2, sender={"id": "ann-at-work"})
-        gateway.take(2)
+        gateway.take(1)
         yield gateway
 
 
