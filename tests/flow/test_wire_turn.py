@@ -279,6 +279,24 @@ def test_a_run_can_be_stopped():
     run_story(story)
 
 
+def test_a_stop_that_is_repeated_with_its_key_stops_no_later_run():
+    """GW-13: a client that did not hear the answer asks again, and means the run of then."""
+
+    async def story():
+        async with open_server() as (server, gateway), open_client(server) as client:
+            gateway.hold()
+            for method, where in (("chat.abort", {"sessionKey": "main"}), ("sessions.abort", {"key": "main"})):
+                stop = {**where, "idempotencyKey": "stop-1"}
+                await client.ask("chat.send", {**SEND, "idempotencyKey": f"{method} 1"})
+                stopped = await client.ask(method, stop)
+                assert stopped["runIds"] == [f"{method} 1"]
+                await client.ask("chat.send", {**SEND, "idempotencyKey": f"{method} 2"})
+                assert await client.ask(method, stop) == stopped
+                assert (await client.ask(method, {**stop, "idempotencyKey": "stop-2"}))["runIds"] == [f"{method} 2"]
+
+    run_story(story)
+
+
 def test_waiting_for_a_run_does_not_hold_up_other_requests():
     async def story():
         async with open_server() as (server, gateway), open_client(server) as client:

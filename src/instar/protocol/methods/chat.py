@@ -103,6 +103,7 @@ CHAT: Final = (
         summary="stop the running turn",
         result="`{ok, aborted, runIds}`",
         rule="RPC-17",
+        side_effect=True,
         fields=(SESSION_KEY, text("runId", most=512), *ignored("agentId preserveSideRuns")),
     ),
     Method(

@@ -24,5 +24,6 @@ SECURITY: Final = (
         summary="a link that signs one browser in, once and within a minute, with what the caller may",
         result="`{path, expiresInMs}`; `path` follows the address by which the gateway is reached",
         rule="LEAK-9",
+        side_effect=True,
     ),
 )

@@ -284,6 +284,7 @@ SESSIONS: Final = (
         summary="stop the running turn, like `chat.abort`",
         result="`{ok, aborted, runIds}`",
         rule="RPC-17",
+        side_effect=True,
         fields=(
             text("key", most=SESSION_KEY_MAX_CHARS),
             text("runId", most=512, note="`key`, `runId` or both"),

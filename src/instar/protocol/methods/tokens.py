@@ -17,9 +17,11 @@ TOKENS: Final = (
     Method(
         name="tokens.create",
         scope=ADMIN,
-        summary="a new token; `token` in the answer is its text, which is told this once and stored nowhere",
+        summary="a new token; `token` in the answer is its text, which is stored nowhere and told this once, and again "
+        "to whoever repeats the call with its `idempotencyKey`",
         result=f"`{_ROW}` and `token`",
         rule="LEAK-3",
+        side_effect=True,
         fields=(
             text("label", most=128, note="what it is for"),
             Field(name="role", choices=("operator",)),
