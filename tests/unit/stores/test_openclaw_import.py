@@ -295,6 +295,21 @@ def test_blank_lines_are_told_and_damage_nothing(old: OpenClawState):
     assert 5 in [item.line for item in of(report, "session", "damaged")]
 
 
+def test_what_lies_under_a_key_of_memory_comes_under_one_where_it_is_found(old: OpenClawState):
+    old.add("agent:main:dashboard:incognito-x", 1, "in the list")
+    old.write_index()
+    old.file("sessions/agent%3Amain%3Aincognito-y/session.json", json.dumps({"sessionId": session_id(2)}))
+    old.file("sessions/agent%3Amain%3Aincognito-y/transcript.jsonl", "\n".join(transcript_lines(2, "in a folder")))
+    keys = [f"agent:main:explicit:imported-{session_id(number)}" for number in (1, 2)]
+
+    async def look(store):
+        return [await texts_of(store, key) for key in keys], (await store.list_sessions(SessionQuery())).total
+
+    report, seen = bring(old, look=look)
+    assert seen == ([[["in the list"]], [["in a folder"]]], 2)
+    assert [item.key for item in of(report, "session", "noted")] == keys
+
+
 def test_the_layout_with_one_folder_per_key_is_read(old: OpenClawState):
     old.file("sessions/telegram%3A42/session.json", json.dumps({"sessionId": session_id(1), "label": "tea"}))
     old.file("sessions/telegram%3A42/transcript.jsonl", "\n".join(transcript_lines(1, "hello")))

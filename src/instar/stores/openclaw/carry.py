@@ -22,7 +22,8 @@ from instar.core.model.fields import parse_session
 from instar.core.model.ids import Instant, SessionId, SessionKey
 from instar.core.model.session import Session
 from instar.core.policy.levels import parse_thinking
-from instar.core.routing.key import parse_key
+from instar.core.routing.grammar import is_incognito_key
+from instar.core.routing.key import build_source_key, parse_key
 from instar.core.turn.imported import build_imported_session, read_level
 from instar.errors import InvalidRequest, NotFound, TranscriptError
 from instar.ports.store import Store
@@ -118,6 +119,7 @@ class _Carrier:
             if planned.row is None or planned.archived_at is not None:
                 return
             file = _no_words(planned)
+        planned = self._keep_reachable(planned, file.header.id, source)
         self._tell_findings(file, planned, source)
         header = await self._find_id(file, planned)
         is_dry_run = self._report.is_dry_run
@@ -136,6 +138,17 @@ class _Carrier:
                 kind=planned.kind, status=status, source=source, key=planned.key, line=planned.line, detail=detail
             )
         )
+
+    def _keep_reachable(self, planned: PlannedTranscript, session_id: SessionId, source: str) -> PlannedTranscript:
+        """The plan under a key of its own where its key is one of memory: nobody would find it there (KEY-22)."""
+        if not is_incognito_key(planned.key):
+            return planned
+        key = build_source_key(planned.agent_id, "explicit", f"imported-{session_id}")
+        what = f"{planned.key!r} is a key of sessions in memory, and this comes from a file: it comes under {key}"
+        self._report.items.append(
+            ImportItem(kind=planned.kind, status="noted", source=source, key=key, line=planned.line, detail=what)
+        )
+        return replace(planned, key=key)
 
     async def _read(self, planned: PlannedTranscript) -> TranscriptFile:
         if planned.path is None:
