@@ -19,9 +19,10 @@ class Capabilities:
 
     `text_max_chars` is the longest message, None for no limit. `tells_repeats` means that sending the same delivery
     id again cannot reach a person twice. `pulls` means that the far side fetches replies itself (a bridge), so that
-    the outbox does not push. `native_commands` offers ``/dock-<channel>`` (DOCK-1). `debounce_ms` is how long people of
-    this platform pause between two parts of one thought; None leaves it to the configuration, which may also say
-    otherwise for the channel (QUEUE-11).
+    the outbox does not push. `native_commands` says that the platform lists commands such as ``/dock-<channel>``
+    (DOCK-1); it waits for a channel that registers them. `debounce_ms` is how long people of this platform pause
+    between two parts of one thought; None leaves it to the configuration, which may also say otherwise for the channel
+    (QUEUE-11).
     """
 
     text_max_chars: int | None = None

@@ -235,7 +235,10 @@ def describe_runtime(settings: SandboxSettings, sandbox: Setting[bool], *, sandb
 
 
 def sandbox_name(scope: SandboxScope, *, key: SessionKey, agent_id: AgentId) -> str:
-    """The name under which a sandbox is shared: one per session, per agent, or one for all (TYPE-7)."""
+    """The name under which a sandbox is shared: one per session, per agent, or one for all (TYPE-7).
+
+    It waits for sandboxes that can be started, as the ages after which one is removed do.
+    """
     names: dict[SandboxScope, str] = {"session": key, "agent": f"agent:{agent_id}", "shared": "shared"}
     return names[scope]
 
@@ -245,7 +248,7 @@ def may_see_session(
 ) -> bool:
     """Whether session tools show `target` to `caller`; `spawned` are the sessions the caller spawned (TYPE-10).
 
-    What sessions see that are not sandboxed is another question (SESSTOOL-12).
+    What sessions see that are not sandboxed is another question (SESSTOOL-12). It waits for the session tools.
     """
     if not sandboxed or settings.sees_sessions == "all":
         return True

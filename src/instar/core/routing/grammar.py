@@ -44,7 +44,6 @@ __all__ = [
     "is_group_key",
     "is_incognito_key",
     "is_main_key",
-    "is_probe_key",
     "is_reserved_word",
     "is_thread_key",
     "parent_key",
@@ -60,7 +59,6 @@ GLOBAL_KEY: Final = "global"
 UNKNOWN_KEY: Final = "unknown"
 _NODE: Final = "node-"
 INCOGNITO_PREFIX: Final = "incognito-"
-_PROBE: Final = "explicit:model-run-"
 
 KIND_WORDS: Final[Mapping[str, ChatType]] = {
     "direct": "direct",
@@ -156,18 +154,16 @@ def is_incognito_key(key: str) -> bool:
     return strip_agent(key).startswith((INCOGNITO_PREFIX, f"dashboard:{INCOGNITO_PREFIX}"))
 
 
-def is_probe_key(key: str) -> bool:
-    """Whether `key` is a probe run of a model (KEY-2, MAINT-8)."""
-    return strip_agent(key).startswith(_PROBE)
-
-
 def is_reserved_word(name: str) -> bool:
     """Whether a channel or main key called `name` could be taken for another part of a key."""
     return name in SEGMENT_WORDS or name in {DEFAULT_MAIN_KEY, GLOBAL_KEY, UNKNOWN_KEY, "webchat"}
 
 
 def tool_kind(key: str, *, main_key: str = DEFAULT_MAIN_KEY) -> ToolKind:
-    """How session tools sort `key` (SESSTOOL-1, SESSTOOL-2). The global session is shown as main."""
+    """How session tools sort `key` (SESSTOOL-1, SESSTOOL-2). The global session is shown as main.
+
+    It waits for the tools that list sessions.
+    """
     parsed = parse_key(key, main_key=main_key)
     match parsed.type:
         case "main" | "global" if parsed.thread_id is None:

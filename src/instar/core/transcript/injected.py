@@ -20,7 +20,10 @@ def build_injected_message(text: str, *, label: str | None, at: Instant) -> Assi
 
 
 def build_mirror_message(text: str, *, file_names: Sequence[str] = (), at: Instant) -> AssistantMessage:
-    """The message for text that was delivered without a model turn; media without text is named by its files."""
+    """The message for text that was delivered without a model turn; media without text is named by its files.
+
+    It waits for tools that send messages of their own (TRANS-15).
+    """
     return _message(text.strip() or ", ".join(file_names), model="delivery-mirror", stop="stop", at=at)
 
 

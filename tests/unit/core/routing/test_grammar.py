@@ -9,7 +9,6 @@ from instar.core.routing.grammar import (
     is_group_key,
     is_incognito_key,
     is_main_key,
-    is_probe_key,
     is_reserved_word,
     is_thread_key,
     parent_key,
@@ -141,11 +140,6 @@ def test_a_group_is_told_by_its_kind_word_and_not_by_its_id(key, expected):
 )
 def test_no_id_of_a_platform_makes_a_session_incognito(key, expected):
     assert is_incognito_key(key) is expected
-
-
-def test_probe_runs_are_known_by_their_key():
-    assert is_probe_key("agent:main:explicit:model-run-1f")
-    assert not is_probe_key("agent:main:explicit:other")
 
 
 @pytest.mark.parametrize(
