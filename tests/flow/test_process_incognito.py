@@ -9,6 +9,7 @@ import pytest
 from instar.errors import InstarError
 from instar.testing.model_server import ModelServer
 from instar.testing.script import Asked, Reply
+from tests.builders.folder import read_files
 from tests.builders.process import GatewayProcess, build_process_config, run_instar
 
 SAID = "quokka-7731"
@@ -24,14 +25,14 @@ def answer(asked: Asked) -> Reply:
 
 def find_words(folder, words=(SAID, ANSWERED)):
     """Where anything of the conversation is, in any file of the state directory."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {(path.name, word) for path in files for word in words if word.encode() in path.read_bytes()}
+    files = read_files(folder).items()
+    return {(path.name, word) for path, content in files for word in words if word.encode() in content}
 
 
 def ask(client, key, text, number):
     run = f"run-{SAID}-{number}"
     client.call("chat.send", {"sessionKey": key, "message": text, "idempotencyKey": run})
-    assert client.call("agent.wait", {"runId": run, "timeoutMs": 15_000})["status"] == "ok"
+    assert client.call("agent.wait", {"runId": run, "timeoutMs": 30_000})["status"] == "ok"
 
 
 @pytest.mark.parametrize("mirror", [True, "per-key"])
