@@ -153,7 +153,7 @@ MUTATIONS = (
     Mutation(
         "ledger: what a turn used is not booked",
         "stores/change.py",
-        "    _book(tx, change.ledger, key=key, now=now)\n",
+        "    _book(tx, change.ledger, key=key, session_id=life, now=now)\n",
         "",
     ),
     Mutation(
@@ -188,6 +188,13 @@ MUTATIONS = (
         "core/policy/budget.py",
         "    if stops:\n",
         "    if stops and not used_up:\n",
+        seeds=400,
+    ),
+    Mutation(
+        "budget: what a session has spent in earlier lives counts for this one",
+        "stores/queries/usage.sql",
+        "WHERE session_key = :session_key AND session_id = :session_id\n",
+        "WHERE session_key = :session_key AND session_id IS NOT NULL\n",
         seeds=400,
     ),
     Mutation(

@@ -89,7 +89,8 @@ def change_session(
         move_inbound(tx, move, key=key, now=now)
     show_left_out(tx, change.shown, key=key)
     add_deliveries(tx, change.deliveries, key=key, now=now)
-    _book(tx, change.ledger, key=key, session_id=session.session_id if session is not None else None, now=now)
+    life = session.session_id if session is not None else None
+    _book(tx, change.ledger, key=key, session_id=life, now=now)
     record_decisions(tx, change.decisions, key=key, now=now)
     if change.close is not None or change.told or change.states:
         tx.attempt("states", lambda: _tell_others(tx, change, key=key, now=now))
