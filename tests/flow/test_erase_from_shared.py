@@ -203,3 +203,24 @@ def test_folders_of_session_keys_follow(tmp_path):
             assert len(list(group.iterdir())) == 3
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("text", ["/think high a plan of mine", "a plan of mine"])
+def test_the_words_that_a_shared_session_is_called_by_go_also_behind_a_command(tmp_path, text):
+    config = {**CONFIG, "session": {**CONFIG["session"], "dmScope": "main"}}
+
+    async def story() -> None:
+        async with open_people(tmp_path, config) as world:
+            await post(world, "alice", text)
+            await post(world, "bob", "hello")
+            session = await world.store.load_session(SessionKey("agent:main:main"))
+            assert session is not None
+            assert session.naming.first_words == "a plan of mine"
+            await erase(world)
+            session = await world.store.load_session(SessionKey("agent:main:main"))
+            assert session is not None
+            assert session.naming.first_words is None
+            await world.mirror.flush()
+            assert world.count("a plan of mine") == {}
+
+    asyncio.run(story())

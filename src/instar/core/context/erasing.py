@@ -53,6 +53,7 @@ __all__ = [
     "copy_entries",
     "erase_entries",
     "find_spoken",
+    "is_called_after",
     "recall_words",
     "tell_apart",
 ]
@@ -277,6 +278,12 @@ def recall_context(entry: AnyEntry, traces: Traces) -> Iterator[str]:
         yield from (words[len(start) :] for start in starts if words.startswith(start))
 
 
+def is_called_after(first_words: str, traces: Traces) -> bool:
+    """Whether the words by which a session is called are of a message of theirs, or what a command left of it."""
+    texts = [_plain(spoken.text) for spoken in _all(traces) if spoken.text]
+    return any(first_words in text or first_words.startswith(f"{text} [file: ") for text in texts)
+
+
 # --- theirs -----------------------------------------------------------------------------------------------------------
 
 
@@ -470,13 +477,13 @@ def _is_short(line: str, text: str | None) -> bool:
     """Whether a line is a message as context shows it: in one line, cut where it is long, its files named behind it."""
     if text is None:
         return True
-    words, shown = " ".join(text.split()).replace(CURRENT_MESSAGE_MARKER, _UNMARKED), line.rstrip("…")
+    words, shown = _plain(text).replace(CURRENT_MESSAGE_MARKER, _UNMARKED), line.rstrip("…")
     return bool(shown) and (words.startswith(shown) or shown.startswith(f"{words} [file: ".lstrip()))
 
 
-def _plain(name: str) -> str:
-    """A name as context shows it."""
-    return " ".join(name.split())
+def _plain(text: str) -> str:
+    """A name or a message in one line, as context shows it."""
+    return " ".join(text.split())
 
 
 def _all(traces: Traces) -> Iterator[Spoken]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from instar.core.context.erasing import Traces, clean_value, erase_entries
+from instar.core.context.erasing import Traces, clean_value, erase_entries, is_called_after
 from instar.core.context.tokens import estimate_entry
 from instar.core.model.entry import AnyEntry, CompactionEntry, OtherEntry
 from instar.core.model.ids import EntryId, SessionId, SessionKey
@@ -193,8 +193,7 @@ def _without_route(session: Session, test: PersonTest) -> Session:
 
 def _without_text(session: Session, traces: Traces) -> Session:
     first = session.naming.first_words
-    texts = (spoken.text for each in traces.spoken.values() for spoken in each if spoken.text)
-    if first is not None and any(" ".join(text.split()).startswith(first) for text in texts):
+    if first is not None and is_called_after(first, traces):
         session = replace(session, naming=replace(session.naming, first_words=None))
     raw: dict[str, Any] = msgspec.json.decode(format_session(session))  # Any: JSON, only its texts are changed
     fixed = {"key", "agent_id", "session_id", "owner"}

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from instar.core.context.envelope import CURRENT_MESSAGE_MARKER, read_envelope
-from instar.core.context.erasing import SUMMARY_ERASED, WORDS_ERASED, Spoken, Traces, erase_entries, find_spoken
+from instar.core.context.erasing import (
+    SUMMARY_ERASED,
+    WORDS_ERASED,
+    Spoken,
+    Traces,
+    erase_entries,
+    find_spoken,
+    is_called_after,
+)
 from instar.core.model.entry import (
     BranchSummaryEntry,
     CompactionEntry,
@@ -89,3 +97,20 @@ def test_a_line_for_the_model_that_repeats_another_loses_what_they_had_said_befo
     ((erased, why),) = erase_entries([line], TRACES)
     assert (erased.content, why) == (kept, change)
     assert (erased is line) == (change is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_theirs"),
+    [
+        (f"{SAID} and more", True),
+        (f"/think high  {SAID}", True),
+        ("good  day", False),
+        (None, False),
+    ],
+)
+def test_a_session_is_called_after_their_message_or_what_a_command_left_of_it(text, is_theirs):
+    assert is_called_after(SAID, Traces(spoken={AT: (Spoken(name="Ann", text=text),)})) == is_theirs
+
+
+def test_a_session_is_called_after_their_message_with_its_files():
+    assert is_called_after(f"{SAID} [file: a.txt (text/plain)]", TRACES)
