@@ -196,9 +196,9 @@ def _erase(entry: AnyEntry, traces: Traces, walk: _Walk) -> tuple[AnyEntry, Chan
             return _clean(entry, traces)
         case MessageEntry():
             walk.is_open = _is_waiting(entry.message)
-            return (
-                (replace(entry, message=_empty(entry.message)), "answer") if walk.is_answer else _clean(entry, traces)
-            )
+            if walk.is_answer:
+                return replace(entry, message=_empty(entry.message)), "answer"
+            return _clean(entry, traces)
         case CustomMessageEntry() if _repeats(entry, traces):
             walk.is_answer = walk.has_spoken = True
             return replace(entry, content=WORDS_ERASED, details=None, extra={}), "words"
