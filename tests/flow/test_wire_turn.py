@@ -284,13 +284,16 @@ def test_a_stop_that_is_repeated_with_its_key_stops_no_later_run():
 
     async def story():
         async with open_server() as (server, gateway), open_client(server) as client:
-            gateway.hold()
             for method, where in (("chat.abort", {"sessionKey": "main"}), ("sessions.abort", {"key": "main"})):
                 stop = {**where, "idempotencyKey": "stop-1"}
+                gateway.hold()
                 await client.ask("chat.send", {**SEND, "idempotencyKey": f"{method} 1"})
+                await client.event("chat", state="delta", runId=f"{method} 1")
                 stopped = await client.ask(method, stop)
                 assert stopped["runIds"] == [f"{method} 1"]
+                gateway.hold()
                 await client.ask("chat.send", {**SEND, "idempotencyKey": f"{method} 2"})
+                await client.event("chat", state="delta", runId=f"{method} 2")
                 assert await client.ask(method, stop) == stopped
                 assert (await client.ask(method, {**stop, "idempotencyKey": "stop-2"}))["runIds"] == [f"{method} 2"]
 
