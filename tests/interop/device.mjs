@@ -81,10 +81,12 @@ const client = new GatewayClient({
   },
   onConnectError: (error) => {
     report.error = { code: error.gatewayCode, message: error.message, details: error.details };
-    setTimeout(finish, 300);
+    if (report.paused) finish();
+    else setTimeout(finish, 10_000);
   },
   onReconnectPaused: (info) => {
     report.paused = info;
+    if (report.error) finish();
   },
 });
 
@@ -102,4 +104,4 @@ client.start();
 setTimeout(() => {
   report.findings.push("failed: timed out");
   finish();
-}, 30_000).unref();
+}, 100_000).unref();

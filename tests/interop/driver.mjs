@@ -81,7 +81,7 @@ function open(onEvent = () => {}) {
       token,
       minProtocol: Number(protocol),
       maxProtocol: Number(protocol),
-      requestTimeoutMs: 10_000,
+      requestTimeoutMs: 30_000,
       onHelloOk: (hello) => resolve({ client, hello }),
       onConnectError: reject,
       onGap: (gap) => report.findings.push(`gap in event numbers: ${JSON.stringify(gap)}`),
@@ -117,7 +117,7 @@ async function main() {
   steps.subscribed = await client.request("sessions.subscribe", {});
   steps.created = await client.request("sessions.create", { key, label: "interop" });
   steps.turn = await turn(client, waiting, key, "one", "run-1");
-  steps.wait = await client.request("agent.wait", { runId: "run-1", timeoutMs: 5000 });
+  steps.wait = await client.request("agent.wait", { runId: "run-1", timeoutMs: 30_000 });
   steps.repeated = await client.request("chat.send", { sessionKey: key, message: "one", idempotencyKey: "run-1" });
   steps.history = await client.request("chat.history", { sessionKey: key, limit: 50 });
   const list = { limit: 20, includeDerivedTitles: true, includeLastMessage: true };
@@ -150,4 +150,4 @@ setTimeout(() => {
   report.findings.push("failed: timed out");
   process.stdout.write(JSON.stringify(report));
   process.exit(1);
-}, 45_000).unref();
+}, 100_000).unref();

@@ -106,7 +106,7 @@ async def run_gateway_process(folder):
         env=environment,
     )
     try:
-        ready = await asyncio.wait_for(process.stdout.readline(), timeout=20)
+        ready = await asyncio.wait_for(process.stdout.readline(), timeout=60)
         address = re.search(rb"http://(\S+)", ready)
         assert address, ready
         known = json.loads((folder / "state" / "gateway.json").read_text())
