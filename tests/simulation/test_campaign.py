@@ -49,7 +49,7 @@ def read_state(pid):
     """The state of a process and who started it; none where there is no such process."""
     try:
         state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it ended, before it was opened or after
         return None
     return (state, int(parent)) if state not in "ZX" else None
 
