@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from instar.core.model.change import Ledger, SessionChange
 from instar.core.model.ids import AgentId, SessionKey
-from tests.builders.stories import DIRECT, at, read_inbox, sent_texts, story, until
+from instar.gateway.turn_budget import TurnBudget
+from instar.testing.gateway import GatewayInMemory
+from instar.testing.runner import ScriptedRunner
+from tests.builders.stories import DIRECT, at, build_config, read_inbox, read_lines, sent_texts, story, until
 from tests.flow.test_budgets import day, say, world_of
+from tests.flow.test_context_flush import SMALL, Writer, build_script
 
 SESSION = {"per": "session", "limitUsd": 2, "action": "stop"}
 IDLE = {"mode": "idle", "idleMinutes": 60}
@@ -133,3 +137,32 @@ async def test_a_life_of_a_session_that_is_resumed_has_spent_what_it_has():
         assert (await states(world))[-1] == ("three", "refused")
         await say(world, "/new four")
         assert (await states(world))[-1] == ("/new four", "answered")
+
+
+@story
+async def test_notes_that_use_up_a_budget_are_written_once_and_the_turn_behind_them_is_refused():
+    writer = Writer()
+    config = build_config(
+        budgets=[day(2)],
+        agents={"defaults": {"compaction": {"memoryFlush": {"softThresholdTokens": 1_000}}}},
+        memory={},
+    )
+    runner = ScriptedRunner(build_script(total=3_500))
+    async with GatewayInMemory(config, runner=runner, model=SMALL, tools={"write": writer}) as world:
+        await say(world, "one")
+        await say(world, "two")
+        assert await states(world) == [("one", "answered"), ("two", "refused")]
+        assert writer.notes == ["They like herons."]
+        assert [asks for asks in await read_lines(world) if "instar.flush" in asks] == ["(instar.flush)"]
+
+
+@story
+async def test_a_turn_that_is_never_let_in_nor_refused_ends_and_its_sender_is_told(monkeypatch):
+    async def undecided(_budget):
+        return None
+
+    monkeypatch.setattr(TurnBudget, "ask", undecided)
+    async with world_of(day(3)) as world:
+        await say(world, "one")
+        assert [state for _, state in await states(world)] == ["expired"]
+        assert len(sent_texts(world)) == 1
