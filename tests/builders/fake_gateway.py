@@ -18,7 +18,7 @@ from instar.core.explain.simulate import SimulationReport
 from instar.core.explain.status import StatusFacts
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.caller import Caller
-from instar.core.model.change import Acknowledgement, DeliveryState, Noted, Submission, TranscriptHead
+from instar.core.model.change import Acknowledgement, DeliveryState, InboxItem, Noted, Submission, TranscriptHead
 from instar.core.model.entry import AssistantMessage, MessageEntry, TextBlock, Usage, UserMessage
 from instar.core.model.event import (
     AssistantDelta,
@@ -422,6 +422,9 @@ class _Sessions:
         )
 
     async def explain(self, query: DecisionQuery) -> tuple[ToldDecision, ...]:
+        return ()
+
+    async def find_messages(self, name: str) -> tuple[InboxItem, ...]:
         return ()
 
     async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:

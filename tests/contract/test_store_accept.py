@@ -75,6 +75,11 @@ def test_a_message_is_known_by_channel_account_and_id(open_store: OpenStore):
             assert not any(each.repeated for each in told)
             items = await store.load_inbox(session_key=KEY)
             assert [item.inbound_id for item in items] == ["in0", "in1", "in2", "in3"]
+            # Who knows the name that platforms gave it, and no more, finds each that is called so.
+            found = await store.load_inbox(message_id="m1")
+            assert [item.inbound_id for item in found] == ["in0", "in2", "in3"]
+            assert [item.inbound_id for item in await store.load_inbox(message_id="m1", limit=1)] == ["in3"]
+            assert await store.load_inbox(message_id="m3") == ()
 
     asyncio.run(scenario())
 

@@ -105,6 +105,25 @@ def test_one_sentence_says_why(state_dir, monkeypatch, capsys, key, question, wo
     assert told[0]["sentence"] in capsys.readouterr().out
 
 
+def test_a_message_is_found_by_what_its_platform_calls_it(state_dir, monkeypatch, capsys):
+    monkeypatch.setenv("INSTAR_STATE_DIR", str(state_dir))
+    assert run(["explain", "telegram:m1", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["sessionKey"] for row in rows} == {DIRECT}
+    (inbound_id,) = {row["inboundId"] for row in rows}
+    assert run(["explain", inbound_id, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == rows
+    # The other platform counts from one, too, but not as far.
+    assert run(["explain", "m1", "--json"]) == 1
+    told = capsys.readouterr().out
+    assert "several messages are called m1" in told
+    assert inbound_id in told
+    assert run(["explain", "m3", "--json"]) == 0
+    assert {row["sessionKey"] for row in json.loads(capsys.readouterr().out)} == {GROUP}
+    assert run(["explain", "slack:m1"]) == 1
+    assert "a message goes by the id of its platform or of the gateway" in capsys.readouterr().err
+
+
 def test_no_words_of_people_are_in_a_story(state_dir, monkeypatch, capsys):
     monkeypatch.setenv("INSTAR_STATE_DIR", str(state_dir))
     for key in (DIRECT, GROUP, SILENT, BUSY, READER):

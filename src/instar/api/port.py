@@ -19,7 +19,7 @@ from instar.core.explain.traffic import TrafficRecord
 from instar.core.lifecycle.maintenance import CleanupOptions, Trigger
 from instar.core.lifecycle.maintenance_report import MaintenanceReport
 from instar.core.model.caller import Caller
-from instar.core.model.change import Acknowledgement, DeliveryState, Submission, TranscriptHead
+from instar.core.model.change import Acknowledgement, DeliveryState, InboxItem, Submission, TranscriptHead
 from instar.core.model.device import Device, DeviceReason, DeviceRequest, Devices, DeviceWish
 from instar.core.model.event import Event
 from instar.core.model.ids import (
@@ -131,6 +131,10 @@ class SessionsPort(Protocol):
 
     async def explain(self, query: DecisionQuery) -> tuple[ToldDecision, ...]:
         """What was decided and why, newest first, each with its sentence (WHY-2)."""
+        ...
+
+    async def find_messages(self, name: str) -> tuple[InboxItem, ...]:
+        """The newest messages that their platforms call `name`; ``telegram:17`` means one of that channel (WHY-2)."""
         ...
 
     async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:

@@ -170,7 +170,7 @@ def _build(loaded: Loaded, store: SessionStore, path: Path) -> Gateway:
 class _Nobody:
     """Stands where only a running gateway needs somebody."""
 
-    async def load(self, *_: object) -> NoReturn:
+    async def load(self, *_: object, **__: object) -> NoReturn:
         raise GatewayUnreachable("No gateway runs", fix="Start one with `instar gateway`.")
 
     archive = load

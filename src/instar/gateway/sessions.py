@@ -12,7 +12,7 @@ from typing import Literal
 
 from instar.core.explain.story import ask, tell
 from instar.core.lifecycle.title import derive_title
-from instar.core.model.change import Changed, Noted, SessionChange, TranscriptHead
+from instar.core.model.change import Changed, InboxItem, Noted, SessionChange, TranscriptHead
 from instar.core.model.decision import Decision
 from instar.core.model.ids import AgentId, EntryId, SessionId, SessionKey, TurnId
 from instar.core.model.query import DecisionQuery, SearchPage, SearchQuery, SessionQuery
@@ -32,6 +32,7 @@ from instar.core.policy.model_choice import apply_model_choice, require_model
 from instar.core.policy.resolve import find_meant, require_agent
 from instar.core.routing.grammar import is_incognito_key
 from instar.core.routing.key import build_source_key, canonical_key, is_main_key, parse_key
+from instar.core.routing.normalize import normalize_channel
 from instar.core.routing.principal import resolve_place_owner
 from instar.core.routing.reserved import build_incognito_key, check_parent
 from instar.core.transcript.text import message_text
@@ -53,6 +54,9 @@ __all__ = ["Sessions"]
 
 LAST_MESSAGE_CHARS = 240
 """How much of the last message a list shows."""
+
+MEANT_MAX = 10
+"""So many messages of one name are looked at; platforms that count alike are few."""
 
 LABEL_CHARS = 64
 """The longest label (ENTRY-1)."""
@@ -134,6 +138,17 @@ class Sessions:
         zone = self._parts.clock.zone()
         rows = await self._parts.store.load_decisions(query)
         return tuple(ToldDecision(recorded=row, question=ask(row), sentence=tell(row, zone)) for row in rows)
+
+    async def find_messages(self, name: str) -> tuple[InboxItem, ...]:
+        """The newest messages that their platforms call `name`; ``telegram:17`` means one of that channel (WHY-2)."""
+        store = self._parts.store
+        found = await store.load_inbox(message_id=name, limit=MEANT_MAX)
+        channel, _, rest = name.partition(":")
+        if found or not rest:
+            return found
+        of_any = await store.load_inbox(message_id=rest, limit=MEANT_MAX)
+        wanted = normalize_channel(channel)
+        return tuple(item for item in of_any if item.submission.inbound.channel == wanted)
 
     async def transcripts(self, key: SessionKey) -> tuple[TranscriptHead, ...]:
         """Every life of a session, newest first; the current one is not closed (LOSS-6)."""

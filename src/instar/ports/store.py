@@ -250,9 +250,12 @@ class Store(Protocol):
         inbound_ids: Sequence[InboundId] = (),
         turn_id: TurnId | None = None,
         session_key: SessionKey | None = None,
+        message_id: str | None = None,
         limit: int = 100,
     ) -> tuple[InboxItem, ...]:
-        """Messages by id, by the turn that took them, or of a session; in arrival order (the newest `limit`)."""
+        """Messages by id, by the turn that took them, of a session, or by what any source calls them; in arrival order
+        (the newest `limit`).
+        """
         ...
 
     async def find_message(self, *, channel: ChannelName, account_id: AccountId, message_id: str) -> InboxItem | None:

@@ -172,9 +172,10 @@ def load_inbox(
     inbound_ids: Sequence[InboundId],
     turn_id: TurnId | None,
     session_key: SessionKey | None,
+    message_id: str | None,
     limit: int,
 ) -> tuple[InboxItem, ...]:
-    """Messages by id, by turn or by session, in arrival order."""
+    """Messages by id, by turn, by session or by what their sources call them, in arrival order."""
     if inbound_ids:
         found = (tx.one("load_inbound", {"inbound_id": inbound_id}) for inbound_id in dict.fromkeys(inbound_ids))
         items = sorted((read_inbox_item(row) for row in found if row is not None), key=lambda item: item.seq)
@@ -183,6 +184,8 @@ def load_inbox(
         rows = tx.all("load_inbox_of_turn", {"turn_id": turn_id, "limit": limit})
     elif session_key is not None:
         rows = tx.all("load_inbox_of_session", {"session_key": session_key, "limit": limit})
+    elif message_id is not None:
+        rows = tx.all("find_messages", {"message_id": message_id, "limit": limit})
     else:
         rows = []
     return tuple(read_inbox_item(row) for row in reversed(rows))

@@ -310,6 +310,7 @@ class StoreWithIncognito:
         inbound_ids: Sequence[InboundId] = (),
         turn_id: TurnId | None = None,
         session_key: SessionKey | None = None,
+        message_id: str | None = None,
         limit: int = 100,
     ) -> tuple[InboxItem, ...]:
         """Messages by id, by turn or by session; those of one turn are of one session."""
@@ -318,7 +319,7 @@ class StoreWithIncognito:
                 inbound_ids=inbound_ids, turn_id=turn_id, session_key=session_key, limit=limit
             )
         return await self._ask_both(
-            lambda store: store.load_inbox(inbound_ids=inbound_ids, turn_id=turn_id, limit=limit)
+            lambda store: store.load_inbox(inbound_ids=inbound_ids, turn_id=turn_id, message_id=message_id, limit=limit)
         )
 
     async def find_message(self, *, channel: ChannelName, account_id: AccountId, message_id: str) -> InboxItem | None:

@@ -274,12 +274,18 @@ class SessionStore:
         inbound_ids: Sequence[InboundId] = (),
         turn_id: TurnId | None = None,
         session_key: SessionKey | None = None,
+        message_id: str | None = None,
         limit: int = 100,
     ) -> tuple[InboxItem, ...]:
         """Messages by id, by turn or by session."""
         return await self._engine.read(
             lambda tx: inbox.load_inbox(
-                tx, inbound_ids=inbound_ids, turn_id=turn_id, session_key=session_key, limit=limit
+                tx,
+                inbound_ids=inbound_ids,
+                turn_id=turn_id,
+                session_key=session_key,
+                message_id=message_id,
+                limit=limit,
             ),
             is_short=_is_short(limit),
         )

@@ -43,6 +43,14 @@ def test_the_message_that_somebody_answers_is_found_without_reading_others(datab
     assert plan == ["SEARCH outbox USING INDEX outbox_of_platform (channel=? AND platform_id=?)"]
 
 
+def test_a_message_is_found_by_what_its_platform_calls_it_without_reading_others(database):
+    params = dict.fromkeys(re.findall(r":(\w+)", SQL["find_messages"]))
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL['find_messages']}", params)]
+    places = "(channel=? AND account_id=? AND message_id=?)"
+    assert plan[0] == f"SEARCH inbox USING INDEX sqlite_autoindex_inbox_2 {places}"
+    assert not [step for step in plan if step.startswith(("SCAN inbox", "SCAN later", "SCAN first"))]
+
+
 @pytest.mark.parametrize("name", ["list_written_indices", "list_folder_marks"])
 def test_the_few_marks_of_one_kind_are_found_without_reading_those_of_all_transcripts(database, name):
     plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL[name]}")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from instar.api.call import Call, Handler
@@ -38,9 +39,33 @@ async def explain_session(call: Call) -> object:
         limit=params.whole("limit", EXPLAIN_DEFAULT_LIMIT),
     )
     told = await call.gateway.sessions.explain(query)
+    if inbound_id and not told:
+        meant = await _find_message(call, inbound_id)
+        told = await call.gateway.sessions.explain(replace(query, inbound_id=meant)) if meant else ()
     seen = set(await call.see({one.recorded.session_key for one in told if one.recorded.session_key is not None}))
     rows = [one for one in told if call.sight.sees_all or one.recorded.session_key in seen]
     return {"rows": [_decision(one) for one in rows]}
+
+
+async def _find_message(call: Call, name: str) -> InboundId | None:
+    """The message that its platform calls `name`, among those that the caller may see (LEAK-4); None if none is.
+
+    Raises `InvalidRequest` where several are called so, naming them by the ids that tell them apart.
+    """
+    found = await call.gateway.sessions.find_messages(name)
+    seen = set(await call.see({item.acceptance.session_key for item in found}))
+    meant = [item for item in found if item.acceptance.session_key in seen]
+    if len(meant) > 1:
+        told = ", ".join(
+            f"{item.inbound_id} ({item.submission.inbound.channel}, {item.acceptance.session_key})" for item in meant
+        )
+        raise InvalidRequest(
+            f"several messages are called {name}",
+            why=f"platforms count for themselves: {told}",
+            fix="Name one by the id in front, or by its channel, like telegram:17.",
+            field="inboundId",
+        )
+    return meant[0].inbound_id if meant else None
 
 
 async def foresee_route(call: Call) -> object:

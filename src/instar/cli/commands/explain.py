@@ -93,7 +93,7 @@ def find_rows(source: Source, what: str, *, limit: int) -> tuple[str, Sequence[P
                 return f"{name} {what.strip()}", rows
         raise NotFound(
             f"There is no session, message or turn {what.strip()}",
-            why="a message goes by the id that the gateway gave it, not by the one of its platform",
+            why="a message goes by the id of its platform or of the gateway, a session by key, id or label",
             fix="List the sessions with `instar sessions list`; `instar explain SESSION --json` tells the other ids.",
         ) from None
     return f"Session {key}", source.call("sessions.explain", {"key": key, "limit": limit})["rows"]

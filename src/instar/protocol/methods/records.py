@@ -17,7 +17,11 @@ RECORDS: Final = (
         rule="WHY-1, WHY-2",
         fields=(
             text("key", most=SESSION_KEY_MAX_CHARS, note="exactly one of `key`, `inboundId`, `turnId`"),
-            text("inboundId", most=512, note="a message, by the id that its acknowledgement gave"),
+            text(
+                "inboundId",
+                most=512,
+                note="a message, by the id of its acknowledgement or its platform (`telegram:17`)",
+            ),
             text("turnId", most=512, note="a run"),
             whole("limit", least=1, most=1000, note="default 50"),
         ),

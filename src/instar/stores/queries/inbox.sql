@@ -77,6 +77,30 @@ ORDER BY seq DESC LIMIT :limit;
 SELECT {item} FROM inbox
 WHERE channel = :channel AND account_id = :account_id AND message_id = :message_id;
 
+-- name: find_messages
+-- The newest messages that any of their sources calls so, newest first. The names of channels and logins are walked,
+-- one step each, so that the index finds the message in each place and no other message is read.
+WITH RECURSIVE
+channels (channel) AS (
+    SELECT MIN(channel) FROM inbox
+    UNION ALL
+    SELECT (SELECT MIN(later.channel) FROM inbox AS later WHERE later.channel > channels.channel)
+    FROM channels WHERE channels.channel IS NOT NULL
+),
+places (channel, account_id) AS (
+    SELECT channels.channel, (SELECT MIN(first.account_id) FROM inbox AS first WHERE first.channel = channels.channel)
+    FROM channels WHERE channels.channel IS NOT NULL
+    UNION ALL
+    SELECT places.channel, (
+        SELECT MIN(later.account_id) FROM inbox AS later
+        WHERE later.channel = places.channel AND later.account_id > places.account_id
+    )
+    FROM places WHERE places.account_id IS NOT NULL
+)
+SELECT {item} FROM inbox
+WHERE message_id = :message_id AND (channel, account_id) IN (SELECT channel, account_id FROM places)
+ORDER BY seq DESC LIMIT :limit;
+
 -- name: load_open_inbox
 -- Messages in one state that have not ended, in arrival order.
 SELECT {item} FROM inbox WHERE state = :state AND ended_at IS NULL ORDER BY seq;
