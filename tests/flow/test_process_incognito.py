@@ -11,6 +11,7 @@ from instar.testing.model_server import ModelServer
 from instar.testing.script import Asked, Reply
 from tests.builders.folder import read_files
 from tests.builders.process import GatewayProcess, build_process_config, run_instar
+from tests.builders.terminal import Terminal
 
 SAID = "quokka-7731"
 ANSWERED = "wombat-9102"
@@ -108,3 +109,22 @@ def test_a_conversation_from_the_command_line_is_in_no_file(tmp_path):
         )
         assert again.returncode == 1
         assert "There is no incognito session" in again.stderr
+
+
+def test_lines_typed_at_a_terminal_are_not_kept_for_the_next_time(tmp_path):
+    with (
+        ModelServer(answer) as model,
+        GatewayProcess(tmp_path, build_process_config(model_url=model.openai_url)) as gateway,
+    ):
+        env = {"INSTAR_STATE_DIR": str(gateway.state_dir), "INSTAR_CONFIG": str(gateway.config_path)}
+        with Terminal("chat", "--incognito", env=env) as screen:
+            screen.wait_for("you>")
+            screen.type(f"{SAID}\r")
+            screen.wait_for(f"{ANSWERED} to {SAID}")
+            screen.wait_for("you>")
+            screen.type("\x1b[A!\r")  # arrow up: the line before can be had again
+            screen.wait_for(f"{ANSWERED} to {SAID}!")
+            screen.wait_for("you>")
+            screen.type("\x04")
+            assert screen.wait() == 0
+        assert find_words(gateway.state_dir) == set()
