@@ -49,7 +49,6 @@ __all__ = [
     "Change",
     "Spoken",
     "Traces",
-    "clean_value",
     "copy_entries",
     "erase_entries",
     "find_spoken",
@@ -144,13 +143,15 @@ def _within(each: Sequence[Spoken], keys: frozenset[SessionKey]) -> tuple[Spoken
 class _Walk:
     """Where a walk over a transcript stands: whether the person has spoken, and whether the agent answers them now.
 
-    While an answer `is_open` whoever speaks is answered with it: they joined the turn, or were collected for it.
+    While an answer `is_open` whoever speaks is answered with it: they joined the turn, or were collected for it. A copy
+    `is_strict`: whose turn was cut is answered no more, so there only who was collected with them is.
     """
 
     root: EntryId | None = None
     has_spoken: bool = False
     is_answer: bool = False
     is_open: bool = False
+    is_strict: bool = False
 
 
 def erase_entries(entries: Iterable[AnyEntry], traces: Traces) -> Iterator[tuple[AnyEntry, Change | None]]:
@@ -171,7 +172,7 @@ def copy_entries(entries: Iterable[AnyEntry], traces: Traces) -> Iterator[AnyEnt
     """
     sure = traces.surely()
     known = {at: tuple(one for one in each if one.text is not None) for at, each in sure.spoken.items()}
-    walk, told = _Walk(), replace(sure, spoken=known)
+    walk, told = _Walk(is_strict=True), replace(sure, spoken=known)
     for entry in entries:
         change = _erase(entry, sure, walk)[1]
         match entry:
@@ -189,7 +190,8 @@ def _erase(entry: AnyEntry, traces: Traces, walk: _Walk) -> tuple[AnyEntry, Chan
     match entry:
         case MessageEntry(message=UserMessage() as message):
             is_theirs = _is_theirs(message, traces)
-            walk.is_answer = is_theirs or (walk.is_answer and walk.is_open)
+            goes_on = _is_collected(message) if walk.is_strict else walk.is_open
+            walk.is_answer = is_theirs or (walk.is_answer and goes_on)
             walk.is_open, walk.has_spoken = True, walk.has_spoken or is_theirs or _is_heard(message, traces)
             return (_mark(entry, message, traces), "words") if is_theirs else _clean(entry, traces)
         case MessageEntry() if is_injected(entry.message):
@@ -310,6 +312,13 @@ def _bare_name(sender: str) -> str:
     return name if space and head.startswith("#") and head[1:].isdigit() else sender
 
 
+def _is_collected(message: UserMessage) -> bool:
+    """Whether a message was answered together with the one before it (QUEUE-5)."""
+    envelope = read_envelope(message)
+    number = (envelope.sender or "").partition(" ")[0] if envelope is not None else ""
+    return number.startswith("#") and number[1:].isdigit() and number != "#1"
+
+
 def _is_same(words: str, spoken: Spoken, *, is_named: bool) -> bool:
     """Whether a line holds a message: whole, with its files named after it, or what a command left of it (CMD-7).
 
@@ -407,19 +416,6 @@ def _clean_field(value: object, name: str, traces: Traces) -> object:
             }
         case list() | tuple():
             return [_clean_field(each, name, traces) for each in value]
-        case _:
-            return value
-
-
-def clean_value(value: object, cleaner: Cleaner) -> object:
-    """A JSON value with the person blanked out of every text in it."""
-    match value:
-        case str():
-            return cleaner.clean(value)
-        case Mapping():
-            return {key: clean_value(each, cleaner) for key, each in value.items()}
-        case list() | tuple():
-            return [clean_value(each, cleaner) for each in value]
         case _:
             return value
 

@@ -15,7 +15,7 @@ that begins with a word stands as ``\nzebra-1``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,7 @@ __all__ = [
     "build_cleaner",
     "build_pattern",
     "choose_needles",
+    "clean_value",
     "extract_needles",
 ]
 
@@ -137,3 +138,16 @@ def build_cleaner(needles: Iterable[str]) -> Cleaner:
     """A cleaner for these words."""
     pattern = build_pattern(needles)
     return Cleaner(pattern=re.compile(pattern) if pattern is not None else None)
+
+
+def clean_value(value: object, cleaner: Cleaner) -> object:
+    """A JSON value with the person blanked out of every text in it."""
+    match value:
+        case str():
+            return cleaner.clean(value)
+        case Mapping():
+            return {key: clean_value(each, cleaner) for key, each in value.items()}
+        case list() | tuple():
+            return [clean_value(each, cleaner) for each in value]
+        case _:
+            return value

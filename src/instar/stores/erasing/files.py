@@ -30,7 +30,6 @@ from instar.config.paths import resolve_store_path
 from instar.core.context.erasing import (
     Spoken,
     Traces,
-    clean_value,
     copy_entries,
     erase_entries,
     recall_context,
@@ -40,7 +39,7 @@ from instar.core.lifecycle.archive_name import parse_archive_name
 from instar.core.model.entry import AnyEntry
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.session import Session
-from instar.core.policy.needles import build_pattern
+from instar.core.policy.needles import build_pattern, clean_value
 from instar.core.routing.person import PersonTest
 from instar.core.transcript.codec import format_entry, parse_entry
 from instar.errors import StoreUnreadable

@@ -16,12 +16,12 @@ from typing import Any, Final
 
 import msgspec
 
-from instar.core.context.erasing import Traces, clean_value, erase_entries, is_called_after
+from instar.core.context.erasing import Traces, erase_entries, is_called_after
 from instar.core.context.tokens import estimate_entry
 from instar.core.model.entry import AnyEntry, CompactionEntry, OtherEntry
 from instar.core.model.ids import EntryId, SessionId, SessionKey
 from instar.core.model.session import Delivery, Session
-from instar.core.policy.needles import Cleaner
+from instar.core.policy.needles import Cleaner, clean_value
 from instar.core.routing.person import PersonTest
 from instar.errors import StoreUnreadable
 from instar.stores.erasing.find import read_submission

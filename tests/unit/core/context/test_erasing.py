@@ -13,7 +13,6 @@ from instar.core.context.erasing import (
     WORDS_ERASED,
     Spoken,
     Traces,
-    clean_value,
     copy_entries,
     erase_entries,
     find_spoken,
@@ -364,11 +363,6 @@ def test_lines_without_words_stay_the_same_object():
     info = SessionInfoEntry(id=EntryId("a"), parent_id=None, timestamp=None, name="Club")
     assert next(erase_entries([info], TRACES))[0] is info
     assert list(erase_entries([], TRACES)) == []
-
-
-def test_a_value_is_cleaned_through_and_through():
-    value = {"a": ["zebra-1", 1, None], "b": {"c": "Ann!"}}
-    assert clean_value(value, TRACES.cleaner) == {"a": [BLANK, 1, None], "b": {"c": f"{BLANK}!"}}
 
 
 def copy(*messages, traces: Traces = TRACES):

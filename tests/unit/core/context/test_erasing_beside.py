@@ -12,6 +12,7 @@ from instar.core.context.erasing import (
     WORDS_ERASED,
     Spoken,
     Traces,
+    copy_entries,
     erase_entries,
     find_spoken,
     is_called_after,
@@ -114,3 +115,16 @@ def test_a_session_is_called_after_their_message_or_what_a_command_left_of_it(te
 
 def test_a_session_is_called_after_their_message_with_its_files():
     assert is_called_after(f"{SAID} [file: a.txt (text/plain)]", TRACES)
+
+
+@pytest.mark.parametrize(
+    ("between", "sender", "is_copied"),
+    [((), "Bob", False), ((), "#2 Bob", True), ((), "#1 Bob", False), ((answer(CALL), RESULT), None, False)],
+    ids=["never answered", "collected", "collected without them", "cut"],
+)
+def test_a_copy_has_no_answer_to_somebody_who_spoke_after_a_turn_of_theirs_was_cut(between, sender, is_copied):
+    told = answer(TextBlock(text="panda"))
+    lines = [user(SAID), *between, user("and I", sender=sender, at=AT + 1), told]
+    entries = [entry(number, one) for number, one in enumerate(lines, 1)]
+    copied = [one.message for one in copy_entries(entries, TRACES)]
+    assert copied == [lines[0], *between, *([told] if is_copied else [])]

@@ -16,6 +16,7 @@ from instar.core.policy.needles import (
     build_cleaner,
     build_pattern,
     choose_needles,
+    clean_value,
     extract_needles,
 )
 
@@ -99,3 +100,8 @@ def test_a_word_is_found_behind_every_escape_of_json(sign):
 def test_no_word_is_found_behind_a_letter(sign):
     assert not build_cleaner(["zebra-1"]).finds(f"a{sign}zebra-1")
     assert not build_cleaner(["zebra-1"]).finds(f"{sign}zebra-1")
+
+
+def test_a_value_is_cleaned_through_and_through():
+    value = {"a": ["zebra-1", 1, None], "b": {"c": "Ann!"}}
+    assert clean_value(value, build_cleaner(["zebra-1", "Ann"])) == {"a": [BLANK, 1, None], "b": {"c": f"{BLANK}!"}}
