@@ -23,69 +23,8 @@ from instar.stores.erasing.find import find_holdings
 from instar.stores.importer import ImportLimits, read_transcript_file, store_transcript_file
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply
-from tests.builders.people import PeopleWorld, open_people
-
-CONFIG = {
-    "session": {
-        "dmScope": "per-channel-peer",
-        "identityLinks": {"alice": ["chat:alice-771", "other:al-772"]},
-    },
-    "messages": {"queue": {"debounceMs": 0}},
-    "channels": {
-        name: {
-            "type": "bridge",
-            "token": "t",
-            "dmPolicy": "open",
-            "groupPolicy": "open",
-            "groups": {"*": {"requireMention": False}, "quiet": {"requireMention": True}},
-        }
-        for name in ("chat", "other")
-    },
-}
-NOW = Instant(1_800_000_000_000)
-OWN = SessionKey("agent:main:direct:alice")
-BOB = SessionKey("agent:main:chat:direct:bob-88")
-GROUP = SessionKey("agent:main:chat:group:room-1")
-QUIET = SessionKey("agent:main:chat:group:quiet")
-TRACES = ("alice-771", "al-772", "zebra", "moor@example.org", "Alice Moor", "Ali Moor")
-
-
-async def post(world: PeopleWorld, who: str, text: str, *, group: str | None = None, mentioned: bool = False) -> None:
-    """One message, answered."""
-    channel, sender, name = {
-        "alice": ("chat", "alice-771", "Alice Moor"),
-        "ali": ("other", "al-772", "Ali Moor"),
-        "bob": ("chat", "bob-88", "Bob"),
-    }[who]
-    place = {} if group is None else {"chat_type": "group", "chat_id": group, "mentioned": mentioned}
-    await world.gateway.channel(channel).post(text, sender=sender, name=name, **place)
-    await world.gateway.settle()
-
-
-async def talk(world: PeopleWorld) -> None:
-    """A linked person on two channels, another one, a group that both are in, and one in which the agent is asked."""
-    await post(world, "alice", "my code is zebra-4471")
-    await post(world, "ali", "and my mail is moor@example.org")
-    await post(world, "bob", "bob here, my code is panda-9001")
-    await post(world, "alice", "good day from zebra-4472", group="room-1")
-    await post(world, "bob", "did Alice Moor say zebra-4472? I am panda-9002", group="room-1")
-    await post(world, "alice", "I only listen, zebra-4473", group="quiet")
-    await post(world, "bob", "what was said? panda-9003", group="quiet", mentioned=True)
-    await world.mirror.flush()
-
-
-async def erase(world: PeopleWorld, who: str = "other:al-772", **wish: object):
-    person = resolve_person_named(who, world.config.routing.keys.links)
-    assert person is not None
-    return await world.eraser.erase_all(person, now=NOW, who="operator", **{"drop_backups": False, **wish})
-
-
-async def lines(world: PeopleWorld, key: SessionKey) -> list[str]:
-    """The lines of the current transcript of a session."""
-    session = await world.store.load_session(key)
-    assert session is not None
-    page = await world.store.load_all_entries(session.session_id)
-    return [msgspec.json.encode(one.entry).decode() for one in page.entries]
+from tests.builders.erasing import BOB, CONFIG, GROUP, NOW, OWN, QUIET, TRACES, erase, lines, post, talk
+from tests.builders.people import open_people
 
 
 def test_every_linked_id_leaves_every_row_and_file(tmp_path):

@@ -13,12 +13,24 @@ import pytest
 from instar.core.model.ids import SessionKey
 from instar.core.model.view import NewSession
 from instar.errors import NotFound, Unavailable
-from instar.gateway.doors import DOOR_WAIT_S
 from instar.gateway.gateway import Gateway
+from tests.builders.erasing import (
+    BOB,
+    CONFIG,
+    GROUP,
+    OWN,
+    TRACES,
+    Held,
+    begin,
+    both_sides,
+    cut_world,
+    held_erasure,
+    lines,
+    still,
+    talk,
+)
 from tests.builders.people import PeopleWorld, open_people
-from tests.builders.stories import until
-from tests.flow.test_erase_a_person import BOB, CONFIG, GROUP, OWN, TRACES, lines, post, talk
-from tests.flow.test_erase_meanwhile import Held, begin, cut_world, still
+from tests.builders.stories import story
 
 WHO = "operator"
 COPY = SessionKey("agent:main:dashboard:copy")
@@ -54,182 +66,121 @@ def ask(world: PeopleWorld, way: Callable[[Gateway], Awaitable[object]]) -> asyn
     return asyncio.ensure_future(way(world.gateway.gateway))  # type: ignore[arg-type] # each gives an awaitable
 
 
-async def both_sides(world: PeopleWorld) -> None:
-    """Alice and Bob in a group: no session of hers is known, so none of hers is shut."""
-    await post(world, "alice", "good day from zebra-4472", group="room-1")
-    await post(world, "bob", "and panda-9002", group="room-1")
-
-
 @pytest.mark.parametrize("step", ["find", "erase", "_carry_out", "_touch"])
 @pytest.mark.parametrize("way", WAYS)
-def test_it_waits_until_the_erasure_is_through(tmp_path, way, step):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await both_sides(world)
-            held = Held(world, step)
-            erasing = begin(world)
-            await held.began.wait()
-            asking = ask(world, WAYS[way])
-            await still()
-            assert not asking.done()
-            held.go_on.set()
-            receipt = await erasing
-            assert (receipt.residue, receipt.left) == (0, ())
-            await asking
-            assert world.count("zebra", "Alice Moor") == {}
-
-    asyncio.run(story())
+@story
+async def test_it_waits_until_the_erasure_is_through(tmp_path, way, step):
+    async with held_erasure(tmp_path, step, before=both_sides) as erasure:
+        asking = ask(erasure.world, WAYS[way])
+        await erasure.keeps(asking)
+        await erasure.end_clean()
+        await asking
+        assert erasure.world.count("zebra", "Alice Moor") == {}
 
 
 @pytest.mark.parametrize("way", NEEDING)
-def test_what_needs_their_session_finds_none_then(tmp_path, way):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await talk(world)
-            await world.gateway.gateway.sessions.reset(OWN, reason="new", who=WHO)
-            held = Held(world, "_carry_out")
-            erasing = begin(world)
-            await held.began.wait()
-            asking = ask(world, NEEDING[way])
-            await still()
-            assert not asking.done()
-            held.go_on.set()
-            receipt = await erasing
-            assert (receipt.residue, receipt.left) == (0, ())
-            with pytest.raises(NotFound):
-                await asking
-            await world.mirror.flush()
-            assert world.count(*TRACES, str(OWN)) == {}
+@story
+async def test_what_needs_their_session_finds_none_then(tmp_path, way):
+    async def talk_and_begin_anew(world: PeopleWorld) -> None:
+        await talk(world)
+        await world.gateway.gateway.sessions.reset(OWN, reason="new", who=WHO)
 
-    asyncio.run(story())
+    async with held_erasure(tmp_path, before=talk_and_begin_anew) as erasure:
+        asking = ask(erasure.world, NEEDING[way])
+        await erasure.keeps(asking)
+        await erasure.end_clean()
+        with pytest.raises(NotFound):
+            await asking
+        await erasure.world.mirror.flush()
+        assert erasure.world.count(*TRACES, str(OWN)) == {}
 
 
 @pytest.mark.parametrize("step", ["find", "erase", "_carry_out"])
-def test_a_copy_of_a_shared_session_is_made_of_what_is_left(tmp_path, step):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await both_sides(world)
-            held = Held(world, step)
-            erasing = begin(world)
-            await held.began.wait()
-            fork = NewSession(key=COPY, parent_key=GROUP, fork=True)
-            asking = ask(world, lambda gateway: gateway.sessions.create(fork, who=WHO))
-            await still()
-            held.go_on.set()
-            assert (await erasing).residue == 0
-            await asking
-            await world.mirror.flush()
-            assert "panda-9002" in " ".join(await lines(world, COPY))
-            assert world.count("zebra", "Alice Moor") == {}
-
-    asyncio.run(story())
+@story
+async def test_a_copy_of_a_shared_session_is_made_of_what_is_left(tmp_path, step):
+    async with held_erasure(tmp_path, step, before=both_sides) as erasure:
+        world = erasure.world
+        fork = NewSession(key=COPY, parent_key=GROUP, fork=True)
+        asking = ask(world, lambda gateway: gateway.sessions.create(fork, who=WHO))
+        await still()
+        assert (await erasure.end()).residue == 0
+        await asking
+        await world.mirror.flush()
+        assert "panda-9002" in " ".join(await lines(world, COPY))
+        assert world.count("zebra", "Alice Moor") == {}
 
 
 @pytest.mark.parametrize("way", ["fork", "restore", "restore a file"])
-def test_what_a_client_has_read_already_goes_with_the_rest(tmp_path, way):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            gateway = world.gateway.gateway
-            await both_sides(world)
-            fork = NewSession(key=COPY, parent_key=GROUP, fork=True)
-            path = ""
-            if way != "fork":
-                deleted = await gateway.sessions.delete(GROUP, delete_transcript=True, who=WHO)
-                (path,) = deleted.archived
-            ways: dict[str, Callable[[Gateway], Awaitable[object]]] = {
-                "fork": lambda gateway: gateway.sessions.create(fork, who=WHO),
-                "restore": lambda gateway: gateway.keeping.restore(GROUP, None, who=WHO),
-                "restore a file": lambda gateway: gateway.keeping.restore(None, path, who=WHO),
-            }
-            step = "change" if way == "fork" else "import_transcript"
-            began, go_on = asyncio.Event(), asyncio.Event()
-            sound = getattr(world.store, step)
-
-            async def slow(*args, **wish):
-                began.set()
-                await go_on.wait()
-                return await sound(*args, **wish)
-
-            setattr(world.store, step, slow)
-            asking = ask(world, ways[way])
-            await began.wait()
-            setattr(world.store, step, sound)
-            erasing = begin(world)
-            await still(0.2)
-            assert not erasing.done()
-            go_on.set()
-            await asking
-            assert (await erasing).residue == 0
-            await world.mirror.flush()
-            assert world.count("zebra", "Alice Moor") == {}
-            assert world.count("panda-9002")
-
-    asyncio.run(story())
+@story
+async def test_what_a_client_has_read_already_goes_with_the_rest(tmp_path, way):
+    async with open_people(tmp_path, CONFIG) as world:
+        gateway = world.gateway.gateway
+        await both_sides(world)
+        fork = NewSession(key=COPY, parent_key=GROUP, fork=True)
+        path = ""
+        if way != "fork":
+            deleted = await gateway.sessions.delete(GROUP, delete_transcript=True, who=WHO)
+            (path,) = deleted.archived
+        ways: dict[str, Callable[[Gateway], Awaitable[object]]] = {
+            "fork": lambda gateway: gateway.sessions.create(fork, who=WHO),
+            "restore": lambda gateway: gateway.keeping.restore(GROUP, None, who=WHO),
+            "restore a file": lambda gateway: gateway.keeping.restore(None, path, who=WHO),
+        }
+        held = Held(world.store, "change" if way == "fork" else "import_transcript")
+        asking = ask(world, ways[way])
+        await held.began.wait()
+        erasing = begin(world)
+        await still(0.2)
+        assert not erasing.done()
+        held.go_on.set()
+        await asking
+        assert (await erasing).residue == 0
+        await world.mirror.flush()
+        assert world.count("zebra", "Alice Moor") == {}
+        assert world.count("panda-9002")
 
 
-def test_what_is_asked_for_in_sessions_of_others_is_done_meanwhile(tmp_path):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await talk(world)
-            held = Held(world, "_carry_out")
-            erasing = begin(world)
-            await held.began.wait()
-            async with asyncio.timeout(20):
-                view = await world.gateway.gateway.sessions.patch(BOB, {"thinkingLevel": "high"}, who=WHO)
-            assert view.session.overrides.thinking_level == "high"
-            assert not erasing.done()
-            held.go_on.set()
-            await erasing
-
-    asyncio.run(story())
+@story
+async def test_what_is_asked_for_in_sessions_of_others_is_done_meanwhile(tmp_path):
+    async with held_erasure(tmp_path) as erasure:
+        async with asyncio.timeout(20):
+            view = await erasure.world.gateway.gateway.sessions.patch(BOB, {"thinkingLevel": "high"}, who=WHO)
+        assert view.session.overrides.thinking_level == "high"
+        assert not erasure.erasing.done()
+        await erasure.end()
 
 
-def test_whoever_waits_too_long_is_told_to_try_again(tmp_path):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await talk(world)
-            held = Held(world, "_carry_out")
-            erasing = begin(world)
-            await held.began.wait()
-            waiting = world.gateway.clock.sleepers
-            asking = ask(world, WAYS["create"])
-            await until(lambda: world.gateway.clock.sleepers > waiting)
-            await world.gateway.run_for(DOOR_WAIT_S + 1)
-            with pytest.raises(Unavailable, match="is being deleted at this moment") as told:
-                await asking
-            assert told.value.what == "The session was not changed"
-            assert told.value.retry_after_ms is not None
-            held.go_on.set()
-            await erasing
-            assert await world.store.load_session(OWN) is None
-
-    asyncio.run(story())
+@story
+async def test_whoever_waits_too_long_is_told_to_try_again(tmp_path):
+    async with held_erasure(tmp_path) as erasure:
+        with pytest.raises(Unavailable, match="is being deleted at this moment") as told:
+            await erasure.wait_too_long(ask(erasure.world, WAYS["create"]))
+        assert told.value.what == "The session was not changed"
+        assert told.value.retry_after_ms is not None
+        await erasure.end()
+        assert await erasure.world.store.load_session(OWN) is None
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_while_an_erasure_is_cut_nothing_of_theirs_begins(tmp_path, way):
-    async def story() -> None:
-        async with cut_world(tmp_path) as world:
-            with pytest.raises(Unavailable, match="could not be finished yet"):
-                await WAYS[way](world.gateway.gateway)
-            assert await world.store.load_session(OWN) is None
-
-    asyncio.run(story())
+@story
+async def test_while_an_erasure_is_cut_nothing_of_theirs_begins(tmp_path, way):
+    async with cut_world(tmp_path) as world:
+        with pytest.raises(Unavailable, match="could not be finished yet"):
+            await WAYS[way](world.gateway.gateway)
+        assert await world.store.load_session(OWN) is None
 
 
-def test_a_copy_of_what_is_held_is_made_before_or_after(tmp_path):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await talk(world)
-            held = Held(world, "export")
-            exporting = ask(world, lambda gateway: gateway.people.export("alice", name="copy"))
-            await held.began.wait()
-            erasing = begin(world)
-            await still()
-            assert not erasing.done()
-            held.go_on.set()
-            await exporting
-            assert (await erasing).residue == 0
-            assert not (tmp_path / "exports" / "copy").exists()
-
-    asyncio.run(story())
+@story
+async def test_a_copy_of_what_is_held_is_made_before_or_after(tmp_path):
+    async with open_people(tmp_path, CONFIG) as world:
+        await talk(world)
+        held = Held(world.eraser, "export")
+        exporting = ask(world, lambda gateway: gateway.people.export("alice", name="copy"))
+        await held.began.wait()
+        erasing = begin(world)
+        await still()
+        assert not erasing.done()
+        held.go_on.set()
+        await exporting
+        assert (await erasing).residue == 0
+        assert not (tmp_path / "exports" / "copy").exists()

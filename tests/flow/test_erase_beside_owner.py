@@ -17,10 +17,9 @@ from instar.core.policy.scopes import OWNER_SCOPES
 from instar.core.policy.tokens import TokenWish
 from instar.errors import NotFound, Unavailable
 from instar.stores.keeper import StoreKeeper
+from tests.builders.erasing import CONFIG, GROUP, begin, both_sides, cut_world, held_erasure, post, still
 from tests.builders.people import PeopleWorld, open_people
-from tests.flow.test_erase_a_person import CONFIG, GROUP, post
-from tests.flow.test_erase_beside_clients import both_sides
-from tests.flow.test_erase_meanwhile import Held, begin, cut_world, still
+from tests.builders.stories import story
 
 OPERATOR = Caller(scopes=OWNER_SCOPES)
 HELD = ["find", "erase", "_carry_out"]
@@ -37,127 +36,88 @@ async def members(world: PeopleWorld) -> list[str]:
 
 
 @pytest.mark.parametrize("step", HELD)
-def test_a_list_of_members_is_stored_once_it_is_through(tmp_path, step):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await both_sides(world)
-            held = Held(world, step)
-            erasing = begin(world)
-            await held.began.wait()
-            telling = report(world)
-            await still()
-            assert not telling.done()
-            held.go_on.set()
-            receipt = await erasing
-            assert (receipt.residue, receipt.left) == (0, ())
-            await telling
-            # As the first words of somebody unknown: who they are is the platform's to say from now on.
-            assert await members(world) == ["chat:alice-771", "chat:bob-88"]
-
-    asyncio.run(story())
+@story
+async def test_a_list_of_members_is_stored_once_it_is_through(tmp_path, step):
+    async with held_erasure(tmp_path, step, before=both_sides) as erasure:
+        telling = report(erasure.world)
+        await erasure.keeps(telling)
+        await erasure.end_clean()
+        await telling
+        # As the first words of somebody unknown: who they are is the platform's to say from now on.
+        assert await members(erasure.world) == ["chat:alice-771", "chat:bob-88"]
 
 
-def test_a_list_of_others_does_not_wait(tmp_path):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await both_sides(world)
-            held = Held(world, "_carry_out")
-            erasing = begin(world)
-            await held.began.wait()
-            async with asyncio.timeout(20):
-                await world.gateway.channel("chat").report("room-2", ["bob-88"])
-            assert not erasing.done()
-            held.go_on.set()
-            await erasing
-
-    asyncio.run(story())
+@story
+async def test_a_list_of_others_does_not_wait(tmp_path):
+    async with held_erasure(tmp_path, before=both_sides) as erasure:
+        async with asyncio.timeout(20):
+            await erasure.world.gateway.channel("chat").report("room-2", ["bob-88"])
+        assert not erasure.erasing.done()
+        await erasure.end()
 
 
 @pytest.mark.parametrize("principal", ["alice", "chat:alice-771"])
-def test_credentials_that_are_made_meanwhile_are_not_taken(tmp_path, principal):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await both_sides(world)
-            held = Held(world, "_carry_out")
-            erasing = begin(world)
-            await held.began.wait()
-            tokens = world.gateway.gateway.tokens
-            making = asyncio.ensure_future(tokens.create(TokenWish(principal=principal), maker=OPERATOR))
-            await still()
-            assert not making.done()
-            held.go_on.set()
-            receipt = await erasing
-            assert (receipt.residue, receipt.left) == (0, ())
-            token, text = await making
-            shown = await tokens.find(text)
-            assert shown is not None
-            assert (shown.token.id, shown.problem) == (token.id, None)
-
-    asyncio.run(story())
+@story
+async def test_credentials_that_are_made_meanwhile_are_not_taken(tmp_path, principal):
+    async with held_erasure(tmp_path, before=both_sides) as erasure:
+        tokens = erasure.world.gateway.gateway.tokens
+        making = asyncio.ensure_future(tokens.create(TokenWish(principal=principal), maker=OPERATOR))
+        await erasure.keeps(making)
+        await erasure.end_clean()
+        token, text = await making
+        shown = await tokens.find(text)
+        assert shown is not None
+        assert (shown.token.id, shown.problem) == (token.id, None)
 
 
 @pytest.mark.parametrize("step", HELD)
-def test_a_code_of_theirs_is_gone_when_it_is_approved_meanwhile(tmp_path, step):
+@story
+async def test_a_code_of_theirs_is_gone_when_it_is_approved_meanwhile(tmp_path, step):
     channels = {**CONFIG["channels"], "other": {**CONFIG["channels"]["other"], "dmPolicy": "pairing"}}
 
-    async def story() -> None:
-        async with open_people(tmp_path, {**CONFIG, "channels": channels}) as world:
-            await both_sides(world)
-            await post(world, "ali", "let me in")
-            desk = world.gateway.gateway.pairing
-            (waiting,) = (await desk.load()).waiting
-            held = Held(world, step)
-            erasing = begin(world)
-            await held.began.wait()
-            approving = asyncio.ensure_future(desk.approve(waiting.code, who="operator"))
-            await still()
-            assert not approving.done()
-            held.go_on.set()
-            receipt = await erasing
-            assert (receipt.residue, receipt.left) == (0, ())
-            with pytest.raises(NotFound):
-                await approving
-            assert await desk.load() == Pairings()
-            assert world.count("al-772", "Ali Moor") == {}
+    async def wait_at_the_door(world: PeopleWorld) -> None:
+        await both_sides(world)
+        await post(world, "ali", "let me in")
 
-    asyncio.run(story())
+    config = {**CONFIG, "channels": channels}
+    async with held_erasure(tmp_path, step, before=wait_at_the_door, config=config) as erasure:
+        desk = erasure.world.gateway.gateway.pairing
+        (waiting,) = (await desk.load()).waiting
+        approving = asyncio.ensure_future(desk.approve(waiting.code, who="operator"))
+        await erasure.keeps(approving)
+        await erasure.end_clean()
+        with pytest.raises(NotFound):
+            await approving
+        assert await desk.load() == Pairings()
+        assert erasure.world.count("al-772", "Ali Moor") == {}
 
 
-def test_while_an_erasure_is_cut_nobody_names_them(tmp_path):
-    async def story() -> None:
-        async with cut_world(tmp_path) as world:
-            with pytest.raises(Unavailable, match="The list of members was not stored") as told:
-                await report(world)
-            assert "could not be finished yet" in told.value.why
-            with pytest.raises(Unavailable, match="No token was made"):
-                await world.gateway.gateway.tokens.create(TokenWish(principal="alice"), maker=OPERATOR)
-            assert await world.gateway.gateway.tokens.list() == ()
-
-    asyncio.run(story())
+@story
+async def test_while_an_erasure_is_cut_nobody_names_them(tmp_path):
+    async with cut_world(tmp_path) as world:
+        with pytest.raises(Unavailable, match="The list of members was not stored") as told:
+            await report(world)
+        assert "could not be finished yet" in told.value.why
+        with pytest.raises(Unavailable, match="No token was made"):
+            await world.gateway.gateway.tokens.create(TokenWish(principal="alice"), maker=OPERATOR)
+        assert await world.gateway.gateway.tokens.list() == ()
 
 
 @pytest.mark.parametrize("step", HELD)
-def test_a_backup_that_is_asked_for_meanwhile_has_nothing_of_them(tmp_path, step):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await both_sides(world)
-            held = Held(world, step)
-            erasing = begin(world)
-            await held.began.wait()
-            backing_up = asyncio.ensure_future(world.gateway.gateway.keeping.back_up("one.tar.zst"))
-            await still(0.2)
-            assert not backing_up.done()
-            held.go_on.set()
-            receipt = await erasing
-            assert (receipt.residue, receipt.backups) == (0, ())
-            await backing_up
-            assert (tmp_path / "backups" / "one.tar.zst").is_file()
-            assert world.count("zebra", "Alice Moor") == {}
-
-    asyncio.run(story())
+@story
+async def test_a_backup_that_is_asked_for_meanwhile_has_nothing_of_them(tmp_path, step):
+    async with held_erasure(tmp_path, step, before=both_sides) as erasure:
+        world = erasure.world
+        backing_up = asyncio.ensure_future(world.gateway.gateway.keeping.back_up("one.tar.zst"))
+        await erasure.keeps(backing_up, seconds=0.2)
+        assert (await erasure.end_clean()).backups == ()
+        await backing_up
+        assert (tmp_path / "backups" / "one.tar.zst").is_file()
+        assert world.count("zebra", "Alice Moor") == {}
 
 
-def test_a_backup_that_is_being_made_is_in_the_receipt(tmp_path, monkeypatch):
+@story
+async def test_a_backup_that_is_being_made_is_in_the_receipt(tmp_path, monkeypatch):
     began, go_on, sound = asyncio.Event(), asyncio.Event(), StoreKeeper.back_up
 
     async def slow(self: StoreKeeper, name: str | None, *, now: Instant) -> StoredBackup:
@@ -166,17 +126,14 @@ def test_a_backup_that_is_being_made_is_in_the_receipt(tmp_path, monkeypatch):
         await go_on.wait()
         return done
 
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await both_sides(world)
-            monkeypatch.setattr(StoreKeeper, "back_up", slow)
-            backing_up = asyncio.ensure_future(world.gateway.gateway.keeping.back_up("one.tar.zst"))
-            await began.wait()
-            erasing = begin(world)
-            await still(0.3)
-            assert not erasing.done()
-            go_on.set()
-            await backing_up
-            assert (await erasing).backups == ("one.tar.zst",)
-
-    asyncio.run(story())
+    async with open_people(tmp_path, CONFIG) as world:
+        await both_sides(world)
+        monkeypatch.setattr(StoreKeeper, "back_up", slow)
+        backing_up = asyncio.ensure_future(world.gateway.gateway.keeping.back_up("one.tar.zst"))
+        await began.wait()
+        erasing = begin(world)
+        await still(0.3)
+        assert not erasing.done()
+        go_on.set()
+        await backing_up
+        assert (await erasing).backups == ("one.tar.zst",)

@@ -11,8 +11,8 @@ from instar.core.context.erasing import WORDS_ERASED
 from instar.core.model.ids import SessionKey
 from instar.core.model.view import NewSession
 from instar.stores.archive import read_archive
+from tests.builders.erasing import CONFIG, GROUP, erase, lines, post
 from tests.builders.people import PeopleWorld, open_people
-from tests.flow.test_erase_a_person import CONFIG, GROUP, erase, lines, post
 
 COPY = SessionKey("agent:main:dashboard:copy")
 FORK = SessionKey("agent:main:dashboard:fork")

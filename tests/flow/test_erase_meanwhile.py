@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from instar.core.model.change import Acknowledgement, Submission
 from instar.core.model.ids import AccountId, ChannelName, SessionKey
 from instar.core.model.message import Chat, Inbound, Sender
-from instar.errors import NotFound, StoreFull, Unavailable
-from instar.gateway.doors import DOOR_WAIT_S
+from instar.errors import NotFound, Unavailable
 from instar.gateway.people import GO_ON_S
+from tests.builders.erasing import (
+    BOB,
+    CONFIG,
+    GROUP,
+    OWN,
+    Held,
+    begin,
+    both_sides,
+    cut_world,
+    held_erasure,
+    lines,
+    nothing,
+    post,
+    still,
+    talk,
+)
 from tests.builders.people import PeopleWorld, open_people
-from tests.builders.stories import until
-from tests.flow.test_erase_a_person import BOB, CONFIG, GROUP, OWN, lines, post, talk
+from tests.builders.stories import story
 
 ANEW = "anew, koala-1"
-
-
-class Held:
-    """A step of the eraser that waits until it may go on; the first time only."""
-
-    def __init__(self, world: PeopleWorld, name: str) -> None:
-        self.began, self.go_on = asyncio.Event(), asyncio.Event()
-        self._step = getattr(world.eraser, name)
-        setattr(world.eraser, name, self)
-
-    async def __call__(self, *args: object, **wish: object) -> object:
-        self.began.set()
-        await self.go_on.wait()
-        return await self._step(*args, **wish)
 
 
 def write(world: PeopleWorld, where: str) -> asyncio.Task[Acknowledgement]:
@@ -56,16 +54,6 @@ def write(world: PeopleWorld, where: str) -> asyncio.Task[Acknowledgement]:
     return asyncio.ensure_future(ways[where]())  # type: ignore[arg-type] # each gives an awaitable
 
 
-async def still(seconds: float = 0.05) -> None:
-    """Let everything go on that can."""
-    await asyncio.sleep(seconds)
-
-
-def begin(world: PeopleWorld) -> asyncio.Task[object]:
-    """Begin to erase alice."""
-    return asyncio.ensure_future(world.gateway.gateway.people.erase("alice", drop_backups=False, who="operator"))
-
-
 async def said_anew(world: PeopleWorld, key: SessionKey) -> bool:
     """Whether the session holds what was written meanwhile and its answer, and nothing else."""
     await world.gateway.settle()
@@ -83,174 +71,108 @@ async def said_anew(world: PeopleWorld, key: SessionKey) -> bool:
     ],
 )
 @pytest.mark.parametrize("step", ["find", "erase", "_carry_out"])
-def test_it_waits_at_the_door_wherever_it_is_written_and_begins_anew(tmp_path, where, key, step):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            # Only the group: no session of hers is known, so none of hers is shut.
-            await post(world, "alice", "good day from zebra-4472", group="room-1")
-            await post(world, "bob", "and panda-9002", group="room-1")
-            held = Held(world, step)
-            erasing = begin(world)
-            await held.began.wait()
-            writing = write(world, where)
-            await still()
-            assert not writing.done()
-            held.go_on.set()
-            assert (await erasing).residue == 0
-            told = await writing
-            assert told.status == "accepted"
-            assert await said_anew(world, key)
-            assert world.count("zebra") == {}
-            assert "panda-9002" in (await lines(world, GROUP))[-2]
-
-    asyncio.run(story())
+@story
+async def test_it_waits_at_the_door_wherever_it_is_written_and_begins_anew(tmp_path, where, key, step):
+    async with held_erasure(tmp_path, step, before=both_sides) as erasure:
+        world = erasure.world
+        writing = write(world, where)
+        await erasure.keeps(writing)
+        assert (await erasure.end()).residue == 0
+        told = await writing
+        assert told.status == "accepted"
+        assert await said_anew(world, key)
+        assert world.count("zebra") == {}
+        assert "panda-9002" in (await lines(world, GROUP))[-2]
 
 
-def test_the_first_words_of_somebody_of_whom_nothing_is_held_are_kept(tmp_path):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            held = Held(world, "find")
-            erasing = begin(world)
-            await held.began.wait()
-            writing = write(world, "direct")
-            await still()
-            held.go_on.set()
-            with pytest.raises(NotFound, match="Nothing is held about alice"):
-                await erasing
-            assert (await writing).status == "accepted"
-            assert await said_anew(world, OWN)
-
-    asyncio.run(story())
+@story
+async def test_the_first_words_of_somebody_of_whom_nothing_is_held_are_kept(tmp_path):
+    async with held_erasure(tmp_path, "find", before=nothing) as erasure:
+        writing = write(erasure.world, "direct")
+        await still()
+        with pytest.raises(NotFound, match="Nothing is held about alice"):
+            await erasure.end()
+        assert (await writing).status == "accepted"
+        assert await said_anew(erasure.world, OWN)
 
 
-def test_what_stands_in_the_door_is_in_and_goes_with_the_rest(tmp_path):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await talk(world)
-            accept, began, go_on = world.store.accept, asyncio.Event(), asyncio.Event()
-
-            async def slow(*args, **wish):
-                began.set()
-                await go_on.wait()
-                return await accept(*args, **wish)
-
-            world.store.accept = slow  # type: ignore[method-assign]
-            writing = write(world, "new group")
-            await began.wait()
-            erasing = begin(world)
-            await still()
-            assert not erasing.done()
-            go_on.set()
-            told, receipt = await writing, await erasing
-            assert (told.status, receipt.residue) == ("accepted", 0)
-            assert await world.store.load_inbox(inbound_ids=[told.inbound_id], limit=1) == ()
-
-    asyncio.run(story())
+@story
+async def test_what_stands_in_the_door_is_in_and_goes_with_the_rest(tmp_path):
+    async with open_people(tmp_path, CONFIG) as world:
+        await talk(world)
+        held = Held(world.store, "accept")
+        writing = write(world, "new group")
+        await held.began.wait()
+        erasing = begin(world)
+        await still()
+        assert not erasing.done()
+        held.go_on.set()
+        told, receipt = await writing, await erasing
+        assert (told.status, receipt.residue) == ("accepted", 0)
+        assert await world.store.load_inbox(inbound_ids=[told.inbound_id], limit=1) == ()
 
 
-def test_everybody_else_is_heard_meanwhile(tmp_path):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await talk(world)
-            held = Held(world, "_carry_out")
-            erasing = begin(world)
-            await held.began.wait()
-            await world.gateway.channel("chat").post("panda-9010", sender="bob-88", name="Bob")
-            async with asyncio.timeout(20):
-                while "panda-9010" not in (await lines(world, BOB))[-1]:
-                    await still(0.001)
-            assert not erasing.done()
-            held.go_on.set()
-            await erasing
-
-    asyncio.run(story())
+@story
+async def test_everybody_else_is_heard_meanwhile(tmp_path):
+    async with held_erasure(tmp_path) as erasure:
+        world = erasure.world
+        await world.gateway.channel("chat").post("panda-9010", sender="bob-88", name="Bob")
+        async with asyncio.timeout(20):
+            while "panda-9010" not in (await lines(world, BOB))[-1]:
+                await still(0.001)
+        assert not erasure.erasing.done()
+        await erasure.end()
 
 
-def test_whoever_waits_too_long_is_asked_to_send_it_again(tmp_path):
-    async def story() -> None:
-        async with open_people(tmp_path, CONFIG) as world:
-            await talk(world)
-            held = Held(world, "_carry_out")
-            erasing = begin(world)
-            await held.began.wait()
-            waiting = world.gateway.clock.sleepers
-            writing = write(world, "direct")
-            await until(lambda: world.gateway.clock.sleepers > waiting)
-            await world.gateway.run_for(DOOR_WAIT_S + 1)
-            with pytest.raises(Unavailable, match="is being deleted at this moment") as told:
-                await writing
-            assert told.value.retry_after_ms is not None
-            held.go_on.set()
-            await erasing
-            await write(world, "direct")
-            assert await said_anew(world, OWN)
-
-    asyncio.run(story())
+@story
+async def test_whoever_waits_too_long_is_asked_to_send_it_again(tmp_path):
+    async with held_erasure(tmp_path) as erasure:
+        with pytest.raises(Unavailable, match="is being deleted at this moment") as told:
+            await erasure.wait_too_long(write(erasure.world, "direct"))
+        assert told.value.retry_after_ms is not None
+        await erasure.end()
+        await write(erasure.world, "direct")
+        assert await said_anew(erasure.world, OWN)
 
 
 # --- erasures that are cut --------------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def cut_world(state: Path, step: str = "_touch") -> AsyncIterator[PeopleWorld]:
-    """A world in which the erasure of alice was cut by a full disk, after it had begun."""
-    async with open_people(state, CONFIG) as world:
-        await talk(world)
-        sound = getattr(world.eraser, step)
-
-        def cut(*args: object) -> object:
-            raise StoreFull("The disk is full")
-
-        setattr(world.eraser, step, cut)
-        with pytest.raises(StoreFull):
-            await world.gateway.gateway.people.erase("alice", drop_backups=False, who="operator")
-        setattr(world.eraser, step, sound)
-        with pytest.raises(Unavailable, match="could not be finished yet"):
-            await write(world, "direct")
-        yield world
-
-
 @pytest.mark.parametrize("step", ["_erase_rows", "_touch", "_search"])
-def test_one_that_was_cut_goes_on_by_itself_and_lets_them_in_then(tmp_path, step):
-    async def story() -> None:
-        async with cut_world(tmp_path, step) as world:
-            await post(world, "bob", "panda-9010")
-            await world.gateway.run_for(GO_ON_S + 1)
-            async with asyncio.timeout(20):
-                while await world.eraser.list_cut():
-                    await still(0.001)
-            await write(world, "direct")
-            assert await said_anew(world, OWN)
-            assert world.count("zebra") == {}
-            # Nothing is left that the next start would go on with.
-            assert await world.eraser.resume() == ()
-            assert await said_anew(world, OWN)
-
-    asyncio.run(story())
+@story
+async def test_one_that_was_cut_goes_on_by_itself_and_lets_them_in_then(tmp_path, step):
+    async with cut_world(tmp_path, step) as world:
+        await post(world, "bob", "panda-9010")
+        await world.gateway.run_for(GO_ON_S + 1)
+        async with asyncio.timeout(20):
+            while await world.eraser.list_cut():
+                await still(0.001)
+        await write(world, "direct")
+        assert await said_anew(world, OWN)
+        assert world.count("zebra") == {}
+        # Nothing is left that the next start would go on with.
+        assert await world.eraser.resume() == ()
+        assert await said_anew(world, OWN)
 
 
-def test_asked_for_again_it_takes_over_what_the_first_had_noted(tmp_path):
-    async def story() -> None:
-        async with cut_world(tmp_path, "_search") as world:
-            receipt = await world.gateway.gateway.people.erase("alice", drop_backups=False, who="operator")
-            assert (receipt.residue, receipt.counts["sessions"]) == (0, 1)
-            await write(world, "direct")
-            assert await said_anew(world, OWN)
-            assert await world.eraser.resume() == ()
-            await world.gateway.run_for(GO_ON_S + 1)
-            assert await said_anew(world, OWN)
-
-    asyncio.run(story())
+@story
+async def test_asked_for_again_it_takes_over_what_the_first_had_noted(tmp_path):
+    async with cut_world(tmp_path, "_search") as world:
+        receipt = await begin(world)
+        assert (receipt.residue, receipt.counts["sessions"]) == (0, 1)
+        await write(world, "direct")
+        assert await said_anew(world, OWN)
+        assert await world.eraser.resume() == ()
+        await world.gateway.run_for(GO_ON_S + 1)
+        assert await said_anew(world, OWN)
 
 
-def test_a_start_that_could_not_finish_it_keeps_them_out_as_well(tmp_path):
-    async def story() -> None:
-        async with cut_world(tmp_path) as world:
-            await world.gateway.restart()
-            with pytest.raises(Unavailable, match="could not be finished yet"):
-                await write(world, "linked")
-            await world.gateway.gateway.people.erase("chat:alice-771", drop_backups=False, who="operator")
+@story
+async def test_a_start_that_could_not_finish_it_keeps_them_out_as_well(tmp_path):
+    async with cut_world(tmp_path) as world:
+        await world.gateway.restart()
+        with pytest.raises(Unavailable, match="could not be finished yet"):
             await write(world, "linked")
-            assert await said_anew(world, OWN)
-
-    asyncio.run(story())
+        await world.gateway.gateway.people.erase("chat:alice-771", drop_backups=False, who="operator")
+        await write(world, "linked")
+        assert await said_anew(world, OWN)

@@ -7,9 +7,8 @@ import asyncio
 import pytest
 
 from instar.core.model.ids import SessionKey
+from tests.builders.erasing import CONFIG, Held, begin, erase, lines, still, talk
 from tests.builders.people import PeopleWorld, open_people
-from tests.flow.test_erase_a_person import CONFIG, erase, lines, talk
-from tests.flow.test_erase_meanwhile import Held, begin, still
 
 NAMESAKE = SessionKey("agent:main:chat:direct:al-900")
 
@@ -21,7 +20,7 @@ async def is_answered(world: PeopleWorld) -> bool:
 
 async def erase_beside(world: PeopleWorld, text: str):
     """Erase alice; while her files are looked through, a namesake writes for the first time."""
-    held = Held(world, "_touch")
+    held = Held(world.eraser, "_touch")
     erasing = begin(world)
     await held.began.wait()
     await world.gateway.channel("chat").post(text, sender="al-900", name="Alice Moor")
@@ -66,7 +65,7 @@ def test_what_the_person_wrote_anew_makes_no_word_of_theirs_anothers(tmp_path, p
         async with open_people(tmp_path, CONFIG) as world:
             await talk(world)
             (tmp_path / "dump.bin").write_bytes(b"\0 zebra-4471 \0")
-            held = Held(world, "_touch")
+            held = Held(world.eraser, "_touch")
             erasing = asyncio.ensure_future(erase(world))  # nobody is kept out: the store alone is asked
             await held.began.wait()
             other = world.gateway.channel("other")

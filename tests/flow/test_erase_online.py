@@ -15,10 +15,10 @@ from instar.gateway.lane_mailbox import IDLE_S
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply, echo_script
+from tests.builders.erasing import BOB, CONFIG, GROUP, OWN, TRACES, lines, post, talk
 from tests.builders.people import open_people
 from tests.builders.stories import DIRECT, Gate, Listener, build_config, then
 from tests.builders.stories import story as story_of
-from tests.flow.test_erase_a_person import BOB, CONFIG, GROUP, OWN, TRACES, lines, post, talk
 
 OWNER = Caller(scopes=OWNER_SCOPES)
 

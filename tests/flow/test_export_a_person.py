@@ -9,8 +9,8 @@ from pathlib import Path
 from instar.config.paths import encode_name
 from instar.core.model.ids import SessionKey
 from instar.core.routing.person import resolve_person_named
+from tests.builders.erasing import BOB, CONFIG, GROUP, NOW, OWN, QUIET, post
 from tests.builders.people import PeopleWorld, open_people
-from tests.flow.test_erase_a_person import BOB, CONFIG, GROUP, NOW, OWN, QUIET, post
 
 
 async def export(world: PeopleWorld, who: str = "alice") -> Path:

@@ -10,13 +10,13 @@ import pytest
 from instar.core.model.ids import SessionKey
 from instar.core.model.view import NewSession
 from instar.gateway import incognito
+from tests.builders.erasing import CONFIG, talk
 from tests.builders.people import open_people
 from tests.builders.store import build_submission
 from tests.builders.stories import ask
 from tests.builders.town import BOB, MAIN, open_town
 from tests.builders.wire import run_story
 from tests.flow.test_budgets import world_of
-from tests.flow.test_erase_a_person import CONFIG, talk
 
 FRONT = "agent:main:dashboard:incognito-"
 STRANGE = ["incognito-x", "agent:main:incognito-x", f"{FRONT}0e5a"]
@@ -125,6 +125,20 @@ def test_it_is_listed_marked_and_first_for_who_sees_everything_and_for_nobody_el
                 refused = await alice.refusal("chat.send", {"sessionKey": own, "message": "hi", "idempotencyKey": "a"})
                 assert own not in str(await alice.ask("sessions.list"))
                 assert refused["code"] in {"INVALID_REQUEST", "NOT_FOUND", "FORBIDDEN"}
+
+    run_story(story)
+
+
+@pytest.mark.parametrize(("scopes", "sees"), [(["read"], False), (["read", "write"], False), (["admin"], True)])
+def test_a_token_of_nobody_is_told_of_it_only_with_the_scope_of_an_admin(scopes, sees):
+    async def story():
+        async with open_town() as town, town.client() as owner:
+            key = await begin(owner, label="hidden")
+            async with town.client(None, *scopes) as program:
+                assert (key in str(await program.ask("sessions.list"))) is sees
+                found = await program.ask("sessions.resolve", {"label": "hidden", "allowMissing": True})
+                assert found.get("ok") is sees
+                assert (await program.ask("sessions.resolve", {"key": key}))["key"] == key
 
     run_story(story)
 

@@ -25,10 +25,10 @@ from instar.stores.sealing.seals import Seals
 from instar.stores.sqlite import SqliteStore
 from instar.stores.sqlite.snapshot import copy_database
 from instar.system.workspace import WorkspaceNotes
+from tests.builders.erasing import BOB, GROUP, OWN, TRACES, post, talk
 from tests.builders.people import open_people
 from tests.builders.stories import story
 from tests.flow import test_erase_a_person as plain
-from tests.flow.test_erase_a_person import BOB, GROUP, OWN, TRACES, post, talk
 
 NOW = Instant(1_800_000_000_000)
 

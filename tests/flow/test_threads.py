@@ -18,6 +18,7 @@ from instar.stores.sealing.master import create_key_file
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.runner import ScriptedRunner
 from instar.testing.script import Reply, call, echo_script
+from tests.builders.erasing import CONFIG, GROUP, erase, lines, post
 from tests.builders.people import open_people
 from tests.builders.stories import (
     DIRECT,
@@ -32,7 +33,6 @@ from tests.builders.stories import (
 )
 from tests.builders.town import PEOPLE, open_town
 from tests.builders.wire import run_story
-from tests.flow.test_erase_a_person import CONFIG, GROUP, erase, lines, post
 from tests.flow.test_steering import Look
 
 CLUB = SessionKey("agent:main:telegram:group:club")
