@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from instar.cli.main import run
+from instar.config.config import parse_config
 from instar.core.explain.traffic import format_record
+from instar.core.model.change import SessionChange
+from instar.core.model.ids import Instant
+from instar.testing.gateway import NOWHERE, GatewayInMemory
+from tests.builders.stories import build_config, story
 from tests.builders.traffic import DAY, HOUR, record
 from tests.builders.wire import open_client, run_story
 from tests.flow.test_bridge_with_gateway import open_bridge
@@ -81,3 +87,39 @@ def test_recorded_traffic_in_a_file_needs_no_gateway(tmp_path, monkeypatch, caps
     code, out, err = call(capsys, "simulate", "--config", proposed, "--since", "soon")
     assert code == 1
     assert "--since soon is no time" in err
+
+
+@story
+async def test_docks_and_sessions_of_a_providers_own_program_are_on_record():
+    """WHY-4 with DOCK-7 and RESET-27: the rows of the gateway tell both."""
+    links = {"ann": ["telegram:ann", "discord:77"]}
+    deny = {"rules": [{"action": "deny", "match": {"channel": "discord"}}]}
+    config = build_config(session={"identityLinks": links}, channels=("telegram", "discord"))
+    async with GatewayInMemory(config) as world:
+
+        async def say(text, sender="ann"):
+            await world.channel("telegram").post(text, sender=sender)
+            await world.settle()
+
+        async def foresee(**session):
+            proposed = parse_config(
+                {**config, "session": {**config["session"], **session}}, env={}, state_dir=NOWHERE, home=NOWHERE
+            )
+            return await world.gateway.upkeep.simulate(proposed, since=Instant(0), traffic=None)
+
+        for text in ("one", "/dock-discord", "two"):
+            await say(text)
+        await say("hi", sender="bob")
+        bob = await world.store.load_session("agent:main:telegram:direct:bob")
+        change = SessionChange(session=replace(bob, extra={"cliSessionIds": {"claude": "x"}}))
+        await world.store.change("test", bob.key, now=world.clock.now(), fence=None, decide=lambda _: change)
+        world.clock.jump(Instant(world.clock.now() + 2 * DAY))
+        await say("again", sender="bob")
+
+        silenced = await foresee(sendPolicy=deny)
+        assert [(one.key, one.messages, one.reason) for one in silenced.silences] == [
+            ("agent:main:direct:ann", 1, "send_denied")
+        ]
+        assert silenced.before.beginnings == {"first": 2}
+        cut = await foresee(reset={"mode": "daily"})
+        assert [(one.key, one.before, one.after) for one in cut.resets] == [(bob.key, 0, 1)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from instar.core.explain.traffic import TrafficRecord, record_message
+from instar.core.lifecycle.reset import is_provider_owned
 from instar.core.model.change import InboxItem
-from instar.core.model.ids import Instant, TurnId
-from instar.core.policy.command_kinds import Reset
+from instar.core.model.ids import Instant, SessionKey, TurnId
+from instar.core.policy.command_kinds import Command, Dock, Reset
 from instar.core.policy.commands import parse_command
 from instar.gateway.parts import GatewayParts
 from instar.gateway.settings import command_context
@@ -23,6 +25,7 @@ async def load_traffic(parts: GatewayParts, *, since: Instant) -> tuple[TrafficR
     items = await parts.store.load_arrivals(since=since, limit=_MESSAGES_MAX)
     outputs = await parts.store.load_turn_outputs(since)
     told: set[TurnId] = set()
+    owned_since = await _find_provider_owned(parts, {item.acceptance.session_key for item in items})
     records = []
     for item in items:
         if item.submission.options.system:
@@ -31,16 +34,35 @@ async def load_traffic(parts: GatewayParts, *, since: Instant) -> tuple[TrafficR
         if item.state == "answered" and item.turn_id is not None and item.turn_id not in told:
             told.add(item.turn_id)
             tokens = outputs.get(item.turn_id, 0)
-        records.append(record_message(item, reply_tokens=tokens, resets=_asks_for_reset(parts, item)))
+        command = _read_command(parts, item)
+        since_then = owned_since.get(item.acceptance.session_key)
+        records.append(
+            record_message(
+                item,
+                reply_tokens=tokens,
+                resets=isinstance(command, Reset) and command.mode != "soft",
+                docks=command.channel if isinstance(command, Dock) and item.state == "command" else None,
+                is_provider_owned=since_then is not None and item.received_at >= since_then,
+            )
+        )
     return tuple(records)
 
 
-def _asks_for_reset(parts: GatewayParts, item: InboxItem) -> bool:
-    """Whether the message began a new session as a command; one whose words are forgotten did not."""
+async def _find_provider_owned(parts: GatewayParts, keys: Iterable[SessionKey]) -> Mapping[SessionKey, Instant]:
+    """The sessions that a provider keeps on its side, with the begin of that life: of earlier ones nothing is left."""
+    found = {}
+    for key in sorted(keys):
+        session = await parts.store.load_session(key)
+        if session is not None and is_provider_owned(session):
+            found[key] = session.lifecycle.started_at or Instant(0)
+    return found
+
+
+def _read_command(parts: GatewayParts, item: InboxItem) -> Command | None:
+    """The command that the message was, from somebody who may give it; None where its words are forgotten."""
     text, agent_id = item.submission.inbound.text, item.acceptance.agent_id
     if not text or not item.acceptance.authorised:
-        return False
+        return None
     is_group = item.submission.inbound.chat.type != "direct"
     context = command_context(parts.config(), agent_id, parts.models.names(agent_id), is_group=is_group)
-    command = parse_command(text, context)
-    return isinstance(command, Reset) and command.mode != "soft"
+    return parse_command(text, context)

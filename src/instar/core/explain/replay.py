@@ -6,7 +6,8 @@ of their times. What does not: comparing two such replays (`simulate`). Nothing 
 Theory of operation. Each session has a lane and a life: the lane is the queue's own state machine, driven by the times
 of the records and by how long each answer took; the life is when it began and was last used. Between two records of a
 session its lane is moved forward event by event: a turn ends, a quiet time is over. A message that steers is taken as
-soon as it is offered, since nobody recorded the boundaries of the turn.
+soon as it is offered, since nobody recorded the boundaries of the turn. A dock command moves the answers of its
+session as it would under the configuration; whether the other channel was connected nobody recorded.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Final, Literal, Protocol
 
+from instar.core.delivery.route import DockFacts, decide_dock, holds_dock
 from instar.core.explain.traffic import TrafficRecord, build_inbound
 from instar.core.lifecycle.freshness import decide_freshness
 from instar.core.lifecycle.reset import ResetSettings, resolve_reset_policy, resolve_reset_type
-from instar.core.model.ids import AccountId, AgentId, ChannelName, InboundId, Instant, SessionKey, TurnId
+from instar.core.model.ids import AccountId, AgentId, ChannelName, InboundId, Instant, SessionId, SessionKey, TurnId
 from instar.core.model.message import Target
 from instar.core.model.pairing import PairingFacts
-from instar.core.model.session import Lifecycle, Overrides
+from instar.core.model.session import Delivery, Lifecycle, Overrides, Session
 from instar.core.policy.access import NO_PAIRING, AccessFacts, AccessSettings, decide_access
 from instar.core.policy.activation import ActivationFacts, ActivationSettings, decide_activation
 from instar.core.policy.send import SendFacts, SendPolicy, decide_send
@@ -143,6 +145,25 @@ class _Session:
     ends: dict[TurnId, Instant] = field(default_factory=dict)
     life: Lifecycle | None = None
     chars: int = 0
+    delivery: Delivery = field(default_factory=Delivery)
+    is_provider_owned: bool = False
+    """Whether a provider kept the session on its side when it was last used."""
+
+    @property
+    def row(self) -> Session:
+        """The session as decisions about its route look at it."""
+        return Session(key=self.key, agent_id=AgentId(""), session_id=SessionId(""), delivery=self.delivery)
+
+    def dock(self, record: TrafficRecord, target: ChannelName) -> None:
+        """Answer the session where a command asked for it, if it may be (DOCK-2…7)."""
+        facts = DockFacts(
+            chat_type=record.chat_type,
+            channel=normalize_channel(record.channel),
+            sender_id=record.sender_id,
+            target_channel=target,
+        )
+        decided = decide_dock(self.row if self.life else None, facts, self.replay.rules.routing.keys.links)
+        self.delivery = decided.delivery or self.delivery
 
     def advance(self, until: Instant) -> None:
         """Let every turn end and begin that would have until then."""
@@ -180,6 +201,7 @@ class _Session:
         for one in ids[1:]:
             done[one] = replace(done[one], fate="merged", reason=None)
         self.chars += head.record.reply_chars
+        self.is_provider_owned = head.record.is_provider_owned
         self.ends[turn_id] = Instant(self.clock + head.record.turn_ms)
 
     def renew(self, record: TrafficRecord) -> Began | None:
@@ -205,7 +227,14 @@ class _Session:
             self.key, is_group=record.chat_type != "direct", is_thread=record.thread_id is not None
         )
         policy = resolve_reset_policy(self.replay.rules.reset, kind, record.channel)
-        found = decide_freshness(self.life, header_at=None, policy=policy, now=self.clock, zone=self.replay.zone)
+        found = decide_freshness(
+            self.life,
+            header_at=None,
+            policy=policy,
+            now=self.clock,
+            zone=self.replay.zone,
+            provider_owned=self.is_provider_owned,
+        )
         return None if found.fresh else found.reason
 
 
@@ -232,6 +261,8 @@ class _Replay:
         session.advance(record.at)
         session.clock = max(session.clock, record.at)
         if record.is_command and not record.resets:
+            if record.docks is not None:
+                session.dock(record, record.docks)
             session.touch()
             self.done[name] = replace(answer, fate="command")
             return
@@ -248,9 +279,7 @@ class _Replay:
             session_key=key,
             person=f"{record.channel}:{person}",
             fate="answered",
-            is_sent=decide_send(
-                self.rules.send, SendFacts(key=key, channel=record.channel, chat_type=record.chat_type)
-            ).allowed,
+            is_sent=decide_send(self.rules.send, self.find_way(name, record, key)).allowed,
         )
         if record.session_key is not None:
             return answer
@@ -279,6 +308,15 @@ class _Replay:
         if not activation.wakes:
             return replace(answer, fate="observed", reason=f"activation_{activation.mode}", is_sent=False)
         return answer
+
+    def find_way(self, name: InboundId, record: TrafficRecord, key: SessionKey) -> SendFacts:
+        """Where the answer would leave: where it came from, or where its sender docked the session (DOCK-7)."""
+        session = self.sessions.get(key)
+        if session is not None and record.session_key is None:
+            row, inbound = session.row, build_inbound(record, message_id=name)
+            if holds_dock(row, inbound, self.rules.routing.keys.links):
+                return SendFacts(key=key, channel=row.delivery.channel, chat_type="direct")
+        return SendFacts(key=key, channel=record.channel, chat_type=record.chat_type)
 
     def queue(self, name: InboundId, record: TrafficRecord, session: _Session) -> None:
         """The record meets its lane (QUEUE-1…17)."""

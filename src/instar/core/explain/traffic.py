@@ -26,7 +26,8 @@ class TrafficRecord:
     `is_addressed` says that the message was meant for the agent; its text is gone, so patterns cannot be tried again.
     `resets` marks a message that asked for a new session. `session_key` is set where the source named its session
     (RPC, cron). `size_chars` and `reply_chars` are the lengths of the message and of its answer, `turn_ms` how long
-    the answer took.
+    the answer took. `docks` is the channel on which a command asked for the answers of its session, and
+    `is_provider_owned` says that a provider kept that session on its side (RESET-27).
     """
 
     at: Instant
@@ -46,6 +47,8 @@ class TrafficRecord:
     size_chars: int = 0
     reply_chars: int = 0
     turn_ms: int = 0
+    docks: ChannelName | None = None
+    is_provider_owned: bool = False
 
 
 def build_inbound(record: TrafficRecord, *, message_id: str) -> Inbound:
@@ -68,11 +71,18 @@ def build_inbound(record: TrafficRecord, *, message_id: str) -> Inbound:
     )
 
 
-def record_message(item: InboxItem, *, reply_tokens: int = 0, resets: bool = False) -> TrafficRecord:
+def record_message(
+    item: InboxItem,
+    *,
+    reply_tokens: int = 0,
+    resets: bool = False,
+    docks: ChannelName | None = None,
+    is_provider_owned: bool = False,
+) -> TrafficRecord:
     """What an accepted message leaves on record: who, where, when and how much, but no word of it (WHY-4).
 
-    `resets` says that it asked for a new session. Whether it was meant for the agent was decided at the door, when its
-    text was at hand; a source that names the session always means it.
+    `resets` says that it asked for a new session, `docks` to be answered on another channel. Whether it was meant for
+    the agent was decided at the door, when its text was at hand; a source that names the session always means it.
     """
     submission, inbound = item.submission, item.submission.inbound
     chat, named = inbound.chat, submission.session_key is not None
@@ -96,6 +106,8 @@ def record_message(item: InboxItem, *, reply_tokens: int = 0, resets: bool = Fal
         size_chars=len(inbound.text),
         reply_chars=reply_tokens * _CHARS_PER_TOKEN,
         turn_ms=0 if ended_at is None else max(0, ended_at - item.received_at),
+        docks=docks,
+        is_provider_owned=is_provider_owned,
     )
 
 
@@ -119,6 +131,8 @@ def format_record(record: TrafficRecord) -> dict[str, object]:
         "sizeChars": record.size_chars,
         "replyChars": record.reply_chars,
         "turnMs": record.turn_ms,
+        "docks": record.docks,
+        "providerOwned": record.is_provider_owned,
     }
     always = ("at", "channel", "chatType", "chatId", "senderId")
     return {name: value for name, value in fields.items() if name in always or value}
@@ -132,6 +146,7 @@ def parse_record(fields: Mapping[str, object]) -> TrafficRecord | str:
     if missing or at is None or channel is None or chat_type is None:
         return missing[0]
     roles, key = fields.get("roles"), _text(fields.get("sessionKey"))
+    docks = _text(fields.get("docks"))
     return TrafficRecord(
         at=Instant(at),
         channel=normalize_channel(channel),
@@ -150,6 +165,8 @@ def parse_record(fields: Mapping[str, object]) -> TrafficRecord | str:
         size_chars=_count(fields.get("sizeChars")) or 0,
         reply_chars=_count(fields.get("replyChars")) or 0,
         turn_ms=_count(fields.get("turnMs")) or 0,
+        docks=normalize_channel(docks) if docks else None,
+        is_provider_owned=fields.get("providerOwned") is True,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from instar.core.explain.traffic import format_record, record_message
 from instar.core.model.decision import Decision
-from instar.core.model.ids import Instant, SessionKey
+from instar.core.model.ids import ChannelName, Instant, SessionKey
 from tests.builders.turns import NOW, build_item
 
 
@@ -62,3 +62,9 @@ def test_commands_and_resets_are_marked():
 def test_only_an_answer_took_time():
     assert record_message(ended(build_item(), "merged", 900)).turn_ms == 0
     assert record_message(ended(build_item(), "answered", -5)).turn_ms == 0
+
+
+def test_where_a_command_asked_to_be_answered_and_who_keeps_the_session_is_marked():
+    record = record_message(ended(build_item("/dock-discord"), "command", 5), docks=ChannelName("discord"))
+    assert format_record(record)["docks"] == "discord"
+    assert format_record(record_message(build_item(), is_provider_owned=True))["providerOwned"] is True

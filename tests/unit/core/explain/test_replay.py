@@ -10,7 +10,9 @@ from instar.core.explain.replay import Replayed, replay_traffic
 from instar.core.lifecycle.reset import ResetRule, ResetSettings
 from instar.core.model.ids import AccountId, ChannelName, SessionKey
 from instar.core.model.pairing import PairingFacts
+from instar.core.policy.send import SendMatch, SendPolicy, SendRule
 from instar.core.queue.settings import QueueConfig
+from instar.core.routing.identity import IdentityGroup, build_links
 from instar.core.routing.key import KeySettings
 from instar.core.routing.route import RoutingSettings
 from tests.builders.traffic import DAY, HOUR, TELEGRAM, UTC, Rules, group, record, replay
@@ -144,3 +146,59 @@ def test_every_record_ends_once_and_the_same_rules_always_tell_the_same(traffic,
     assert [one.record for one in told] == traffic
     assert told == replay_traffic(traffic, rules, zone=UTC)
     assert all(one.reason for one in told if one.fate in {"refused", "observed", "expired"})
+
+
+# --- what a session brings along --------------------------------------------------------------------------------------
+
+DISCORD = ChannelName("discord")
+ANN = build_links(
+    [IdentityGroup(name="ann", ids=("telegram:ann", "discord:77"))], known_channels=frozenset({TELEGRAM, DISCORD})
+)
+
+
+def linked(**more) -> Rules:
+    """Rules under which ann is reached on two channels."""
+    return Rules(routing=RoutingSettings(keys=KeySettings(dm_scope="per-peer", links=ANN)), **more)
+
+
+NOT_ON_DISCORD = SendPolicy(rules=(SendRule(action="deny", match=SendMatch(channel="discord"), name="no discord"),))
+
+
+def test_a_docked_session_is_answered_where_its_person_asked_for():
+    """DOCK-7, SEND-4: what may leave on the other channel decides, until it is docked back."""
+    dock, home = record(HOUR, is_command=True, docks=DISCORD), record(3 * HOUR, is_command=True, docks=TELEGRAM)
+    told = replay(record(), dock, record(2 * HOUR), home, record(4 * HOUR), rules=linked(send=NOT_ON_DISCORD))
+    assert [one.is_sent for one in told] == [True, True, False, False, True]
+    assert [one.fate for one in told] == ["answered", "command", "answered", "command", "answered"]
+
+
+def test_a_dock_that_cannot_be_moves_nothing():
+    asked = [record(), record(1, is_command=True, docks=DISCORD), record(HOUR)]
+    assert [one.is_sent for one in replay(*asked, rules=Rules(send=NOT_ON_DISCORD))] == [True] * 3
+    before_the_first = [record(is_command=True, docks=DISCORD), record(HOUR)]
+    assert [one.is_sent for one in replay(*before_the_first, rules=linked(send=NOT_ON_DISCORD))] == [True] * 2
+
+
+def test_a_dock_is_for_the_one_who_asked_for_it():
+    """LEAK-4: whoever shares the session is answered where they wrote, and a client that names it is no person."""
+    key = SessionKey("agent:main:main")
+    shared = Rules(routing=RoutingSettings(keys=KeySettings(links=ANN)), send=NOT_ON_DISCORD)
+    told = replay(
+        record(),
+        record(1, is_command=True, docks=DISCORD),
+        record(HOUR),
+        record(2 * HOUR, "bob"),
+        record(3 * HOUR, session_key=key),
+        rules=shared,
+    )
+    assert [one.session_key for one in told] == [key] * 5
+    assert [one.is_sent for one in told] == [True, True, False, True, True]
+
+
+def test_a_session_of_a_providers_own_program_is_cut_by_an_explicit_policy_only():
+    """RESET-27"""
+    owned = [record(0, is_provider_owned=True), record(2 * DAY, is_provider_owned=True), record(4 * DAY)]
+    assert [one.began for one in replay(*owned)] == ["first", None, None]
+    assert [one.began for one in replay(*owned, record(6 * DAY))][-1] == "daily"
+    explicit = Rules(reset=ResetSettings(base=ResetRule(mode="daily")))
+    assert [one.began for one in replay(*owned, rules=explicit)] == ["first", "daily", "daily"]

@@ -50,6 +50,8 @@ TEXTS = st.text(min_size=1, max_size=5)
         size_chars=st.integers(0, 100),
         reply_chars=st.integers(0, 100),
         turn_ms=st.integers(0, 100),
+        docks=st.none() | st.just(ChannelName("discord")),
+        is_provider_owned=st.booleans(),
     )
 )
 def test_a_record_survives_being_written(record):
