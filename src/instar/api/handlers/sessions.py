@@ -12,8 +12,8 @@ from instar.core.model.entry import AssistantMessage, MessageEntry, UserMessage
 from instar.core.model.ids import Instant, SessionKey
 from instar.core.model.query import SearchHit, SearchQuery, SessionQuery, StoredEntry
 from instar.core.model.view import History, NewSession, SessionRef, SessionView
-from instar.core.policy.scopes import ADMIN
-from instar.core.routing.grammar import parse_key
+from instar.core.policy.scopes import ADMIN, has_scope
+from instar.core.routing.grammar import is_incognito_key, parse_key
 from instar.core.transcript.text import message_text
 from instar.errors import Forbidden, InstarError, InvalidRequest
 from instar.protocol.params import Params
@@ -75,7 +75,7 @@ def _query(call: Call, *, limit: int | None, now: Instant) -> SessionQuery:
         include_unknown=params.flag("includeUnknown"),
         offset=params.whole("offset", 0),
         limit=limit,
-        incognito=call.sight.sees_all,
+        incognito=has_scope(call.caller.scopes, ADMIN),
     )
 
 
@@ -177,7 +177,10 @@ async def resolve_session(call: Call) -> object:
         what = "provide exactly one of key, sessionId, label" + (f" (got {', '.join(given)})" if given else "")
         raise InvalidRequest(f"invalid sessions.resolve params: {what}", field=given[0] if given else "key")
     ref = _ref(call, params)
-    keys = await call.see(await call.gateway.sessions.resolve(ref))
+    found = await call.gateway.sessions.resolve(ref)
+    # Whoever knows the key has it already; nobody else but an admin learns of one in memory (KEY-22).
+    is_told = ref.key is not None or has_scope(call.caller.scopes, ADMIN)
+    keys = await call.see(key for key in found if is_told or not is_incognito_key(key))
     if not keys and params.flag("allowMissing"):
         return {"ok": False}
     if not keys:
