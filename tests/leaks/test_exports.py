@@ -1,4 +1,4 @@
-"""What the scripts let an export of somebody hold, and what they do not (LEAK-11)."""
+"""What the scripts let an export of somebody hold, what the owner may keep, and what neither may (LEAK-11)."""
 
 from __future__ import annotations
 
@@ -60,3 +60,14 @@ def test_a_reply_that_was_sent_to_them_holds_what_is_said_in_their_session(
     row: dict[str, object] = {"target": {"channel": channel, "to": peer}, "text": words.of(BOB, circle)}
     assert bool(_look(tmp_path, "outbox.jsonl", row, words, dm_scope=dm_scope)) == is_found
     assert _look(tmp_path, "other.jsonl", row, words, dm_scope=dm_scope) != []
+
+
+def test_what_the_owner_repeated_of_somebody_may_stay_and_their_other_words_may_not() -> None:
+    words = Words(Dice(1))
+    repeated, other = words.of(ANN, MAIN), words.of(ANN, GROUP)
+    words.of(BOB, MAIN)
+    words.repeated.add(repeated)
+    assert (words.is_repeated(ANN), words.is_repeated(BOB)) == (True, False)
+    words.forget(ANN, named=frozenset({"a.jsonl"}))
+    assert words.erased == {other: frozenset({"a.jsonl"})}
+    assert not words.is_repeated(ANN)

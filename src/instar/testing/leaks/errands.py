@@ -98,9 +98,11 @@ class Errands:
         # the owner has said of them as well is the owner's.
         is_told = bool((leaks.guessed | leaks.words.repeated).intersection(person.marks))
         left = sorted(place for place in named if not place.startswith(f"{EXPORTS}/"))
-        if left and not is_told:
+        if left and not (is_told or leaks.words.is_repeated(person)):
             leaks.findings.append(f"what is of {('mine', person.name)} was left by an erasure in {left}")
-        files = frozenset({*named, *(f"{BACKUPS}/{name}" for name in receipt["backups"])})
+        # Where a secret of theirs stays that the owner repeated there is none that the owner did not.
+        kept = named if is_told else named.difference(left)
+        files = frozenset({*kept, *(f"{BACKUPS}/{name}" for name in receipt["backups"])})
         leaks.words.forget(person, named=files)
         for members in leaks.members.values():
             members.discard(person.name)

@@ -104,6 +104,10 @@ class Words:
             self.circles[word] = {circle}
         return self.said[key]
 
+    def is_repeated(self, person: Person) -> bool:
+        """Whether the owner has said a secret of theirs as well: there it is the owner's, and stays."""
+        return any(word in self.repeated for (name, _), word in self.said.items() if name == person.name)
+
     def forget(self, person: Person, *, named: frozenset[str]) -> None:
         """The person was erased, and a receipt has named these files. What they say from now on are other secrets."""
         for name, circle in [one for one in self.said if one[0] == person.name]:
