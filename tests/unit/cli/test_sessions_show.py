@@ -32,3 +32,22 @@ def test_the_window_is_told_with_who_counted_it_and_when(context, told):
 def test_the_row_speaks_where_nobody_can_say_how_the_session_stands():
     facts = tell()
     assert (facts["In the window"], facts["Model"]) == ("7/100 (7%)", "old/last")
+
+
+def test_everything_that_was_set_for_the_session_is_told_without_being_asked_for():
+    row = {
+        **ROW,
+        "thinkingLevel": "high",
+        "queueMode": "collect",
+        "queueDebounceMs": 0,
+        "sandboxMode": False,
+        "sendPolicy": "deny",
+        "authProfileOverride": "work",
+        "authProfileOverrideSource": "user",
+        "groupActivationNeedsSystemIntro": True,
+    }
+    assert dict(list_facts(row, now=NOW))["Set here"] == (
+        "thinkingLevel high, sendPolicy deny, queueMode collect, queueDebounceMs 0, sandboxMode off, "
+        "authProfileOverride work"
+    )
+    assert dict(list_facts(ROW, now=NOW))["Set here"] == "nothing"

@@ -14,7 +14,6 @@ from instar.cli.render import (
     format_age,
     format_count,
     format_moment,
-    format_overrides,
     format_usage,
     render_facts,
     render_table,
@@ -23,6 +22,7 @@ from instar.cli.terminal import clean, paint, print_json, say, shows_colour
 from instar.client.talk import message_text
 from instar.client.wire import Payload
 from instar.config.paths import mirror_sessions_dir, transcript_file_name
+from instar.core.model.fields import SESSION_FIELDS
 from instar.core.model.ids import AgentId, SessionId
 from instar.errors import GatewayUnreachable, NotFound
 
@@ -30,6 +30,12 @@ __all__ = ["command", "list_facts", "list_lines"]
 
 MESSAGES: Final = 10
 """Messages shown unless another number is asked for."""
+
+_NOTES: Final = frozenset({"groupActivationNeedsSystemIntro", "authProfileOverrideSource"})
+_OVERRIDES: Final = tuple(
+    name for name, path in SESSION_FIELDS.items() if path.startswith("overrides.") and name not in _NOTES
+)
+"""What people set for a session; `_NOTES` are the gateway's own beside that (ENTRY-4, ENTRY-5)."""
 
 WORDS_CHARS: Final = 2000
 """How much of one message is shown; `sessions export` has all of it."""
@@ -145,9 +151,19 @@ def list_facts(found: Payload, *, now: int) -> Iterator[tuple[str, str]]:
     yield "In the window", _window(found, status, now=now)
     yield "Billed", f"{format_count(found.get('inputTokens'))} in, {format_count(found.get('outputTokens'))} out"
     yield "Compactions", str(found.get("compactionCount") or "")
-    yield "Set here", clean(format_overrides(found))
+    yield "Set here", clean(_overrides(found)) or "nothing"
     yield "Running", ", ".join(str(run_id) for run_id in found.get("activeRunIds") or ())
     yield "Transcript", text("transcriptPath")
+
+
+def _overrides(found: Payload) -> str:
+    """Everything that was set for this session, each with the name by which `sessions patch` sets it."""
+    said = ((name, found.get(name)) for name in _OVERRIDES)
+    return ", ".join(f"{name} {_word(value)}" for name, value in said if value is not None)
+
+
+def _word(value: object) -> str:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
 
 
 def _window(found: Payload, status: Payload, *, now: int) -> str:
