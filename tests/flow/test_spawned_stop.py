@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
@@ -48,6 +49,19 @@ async def start(world, key, *, by, runs=1):
     await world.gateway.sessions.create(NewSession(key=key, parent_key=by), who="agent")
     for number in range(runs):
         await ask(world, f"go {number}", key=key, run_id=f"{key} {number}")
+
+
+@asynccontextmanager
+async def unstoppable_world():
+    """The session and a sub-agent both run, the store refuses to end either, and `/stop` was said."""
+    gate, fuse = Gate(), RefusingAt("before change abort_turn", times=1_000)
+    async with build_world(gate, fuse=fuse) as world:
+        await post(world, "one")
+        await gate.reached.wait()
+        await start(world, CHILD, by=DIRECT)
+        await until(lambda: world.runner.running == 2)
+        await post(world, "/stop")
+        yield world, fuse
 
 
 async def post(world, text, *, sender="ann"):
@@ -117,14 +131,7 @@ async def test_a_sub_agent_that_cannot_be_stopped_in_time_is_told_of():
 
 @story
 async def test_sub_agents_are_stopped_also_where_the_turn_of_the_session_does_not_end_in_time():
-    gate = Gate()
-    fuse = RefusingAt("before change abort_turn", times=1_000)
-    async with build_world(gate, fuse=fuse) as world:
-        await post(world, "one")
-        await gate.reached.wait()
-        await start(world, CHILD, by=DIRECT)
-        await until(lambda: world.runner.running == 2)
-        await post(world, "/stop")
+    async with unstoppable_world() as (world, fuse):
         await world.run_for(40)
         assert world.runner.running == 0
         assert [text.split(":")[0] for text in sent_texts(world)] == ["The running turn did not stop"]
@@ -133,14 +140,7 @@ async def test_sub_agents_are_stopped_also_where_the_turn_of_the_session_does_no
 
 @story
 async def test_a_gateway_that_stops_does_not_wait_for_a_stop_that_waits_and_does_it_after_the_start():
-    gate = Gate()
-    fuse = RefusingAt("before change abort_turn", times=1_000)
-    async with build_world(gate, fuse=fuse) as world:
-        await post(world, "one")
-        await gate.reached.wait()
-        await start(world, CHILD, by=DIRECT)
-        await until(lambda: world.runner.running == 2)
-        await post(world, "/stop")
+    async with unstoppable_world() as (world, fuse):
         await until(lambda: "before change abort_turn" in fuse.steps)
         with capture_logs() as logs:
             stopping = asyncio.ensure_future(world.gateway.stop("shutdown"))
