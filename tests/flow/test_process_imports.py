@@ -10,6 +10,18 @@ from tests.builders.process import GatewayProcess, build_process_config
 PAINT = {"pygments.lexers", "rich.console", "rich.pretty", "rich.traceback"}
 """Colours of tracebacks and of command lines, which libraries import where they are installed."""
 
+LATER = {
+    "anthropic",
+    "cryptography",
+    "google.genai",
+    "instar.stores.openclaw",
+    "instar.stores.transfer_import",
+    "instar.stores.turn_over",
+    "instar.testing",
+    "prompt_toolkit",
+}
+"""What only another provider, a sealed store, another command or a test needs."""
+
 
 def list_imports(gateway):
     lines = [line for line in gateway.errors.splitlines() if line.startswith("import time:")]
@@ -34,3 +46,7 @@ def test_an_idle_gateway_has_imported_what_it_works_with(imported):
 
 def test_an_idle_gateway_has_imported_nothing_that_paints(imported):
     assert not PAINT & imported
+
+
+def test_an_idle_gateway_has_imported_nothing_that_only_something_else_needs(imported):
+    assert not LATER & imported
