@@ -257,6 +257,7 @@ class Gateway:
             )
             if item is not None and not self._is_draining:
                 self.lanes.get(item.acceptance.session_key).offer(item)
+                # Read in full by `answer_inline`; hardly any message has the word.
                 if "/status" in inbound.text.lower():
                     self._services.spawn(self._commands.answer_inline(item))
         if acknowledgement.status == "refused":

@@ -1,4 +1,6 @@
-"""The middle of a turn: assistant messages, tool results and steered messages, one change each (LOSS-3).
+"""What a turn writes after its begin: assistant messages, tool results, steered messages, its end (LOSS-3).
+
+Each is one change, and so is the last answer with all that must be true together with it (`plan_answer`).
 
 Every function takes the facts as they are inside the transaction and hangs its entries on the leaf found there, so
 a line that somebody injected meanwhile stays in the tree (TRANS-16).

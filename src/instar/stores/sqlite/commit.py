@@ -106,10 +106,6 @@ class Committer:
             # A full or busy disk: every commit so far is safe in the log, and the next growth asks again.
             return
 
-    def close(self) -> None:
-        """Close the connection; SQLite then removes the write-ahead log."""
-        self._connection.close()
-
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _attempt(self, units: Sequence[Unit]) -> list[Outcome] | None:

@@ -1,7 +1,7 @@
 """The threads of the SQLite engine: one that writes, a few that read, and the way back to the event loop.
 
 A caller on an event loop puts its work into a queue and awaits a future. The writer takes all that waits, up to
-`BATCH_MAX`, commits it at once, and wakes each loop once per batch, however many futures it settles there.
+`BATCH_MAX`, puts it into one commit, and wakes each loop once per batch, however many futures it settles there.
 """
 
 from __future__ import annotations
