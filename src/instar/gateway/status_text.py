@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Final
 
 from instar.core.context.heartbeat import AuthKind
 from instar.core.explain.status import StatusFacts
-from instar.core.lifecycle.freshness import decide_freshness
-from instar.core.lifecycle.reset import is_provider_owned
-from instar.core.model.change import Submission
+from instar.core.lifecycle.freshness import Freshness, decide_freshness
+from instar.core.lifecycle.reset import ResetPolicy, is_provider_owned
+from instar.core.model.change import SessionFacts, Submission
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.model.session import Overrides, Session
 from instar.core.policy.activation import resolve_activation
@@ -55,17 +56,6 @@ async def load_status_facts(
     window = await load_window(parts, session)
     lane = lanes.find(key)
     zone = parts.clock.zone()
-    freshness = None
-    if session is not None:
-        header_at = facts.transcript.header.timestamp if facts.transcript else None
-        freshness = decide_freshness(
-            session.lifecycle,
-            header_at=header_at,
-            policy=policy,
-            now=now,
-            zone=zone,
-            provider_owned=is_provider_owned(session),
-        )
     keys = config.routing.keys
     way = find_usual_route(submission, session, keys.links)
     send = decide_send(config.send, build_send_facts(key, session, way, main_key=keys.main_key))
@@ -89,7 +79,7 @@ async def load_status_facts(
         running=len(lane.active_turn_ids) if lane else 0,
         send_verdict=send.verdict,
         policy=policy,
-        freshness=freshness,
+        freshness=_freshness(facts, policy, zone),
         billed_usd=sum(costs) if costs else None,
         activation=_activation(parts, session, agent_id, key),
         runtime=describe_tools_place(config, agent_id, key, session),
@@ -109,6 +99,21 @@ async def load_status_facts(
             ),
             **model_settings(config, agent_id, key, model=model),
         },
+    )
+
+
+def _freshness(facts: SessionFacts, policy: ResetPolicy, zone: tzinfo) -> Freshness | None:
+    """Whether the session would go on now; None where there is none."""
+    session = facts.session
+    if session is None:
+        return None
+    return decide_freshness(
+        session.lifecycle,
+        header_at=facts.transcript.header.timestamp if facts.transcript else None,
+        policy=policy,
+        now=facts.now,
+        zone=zone,
+        provider_owned=is_provider_owned(session),
     )
 
 
