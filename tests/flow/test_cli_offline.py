@@ -90,6 +90,25 @@ def test_reading_changes_nothing_and_leaves_nothing_behind(instar, state_dir):
     assert sorted((path.name, path.stat().st_mtime_ns) for path in state_dir.iterdir()) == before
 
 
+def test_a_store_that_nobody_uses_is_cleaned_up_from_files(instar, state_dir):
+    (state_dir / "instar.json5").write_text('{session: {maintenance: {pruneAfter: "1ms"}}}', encoding="utf-8")
+    for args in (("--dry-run",), ("--store", state_dir)):
+        code, out, _ = instar("sessions", "cleanup", *args)
+        assert (code, "nothing was changed" in out) == (0, True)
+    assert ask(instar, "sessions")["count"] == 1
+    code, out, err = instar("sessions", "cleanup", "--enforce", "--store", state_dir / "instar.db")
+    assert code == 0, err
+    assert "prune-stale" in out
+    assert ask(instar, "sessions")["count"] == 0
+    # Both lives of the session left an archive, in the folder of that store.
+    assert len(list(state_dir.rglob("*.deleted.*.zst"))) == 2
+    code, out, _ = instar("explain", ANN)
+    assert "MAINT-3" in out
+    code, out, _ = instar("sessions", "cleanup", "--enforce", "--store", state_dir / "missing.db", "--json")
+    assert (code, json.loads(out)["code"]) == (1, "not_found")
+    assert not (state_dir / "missing.db").exists()
+
+
 def test_a_folder_that_cannot_be_written_can_be_read(instar, state_dir):
     state_dir.chmod(0o500)
     (state_dir / "instar.db").chmod(0o400)

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,7 +27,7 @@ from instar.config.sections.store import DATABASE_NAME
 from instar.core.model.caller import Caller
 from instar.core.policy.redaction import build_redactor
 from instar.core.policy.scopes import OWNER_SCOPES, READ
-from instar.errors import GatewayUnreachable
+from instar.errors import GatewayUnreachable, NotFound
 from instar.gateway.gateway import Gateway
 from instar.gateway.parts import GatewayParts
 from instar.ports.operator import Auditor
@@ -35,7 +36,9 @@ from instar.protocol.params import check_params
 from instar.protocol.version import NEWEST
 from instar.runners.book import ConfiguredModels
 from instar.runners.echo import EchoRunner
+from instar.stores.archive import TranscriptArchiver
 from instar.stores.audit import StoreAuditor
+from instar.stores.disk import SessionFiles
 from instar.stores.sealing.open import load_seals
 from instar.stores.sqlite import SqliteStore, open_memory_store
 from instar.stores.sqlite.reading import ReadingEngine
@@ -51,8 +54,8 @@ __all__ = ["OfflineSource", "log_to_file", "open_offline"]
 _OWNERS = frozenset({"device.pair.list", "outbox.list", "pairing.list", "security.audit", "tokens.list"})
 """Methods that read what only the owner may see: whoever may open the database is."""
 
-_WRITES = frozenset({"tokens.create", "tokens.revoke"})
-"""Methods that change rows and nothing that runs; they need the database for themselves."""
+_WRITES = frozenset({"tokens.create", "tokens.revoke", "sessions.cleanup"})
+"""Methods that need nothing that runs; they need the database for themselves."""
 
 
 class OfflineSource:
@@ -75,7 +78,10 @@ class OfflineSource:
         )
 
     def call(self, method: str, params: Mapping[str, object] | None = None) -> Payload:
-        """The payload of a method that reads, or writes rows alone. Raises `GatewayUnreachable` for every other one."""
+        """The payload of a method that reads, or writes what nothing running depends on.
+
+        Raises `GatewayUnreachable` for every other one.
+        """
         row = METHODS.get(method)
         is_plan = method == "sessions.route" or (method == "sessions.cleanup" and bool((params or {}).get("dryRun")))
         is_row_write = self._may_write and method in _WRITES
@@ -95,12 +101,15 @@ class OfflineSource:
 def open_offline(flags: GatewayFlags, *, store: Path | None, may_write: bool = False) -> Iterator[OfflineSource]:
     """The configured database, or the one at `store`: a file, or the folder that holds one.
 
-    Where nothing was ever stored everything is empty; with `may_write` the database is made and held alone. Raises
-    `NotFound` for a `store` that is not there, and `ConfigError`, `StoreLocked`, `StoreTooNew`, `StoreUnreadable`.
+    Where nothing was ever stored everything is empty; with `may_write` the database is held alone, and the configured
+    one is made. Raises `NotFound` for a `store` that is not there, and `ConfigError`, `StoreLocked`, `StoreTooNew`,
+    `StoreUnreadable`.
     """
     loaded = load_config(flags.config, env=os.environ, home=Path.home(), thorough=False)
     path = _choose(loaded.config, store)
     is_there = store is not None or path.is_file()
+    if may_write and store is not None and not path.is_file():
+        raise NotFound(f"There is no database {path}", fix="Name one, or leave --store away.")
     if may_write:
         make_private_folder(loaded.config.state_dir)
         opened: SessionStore = SqliteStore(path, seals=load_seals(loaded.config))
@@ -115,7 +124,8 @@ def open_offline(flags: GatewayFlags, *, store: Path | None, may_write: bool = F
         runner.run(opened.open())
         try:
             auditor = StoreAuditor(lambda: loaded.config, loaded.path, env=os.environ)
-            yield OfflineSource(_build(loaded, opened, path), runner, auditor=auditor, may_write=may_write)
+            gateway = _build(loaded, opened, path, may_write=may_write)
+            yield OfflineSource(gateway, runner, auditor=auditor, may_write=may_write)
         finally:
             runner.run(opened.close())
 
@@ -145,26 +155,36 @@ def _choose(config: Config, named: Path | None) -> Path:
     return config.store.path
 
 
-def _build(loaded: Loaded, store: SessionStore, path: Path) -> Gateway:
-    """A gateway that is never started: it answers questions and can do nothing."""
-    config = loaded.config
+def _build(loaded: Loaded, store: SessionStore, path: Path, *, may_write: bool) -> Gateway:
+    """A gateway that is never started: it answers questions and runs nothing. With `may_write` it may remove sessions,
+    which leave their archives beside that database.
+    """
+    config, clock = _beside(loaded.config, path), SystemClock()
     return Gateway(
         GatewayParts(
             version=__version__,
             config=lambda: config,
             store=store,
-            clock=SystemClock(),
+            clock=clock,
             ids=SystemIds(),
             runner=EchoRunner(),
             models=ConfiguredModels(lambda: config),
             texts=_Nobody(),
-            archiver=_Nobody(),
+            archiver=TranscriptArchiver(store, config, clock=clock) if may_write else _Nobody(),
+            disk=SessionFiles(store, config),
             state_dir=str(config.state_dir),
             config_path=str(loaded.path or ""),
             store_path=str(path),
             redactor=build_redactor(config.secrets),
         )
     )
+
+
+def _beside(config: Config, path: Path) -> Config:
+    """The configuration for the database at `path`: another's files lie in its own folder."""
+    if path == config.store.path:
+        return config
+    return replace(config, state_dir=path.parent, store=replace(config.store, path=path, mirror_template=None))
 
 
 class _Nobody:

@@ -89,6 +89,11 @@ log = structlog.get_logger(__name__)
 class LaneBook(Protocol):
     """All lanes of a gateway, as operations and commands need them."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether lanes may start: the gateway was started."""
+        ...
+
     def get(self, key: SessionKey) -> Lane:
         """The lane of a key, made and started if there is none."""
         ...

@@ -66,6 +66,11 @@ class Lanes:
         """Let lanes start, with their tasks in `group`."""
         self._opened = group, commands
 
+    @property
+    def is_open(self) -> bool:
+        """Whether lanes may start: the gateway was started."""
+        return self._opened is not None
+
     def _open(self) -> tuple[asyncio.TaskGroup, Commands]:
         if self._opened is None:
             raise InvariantBroken("lanes are used between a gateway's start and its end")

@@ -147,8 +147,11 @@ class Maintenance:
     ) -> MaintenanceReport:
         config = self._parts.config()
         sessions = await self._load(agent_id)
+        # Without a gateway there are no lanes yet; what they will take at its next start is work as well.
+        admitted = await self._parts.store.load_open_keys()
+        rows = [await self._row(session, with_transcript=options is not None) for session in sessions]
         facts = MaintenanceFacts(
-            rows=tuple([await self._row(session, with_transcript=options is not None) for session in sessions]),
+            rows=tuple(replace(row, is_active=row.is_active or row.key in admitted) for row in rows),
             now=self._parts.clock.now(),
             trigger=trigger,
             active_key=active_key,
@@ -239,6 +242,9 @@ class Maintenance:
 
     async def _carry_out(self, step: PlannedStep, planned: MaintenanceRow) -> int:
         """One step; 0 when the session is at work by now, or not as it was when the step was planned."""
+        if not self._lanes.is_open:
+            # A gateway that was never started holds the store alone, and nothing runs in it (CLI-28).
+            return await self._carry_out_now(step, planned)
         async with self._services.doors.shut(step.key):
             lane = self._lanes.find(step.key)
             if lane is not None and not lane.is_idle:

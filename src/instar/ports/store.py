@@ -258,6 +258,10 @@ class Store(Protocol):
         """
         ...
 
+    async def load_open_keys(self) -> frozenset[SessionKey]:
+        """The sessions with messages that have not ended: admitted work, whether a lane has it yet or not (MAINT-5)."""
+        ...
+
     async def find_message(self, *, channel: ChannelName, account_id: AccountId, message_id: str) -> InboxItem | None:
         """The message that its source calls so, None if it never came (LOSS-1)."""
         ...

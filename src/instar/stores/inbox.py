@@ -191,6 +191,11 @@ def load_inbox(
     return tuple(read_inbox_item(row) for row in reversed(rows))
 
 
+def load_open_keys(tx: Transaction) -> frozenset[SessionKey]:
+    """The sessions with messages that have not ended."""
+    return frozenset(SessionKey(row[0]) for row in tx.all("load_open_keys", {}))
+
+
 def load_arrivals(tx: Transaction, *, since: Instant, limit: int) -> tuple[InboxItem, ...]:
     """The messages that came since a moment, at most the newest `limit`, in arrival order."""
     found: list[InboxItem] = []

@@ -322,6 +322,11 @@ class StoreWithIncognito:
             lambda store: store.load_inbox(inbound_ids=inbound_ids, turn_id=turn_id, message_id=message_id, limit=limit)
         )
 
+    async def load_open_keys(self) -> frozenset[SessionKey]:
+        """The sessions with messages that have not ended, wherever they are."""
+        on_disk = await self._disk.load_open_keys()
+        return on_disk | await self._memory.load_open_keys() if self._is_begun else on_disk
+
     async def find_message(self, *, channel: ChannelName, account_id: AccountId, message_id: str) -> InboxItem | None:
         """The message that its source calls so."""
         return await self._ask_both(

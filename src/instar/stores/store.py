@@ -290,6 +290,10 @@ class SessionStore:
             is_short=_is_short(limit),
         )
 
+    async def load_open_keys(self) -> frozenset[SessionKey]:
+        """The sessions with messages that have not ended."""
+        return await self._engine.read(inbox.load_open_keys)
+
     async def find_message(self, *, channel: ChannelName, account_id: AccountId, message_id: str) -> InboxItem | None:
         """The message that its source calls so."""
         return await self._engine.read(

@@ -12,7 +12,6 @@ from instar.cli.render import render_table
 from instar.cli.terminal import clean, print_json, say, shows_colour
 from instar.client.wire import Payload
 from instar.core.explain.counting import count_of
-from instar.errors import InvalidRequest
 
 __all__ = ["command"]
 
@@ -25,7 +24,7 @@ __all__ = ["command"]
 @click.option("--active-key", metavar="KEY", help="A session that must stay.")
 @click.option("--agent", metavar="ID", help="Sessions of this agent.")
 @click.option("--all-agents", is_flag=True, help="Sessions of every agent.")
-@click.option("--store", type=click.Path(path_type=Path), metavar="PATH", help="Plan for this database, read only.")
+@click.option("--store", type=click.Path(path_type=Path), metavar="PATH", help="This database, without a gateway.")
 @json_option
 @gateway_options
 def command(
@@ -41,15 +40,12 @@ def command(
     store: Path | None,
     as_json: bool,
 ) -> None:
-    """Plan maintenance: an action and a reason for each session. What is removed is archived first."""
+    """Plan maintenance: an action and a reason for each session. What is removed is archived first.
+
+    With --store and without --dry-run no gateway may use that database.
+    """
     if store and (agent or all_agents):
         raise click.UsageError("--store cannot be joined with --agent or --all-agents.")
-    if store and (enforce or not dry_run):
-        raise InvalidRequest(
-            "A database that is named by hand is only planned for",
-            why="a gateway may be using it",
-            fix="Say --dry-run, or start a gateway on it and leave --store away.",
-        )
     given: dict[str, object] = {
         "dryRun": dry_run,
         "enforce": enforce,
@@ -59,7 +55,7 @@ def command(
         "agent": agent,
         "activeKey": active_key,
     }
-    with open_source(flags, store=store) as source:
+    with open_source(flags, store=store, may_write=store is not None and not dry_run) as source:
         found = source.call("sessions.cleanup", {name: value for name, value in given.items() if value})
     if as_json:
         print_json(found)

@@ -105,6 +105,10 @@ ORDER BY seq DESC LIMIT :limit;
 -- Messages in one state that have not ended, in arrival order.
 SELECT {item} FROM inbox WHERE state = :state AND ended_at IS NULL ORDER BY seq;
 
+-- name: load_open_keys
+-- The sessions with messages that have not ended.
+SELECT DISTINCT session_key FROM inbox WHERE ended_at IS NULL;
+
 -- name: expire_inbox
 -- End what still waits for a session that goes away.
 UPDATE inbox SET state = 'expired', reason = :reason, ended_at = :at
