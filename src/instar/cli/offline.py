@@ -182,7 +182,8 @@ def _build(loaded: Loaded, store: SessionStore, path: Path, *, may_write: bool) 
 
 def _beside(config: Config, path: Path) -> Config:
     """The configuration for the database at `path`: another's files lie in its own folder."""
-    if path == config.store.path:
+    own = config.store.path
+    if own is not None and path.resolve() == own.resolve():
         return config
     return replace(config, state_dir=path.parent, store=replace(config.store, path=path, mirror_template=None))
 
