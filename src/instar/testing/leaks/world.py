@@ -46,8 +46,10 @@ __all__ = ["Client", "LeakWorld"]
 NEVER_S: Final = 1e12
 """No tick within any script: a tick holds no words, and there would be thousands."""
 
-ANSWER_S: Final = 20.0
-"""Real seconds for one answer; the clock of a script stands still, so one that waits for it would hang."""
+ANSWER_S: Final = 60.0
+"""Real seconds for one answer; the clock of a script stands still, so one that waits for it would hang. A machine with
+much other work has kept one waiting for 20 that came at once whenever the script was played again.
+"""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
