@@ -65,12 +65,16 @@ def test_no_request_breaks_a_door(watched: Watched, fuzz_seconds: float, capsys:
         if case.path.startswith("/channels/") and case.query and "wait" in case.query:
             case.query["wait"] = 0  # a fuzzer that waits sends nothing
         headers = {"Authorization": f"Bearer {TOKEN}"} if chance.random() < 0.97 else {}
-        response = case.call(base_url=watched.gateway.url, headers=headers, timeout=20)
+        response = case.call(base_url=watched.gateway.url, headers=headers, timeout=60)
         statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
         sent += 1
         case.validate_response(response, checks=CHECKS)
 
-    while time.monotonic() - began < fuzz_seconds:
+    def is_over() -> bool:
+        # On a slow machine the time may be over before anything was answered well, or refused.
+        return time.monotonic() - began >= fuzz_seconds and {200, 400} <= statuses.keys()
+
+    while not is_over():
         for operation in operations:
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 run = settings(
@@ -83,12 +87,10 @@ def test_no_request_breaks_a_door(watched: Watched, fuzz_seconds: float, capsys:
                 )(given(case=operation.as_strategy(generation_mode=mode))(ask))
                 with contextlib.suppress(Unsatisfiable):  # a door without fields cannot be asked wrongly
                     seed(chance.getrandbits(64))(run)()
-                if time.monotonic() - began >= fuzz_seconds:
+                if is_over():
                     break
         if sent and not watched.is_warm:
             watched.warm()
     grown = watched.check()
     with capsys.disabled():
         print(f"\n{sent} requests, answers {dict(sorted(statuses.items()))}, grown by {grown // 1024} KiB")  # noqa: T201
-    assert statuses.get(200, 0) > 0
-    assert statuses.get(400, 0) > 0
