@@ -305,7 +305,7 @@ def test_waiting_for_a_run_does_not_hold_up_other_requests():
         async with open_server() as (server, gateway), open_client(server) as client:
             gateway.hold()
             await client.ask("chat.send", SEND)
-            wait = await client.post("agent.wait", {"runId": "run-1", "timeoutMs": 10_000})
+            wait = await client.post("agent.wait", {"runId": "run-1", "timeoutMs": 30_000})
             assert (await client.ask("health"))["ok"]
             gateway.release()
             answer = (await client.response(wait))["payload"]
@@ -426,7 +426,7 @@ def test_a_client_that_comes_back_sees_the_whole_conversation():
                 await client.ask("chat.send", SEND)
             gateway.release()
             async with open_client(server) as client:
-                assert (await client.ask("agent.wait", {"runId": "run-1", "timeoutMs": 5000}))["status"] == "ok"
+                assert (await client.ask("agent.wait", {"runId": "run-1", "timeoutMs": 30_000}))["status"] == "ok"
                 history = await client.ask("chat.history", {"sessionKey": "main"})
                 assert len(history["messages"]) == 2
 
