@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from instar.core.model.ids import AgentId, SessionKey
-from instar.stores.importer import import_transcript_file
 from instar.stores.migrate import load_steps
 from instar.stores.sqlite import SqliteStore
 from instar.stores.sqlite.connection import open_writer
 from tests.builders.disk import needs_small_disk, small_disk
+from tests.builders.imports import import_transcript_file
 from tests.builders.openclaw import OpenClawState
 from tests.builders.store import NOW
 

@@ -35,7 +35,6 @@ __all__ = [
     "ImportReport",
     "TranscriptFile",
     "describe_findings",
-    "import_transcript_file",
     "read_transcript_file",
     "store_transcript_file",
 ]
@@ -81,27 +80,10 @@ class ImportReport:
     stored: bool
 
 
-async def import_transcript_file(
-    store: Store,
-    path: Path,
-    *,
-    key: SessionKey,
-    agent_id: AgentId,
-    now: Instant,
-    limits: ImportLimits | None = None,
-) -> ImportReport:
-    """Store a file's transcript under a session key: as its session, or in the history of the one it has.
-
-    Raises `TranscriptError` for a file that is no transcript, or too large, or of a later version.
-    """
-    file = await asyncio.to_thread(read_transcript_file, path, limits or ImportLimits())
-    return await store_transcript_file(store, file, key=key, agent_id=agent_id, now=now)
-
-
 async def store_transcript_file(
     store: Store, file: TranscriptFile, *, key: SessionKey, agent_id: AgentId, now: Instant
 ) -> ImportReport:
-    """As `import_transcript_file`, of a file that was read before."""
+    """Store a file's transcript under a session key: as its session, or in the history of the one it has."""
     decision = Decision(
         kind="import",
         outcome="imported",

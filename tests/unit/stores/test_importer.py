@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from instar.core.model.ids import AgentId, SessionKey
 from instar.core.transcript.codec import format_entry, format_header
 from instar.errors import TranscriptError
-from instar.stores.importer import ImportLimits, import_transcript_file, read_transcript_file
+from instar.stores.importer import ImportLimits, read_transcript_file
+from tests.builders.imports import import_transcript_file
 from tests.builders.store import NOW, memory_store
 
 KEY = SessionKey("agent:main:explicit:old")

@@ -18,13 +18,13 @@ from instar.core.model.query import SearchQuery
 from instar.core.policy.redaction import build_redactor
 from instar.errors import InvalidRequest, StoreUnreadable
 from instar.stores import transfer
-from instar.stores.importer import import_transcript_file
 from instar.stores.sqlite import open_memory_store
 from instar.stores.transfer import export_store
 from instar.stores.transfer_import import import_store
 from instar.testing.gateway import GatewayInMemory
 from instar.testing.simulate import play as play_module
 from instar.testing.simulate.draw import draw_story
+from tests.builders.imports import import_transcript_file
 from tests.builders.store import (
     KEY,
     NOW,
