@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from instar.core.model.change import SessionChange
+from instar.core.model.change import SessionChange, TurnOptions
 from instar.core.model.ids import SessionKey
-from instar.testing.gateway import GatewayInMemory
-from instar.testing.runner import ScriptedRunner
+from instar.errors import InvalidRequest
+from instar.testing.gateway import GatewayInMemory, OneModel
+from instar.testing.runner import SCRIPTED_MODEL, ScriptedRunner
 from instar.testing.script import play
+from tests.builders.store import build_submission
 from tests.builders.wire import run_story
 from tests.flow.test_wire_with_gateway import listen, say
 
@@ -86,5 +88,24 @@ def test_a_message_that_names_a_model_nobody_may_choose_is_refused_and_not_store
             assert error["code"] == "INVALID_REQUEST"
             assert "model not allowed: nosuch" in error["message"]
             assert await world.store.load_session(KEY) is None
+
+    run_story(story)
+
+
+def test_a_repeated_message_keeps_its_answer_when_its_model_may_no_longer_be_chosen():
+    async def story():
+        book = OneModel(SCRIPTED_MODEL)
+        world = GatewayInMemory(runner=ScriptedRunner(play("Yes.")), arm=lambda parts: replace(parts, models=book))
+        async with world:
+            options = TurnOptions(model=SCRIPTED_MODEL.ref)
+            submission = replace(build_submission(channel="webchat"), session_key=KEY, options=options)
+            first = await world.gateway.submit(submission)
+            await world.settle()
+            book.spec = replace(SCRIPTED_MODEL, id="newer")
+            assert await world.gateway.submit(submission) == replace(first, repeated=True)
+            await world.settle()
+            assert len(world.runner.requests) == 1
+            with pytest.raises(InvalidRequest, match="model not allowed"):
+                await world.gateway.submit(replace(submission, inbound=replace(submission.inbound, message_id="m2")))
 
     run_story(story)

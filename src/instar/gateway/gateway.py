@@ -22,8 +22,8 @@ from instar.core.model.ids import ChannelName, DeliveryId, SessionKey, TurnId
 from instar.core.model.message import Inbound
 from instar.core.model.query import Recovered, SessionQuery
 from instar.core.model.view import GatewayFacts, GatewayStatus, RunState
-from instar.core.turn.door import decide_acceptance, find_door_peer, resolve_address
-from instar.errors import ChannelError, Unavailable
+from instar.core.turn.door import Address, decide_acceptance, find_door_peer, resolve_address
+from instar.errors import ChannelError, InvalidRequest, Unavailable
 from instar.gateway.commands import Commands
 from instar.gateway.devices import DeviceDesk
 from instar.gateway.doors import Visit
@@ -77,7 +77,7 @@ class Gateway:
         self.upkeep = Upkeep(parts, self._services, self.lanes, self.maintenance)
         self.keeping = Keeping(parts, self._services, self.lanes)
         self.pairing = PairingDesk(parts, self._services)
-        self.owners = Owners(parts, self._services.doors)
+        self.owners = Owners(parts, self._services.doors, self.sessions.beginnings)
         self.events.subscribe(self.owners.follow)
         self.tokens = Tokens(
             parts.store.tokens, parts.clock, parts.ids, self.events.publish, doors=self._services.doors
@@ -224,9 +224,8 @@ class Gateway:
         config = parts.config()
         inbound_id = parts.ids.inbound_id()
         address = resolve_address(config.routing, submission, default_agent=config.agents.default_id)
-        await require_begun(parts.store, address.session_key, field="sessionKey")
+        await self._require_takable(submission, address)
         inbound = submission.inbound
-        await self._services.check_asked(submission, address.session_key, address.agent_id)
         settings = door_settings(
             config,
             inbound.channel,
@@ -266,6 +265,19 @@ class Gateway:
             for acceptance in decided:
                 self.pairing.announce(acceptance)
         return acknowledgement
+
+    async def _require_takable(self, submission: Submission, address: Address) -> None:
+        """Raises `InvalidRequest` as `submit` says, but not for what was taken before: its answer holds (LOSS-1)."""
+        inbound = submission.inbound
+        try:
+            await require_begun(self._parts.store, address.session_key, field="sessionKey")
+            await self._services.check_asked(submission, address.session_key, address.agent_id)
+        except InvalidRequest:
+            known = await self._parts.store.find_message(
+                channel=inbound.channel, account_id=inbound.account_id, message_id=inbound.message_id
+            )
+            if known is None:
+                raise
 
     async def run_state(self, run_id: TurnId, *, principal: str | None = None) -> RunState | None:
         """How far a run is; None when the id was never accepted."""
