@@ -47,7 +47,7 @@ class Beacons:
 
     def snapshot(self, connection: Connection) -> dict[str, object]:
         """What `hello-ok` tells a client that is about to be added: to a person nothing of all this."""
-        if decide_hearing(connection.caller, "presence", has_session=False) != "yes" or not connection.may_read:
+        if decide_hearing(connection.caller, "presence", None) != "yes" or not connection.may_read:
             return {"presence": [], "stateVersion": {"presence": 0, "health": 0}}
         connection.presence_known = self._hub.crowd_version + (not connection.client.is_passing)
         present = [one.present for one in (*self._hub.connections, connection)]
@@ -97,7 +97,7 @@ class Beacons:
         return build_health(self._gateway.facts(), status, now=self._clock.now(), took_ms=took_ms)
 
     def _hears(self, event: str, connection: Connection) -> bool:
-        return connection.may_read and decide_hearing(connection.caller, event, has_session=False) == "yes"
+        return connection.may_read and decide_hearing(connection.caller, event, None) == "yes"
 
     def _tell(self, event: str, payload: Mapping[str, object]) -> None:
         version = {"presence": self._hub.crowd_version, "health": self._health_version}

@@ -120,10 +120,10 @@ class Call:
 
     async def looked_up(self, key: SessionKey) -> Call:
         """The call with what its caller may touch of a session that was found otherwise than by a field."""
-        if self.sight.sees_all:
+        if self.sight.covers(key):
             return self
         found = await self.gateway.owners.touches((self.caller,), (key,))
-        return replace(self, sight=Sight(touches={**self.sight.touches, key: found[key][0]}))
+        return replace(self, sight=replace(self.sight, touches={**self.sight.touches, key: found[key][0]}))
 
     def check_may_command(self, key: SessionKey, what: str) -> None:
         """Raises `Forbidden` when `what` is asked for by somebody who may only write in a session (CMD-4)."""
@@ -134,10 +134,9 @@ class Call:
     async def see(self, keys: Iterable[SessionKey]) -> tuple[SessionKey, ...]:
         """Those of the keys that the caller may touch, in order: for what was found otherwise than by a field."""
         wanted = tuple(keys)
-        if self.sight.sees_all:
-            return wanted
-        found = await self.gateway.owners.touches((self.caller,), wanted)
-        return tuple(key for key in wanted if found[key][0].allowed)
+        asked = tuple(key for key in wanted if not self.sight.covers(key))
+        found = await self.gateway.owners.touches((self.caller,), asked) if asked else {}
+        return tuple(key for key in wanted if key not in found or found[key][0].allowed)
 
     def maybe_key(self, name: str) -> SessionKey | None:
         """As `key`, None when the field was not given."""

@@ -8,14 +8,15 @@ other (`Call.key`), so there is no way from an alias around the check.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from instar.api.port import OwnersPort
 from instar.core.model.caller import Caller
 from instar.core.model.ids import SessionKey
-from instar.core.policy.ownership import METHOD_OBJECTS, Touch, owns
+from instar.core.policy.ownership import METHOD_OBJECTS, Touch, owns, sees_incognito
 from instar.core.policy.scopes import ADMIN, has_scope
+from instar.core.routing.grammar import is_incognito_key
 from instar.errors import Forbidden, InstarError
 from instar.protocol.methods import Method
 from instar.protocol.params import Params
@@ -28,22 +29,28 @@ SESSION_FIELDS: Final = ("key", "sessionKey", "parentSessionKey", "spawnedBy", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What one request may touch, of the sessions that it names. `sees_all` for callers who see everything.
+    """What one request may touch, of the sessions that it names. `sees_all` for callers who see everything stored,
+    `sees_incognito` for those who see what is in memory only as well (KEY-22).
 
     Whatever is not in `touches` is not there: a key that was not looked up cannot be touched.
     """
 
     sees_all: bool = False
+    sees_incognito: bool = False
     touches: Mapping[SessionKey, Touch] = field(default_factory=dict)
 
     def sees(self, key: SessionKey) -> bool:
         """Whether the caller may touch a session that the request named."""
         touch = self.touches.get(key)
-        return self.sees_all or (touch is not None and touch.allowed)
+        return self.covers(key) or (touch is not None and touch.allowed)
+
+    def covers(self, key: SessionKey) -> bool:
+        """Whether the caller may touch a session whoever's it is, so that nobody needs to be asked."""
+        return self.sees_all and (self.sees_incognito or not is_incognito_key(key))
 
 
-EVERYTHING: Final = Sight(sees_all=True)
-"""The sight of whoever has the gateway's own secret."""
+EVERYTHING: Final = Sight(sees_all=True, sees_incognito=True)
+"""The sight of an admin, as of whoever has the gateway's own secret."""
 
 
 def check_scope(method: Method, caller: Caller) -> None:
@@ -59,8 +66,9 @@ async def load_sight(
     owners: OwnersPort, caller: Caller, params: Params, resolve: Callable[[str], frozenset[SessionKey]]
 ) -> Sight:
     """What the request may touch. `resolve` gives every key that a text of it may come to mean."""
-    if owns(caller):
+    if sees_incognito(caller):
         return EVERYTHING
+    sight = Sight(sees_all=owns(caller))
     keys: set[SessionKey] = set()
     for text in ("main", *_texts(params)):
         try:
@@ -68,8 +76,11 @@ async def load_sight(
         except InstarError:
             # A text that can be no key; its handler says so.
             continue
-    found = await owners.touches((caller,), sorted(keys))
-    return Sight(touches={key: touches[0] for key, touches in found.items()})
+    asked = sorted(key for key in keys if not sight.covers(key))
+    if not asked:
+        return sight
+    found = await owners.touches((caller,), asked)
+    return replace(sight, touches={key: touches[0] for key, touches in found.items()})
 
 
 def _texts(params: Params) -> list[str]:

@@ -151,7 +151,7 @@ class Hub:
                 continue
             asked: list[Connection] = []
             for connection in listeners:
-                match decide_hearing(connection.caller, out.event, has_session=out.session_key is not None):
+                match decide_hearing(connection.caller, out.event, out.session_key):
                     case "yes":
                         connection.send_event(head)
                     case "ask":

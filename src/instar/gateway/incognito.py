@@ -17,13 +17,40 @@ from instar.core.routing.reserved import check_begun
 from instar.errors import Unavailable
 from instar.ports.store import Store
 
-__all__ = ["INCOGNITO_MAX", "find_incognito_of", "require_begun", "require_room"]
+__all__ = ["INCOGNITO_MAX", "Beginnings", "find_incognito_of", "require_begun", "require_room"]
 
 INCOGNITO_MAX: Final = 100
 """The most incognito sessions at once: nothing takes them out of memory but a deletion and the gateway's end."""
 
 _MESSAGES_MAX: Final = 10_000
 """Among how many of a session's newest messages those of a person are looked for."""
+
+
+class Beginnings:
+    """With which credentials each incognito session began; in memory as these are, and gone with them."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[SessionKey, str] = {}
+
+    def note(self, key: SessionKey, credentials: str | None) -> None:
+        """A session has begun and is stored; None for one that no client began."""
+        if credentials is not None:
+            self._by_key[key] = credentials
+
+    def find(self, key: SessionKey) -> str | None:
+        """The credentials that began a session, as `Caller.credentials` names them; None where nobody knows."""
+        return self._by_key.get(key)
+
+    async def forget_ended(self, store: Store) -> None:
+        """Forget the sessions that are gone, so that no more are known than may be there and the last that ended.
+
+        What is noted while the store is asked stays.
+        """
+        known = tuple(self._by_key)
+        there = {key for key, _ in await _list_all(store)}
+        for key in known:
+            if key not in there:
+                self._by_key.pop(key, None)
 
 
 async def require_begun(store: Store, key: SessionKey, *, field: str = "key") -> None:

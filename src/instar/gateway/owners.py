@@ -24,6 +24,7 @@ from instar.core.policy.ownership import Touch, decide_touch, owns, resolve_owne
 from instar.core.routing.key import derive_session_key, parse_key
 from instar.core.routing.principal import derive_home, peer_name, principal_names
 from instar.gateway.doors import Doors, Visit
+from instar.gateway.incognito import Beginnings
 from instar.gateway.parts import GatewayParts
 
 __all__ = ["Owners"]
@@ -34,8 +35,9 @@ log = structlog.get_logger(__name__)
 class Owners:
     """The owners of one gateway's sessions."""
 
-    def __init__(self, parts: GatewayParts, doors: Doors) -> None:
+    def __init__(self, parts: GatewayParts, doors: Doors, beginnings: Beginnings) -> None:
         self._parts = parts
+        self._beginnings = beginnings
         self._doors = doors
         self._settled_for: tuple[Config | None, int] = (None, 0)
         self._revoked = 0
@@ -67,7 +69,8 @@ class Owners:
         names = [self.names(caller) or frozenset() for caller in callers]
         found = {}
         for key in keys:
-            ownership = resolve_ownership(key, stored[key], keys_settings.links, main_key=keys_settings.main_key)
+            row = replace(stored[key], began_with=self._beginnings.find(key))
+            ownership = resolve_ownership(key, row, keys_settings.links, main_key=keys_settings.main_key)
             found[key] = [
                 decide_touch(caller, ownership, names=known) for caller, known in zip(callers, names, strict=True)
             ]

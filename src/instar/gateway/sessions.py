@@ -40,7 +40,7 @@ from instar.core.turn.operations import Creation, plan_create, plan_inject, plan
 from instar.errors import InvalidRequest, InvariantBroken, NotFound
 from instar.gateway.awareness import load_changes
 from instar.gateway.doors import Visit
-from instar.gateway.incognito import require_begun, require_room
+from instar.gateway.incognito import Beginnings, require_begun, require_room
 from instar.gateway.lane import LaneBook
 from instar.gateway.levels import find_level
 from instar.gateway.parts import GatewayParts
@@ -69,6 +69,8 @@ class Sessions:
         self._parts = parts
         self._services = services
         self._lanes = lanes
+        self.beginnings = Beginnings()
+        """With which credentials the incognito sessions began (KEY-22)."""
 
     # --- questions ----------------------------------------------------------------------------------------------------
 
@@ -220,6 +222,8 @@ class Sessions:
             changed = await self._services.change(
                 "create_session", key, lambda facts: plan_create(facts, creation, who=who)
             )
+        if new.incognito:
+            self.beginnings.note(key, new.began_with)
         return await self._told(changed, "create")
 
     async def reset(self, key: SessionKey, *, reason: Literal["reset", "new"], who: str) -> SessionView:
@@ -332,6 +336,7 @@ class Sessions:
             )
         if new.incognito:
             await require_room(store)
+            await self.beginnings.forget_ended(store)
             return build_incognito_key(agent_id, drawn())
         key = new.key or build_source_key(agent_id, "dashboard", drawn())
         await require_begun(store, key)

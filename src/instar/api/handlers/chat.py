@@ -80,7 +80,7 @@ async def send_message(
         shown_session_id=shown_session_id or None,
     )
     acknowledgement = await call.gateway.submit(submission)
-    if acknowledgement.session_key != key and not call.sight.sees_all:
+    if acknowledgement.session_key != key and not call.sight.covers(acknowledgement.session_key):
         raise _taken()
     if acknowledgement.status == "refused":
         raise _refused(acknowledgement)

@@ -43,7 +43,10 @@ async def explain_session(call: Call) -> object:
         meant = await _find_message(call, inbound_id)
         told = await call.gateway.sessions.explain(replace(query, inbound_id=meant)) if meant else ()
     seen = set(await call.see({one.recorded.session_key for one in told if one.recorded.session_key is not None}))
-    rows = [one for one in told if call.sight.sees_all or one.recorded.session_key in seen]
+    sees_unplaced = call.sight.sees_all
+    rows = [
+        one for one in told if (sees_unplaced if one.recorded.session_key is None else one.recorded.session_key in seen)
+    ]
     return {"rows": [_decision(one) for one in rows]}
 
 

@@ -222,6 +222,7 @@ async def create_session(call: Call) -> object:
         parent_key=call.maybe_key("parentSessionKey"),
         fork=params.flag("fork"),
         incognito=params.flag("incognito"),
+        began_with=call.caller.credentials,
     )
     view = await call.gateway.sessions.create(new, who=call.caller.who)
     return {**_changed(call, view), "sessionId": view.session.session_id}

@@ -27,6 +27,11 @@ class Caller:
     expires_at: Instant | None = None
 
     @property
+    def credentials(self) -> str:
+        """What tells these credentials from others: the token's id, empty for the gateway's own secret."""
+        return self.token_id or ""
+
+    @property
     def who(self) -> str:
         """The name under which decisions are recorded: the principal, or the role."""
         return self.principal or self.role

@@ -80,7 +80,8 @@ class NewSession:
     """A session to create (RPC-5). `key` None draws ``agent:<id>:dashboard:<uuid>`` (DASH-6).
 
     `fork` copies the words of `parent_key` into the new transcript. `owner` is the principal who opens it. `incognito`
-    keeps it in memory, under a key that is drawn (KEY-22).
+    keeps it in memory, under a key that is drawn (KEY-22); `began_with` are the credentials that then see it too, as
+    `Caller.credentials` names them.
     """
 
     key: SessionKey | None = None
@@ -92,6 +93,7 @@ class NewSession:
     fork: bool = False
     owner: str | None = None
     incognito: bool = False
+    began_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,19 +6,20 @@ first, then this decision, then the answer. The invariant: what a caller may not
 does not exist.
 
 The rule in one sentence: credentials without a principal are the owner's and see everything; a principal sees what is
-theirs and the groups they are in; the shared main session belongs to its admin alone.
+theirs and the groups they are in; the shared main session belongs to its admin alone. An incognito session belongs to
+who began it, a person or the holder of one token without a principal, and to admins (KEY-22).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from instar.core.model.caller import Caller
 from instar.core.model.ids import SessionKey
 from instar.core.policy.scopes import ADMIN, has_scope
-from instar.core.routing.grammar import DEFAULT_MAIN_KEY, parse_key
+from instar.core.routing.grammar import DEFAULT_MAIN_KEY, is_incognito_key, parse_key
 from instar.core.routing.identity import Links
 from instar.core.routing.principal import principal_names, resolve_place_owner
 
@@ -34,6 +35,7 @@ __all__ = [
     "is_begun_by_another",
     "owns",
     "resolve_ownership",
+    "sees_incognito",
 ]
 
 MethodObject = Literal["nothing", "gateway", "session", "sessions", "run"]
@@ -139,11 +141,14 @@ EVENT_OBJECTS: Final[Mapping[str, EventObject]] = {
 class SessionOwnership:
     """Whose a session is. `owner` is its principal, None for shared places and the shared main session.
 
-    `members` are the principals who have written in a group, or whom its channel lists as members.
+    `members` are the principals who have written in a group, or whom its channel lists as members. `began_with` are
+    the credentials that began an incognito session (`Caller.credentials`), None where nobody knows.
     """
 
     owner: str | None = None
     members: frozenset[str] = frozenset()
+    is_incognito: bool = False
+    began_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +161,13 @@ class Touch:
 
 
 def owns(caller: Caller) -> bool:
-    """Whether the caller is the gateway's owner for this purpose: no principal, or the admin scope."""
+    """Whether the caller is the gateway's owner for all that is stored: no principal, or the admin scope."""
     return caller.principal is None or has_scope(caller.scopes, ADMIN)
+
+
+def sees_incognito(caller: Caller) -> bool:
+    """Whether the caller sees every incognito session too: with the admin scope alone (KEY-22)."""
+    return has_scope(caller.scopes, ADMIN)
 
 
 def resolve_ownership(
@@ -169,6 +179,8 @@ def resolve_ownership(
     those of sources that are no people belong to nobody, so to the admin alone. A key that names somebody and no
     channel is whose its row says: links come and go, and the words in a session stay those of who began it.
     """
+    if is_incognito_key(key):
+        return replace(stored, members=frozenset(), is_incognito=True)
     parts = parse_key(key, main_key=main_key)
     kind = parts.type
     if kind in {"group", "channel"}:
@@ -198,8 +210,10 @@ def decide_touch(caller: Caller, session: SessionOwnership, *, names: frozenset[
 
     `names` are all names of the caller's principal (`core.routing.principal`); without them it has its own only.
     """
-    if owns(caller):
+    if sees_incognito(caller) or (owns(caller) and not session.is_incognito):
         return Touch(allowed=True, because="admin")
+    if caller.principal is None and session.began_with == caller.credentials:
+        return Touch(allowed=True, because="owner")
     known = {name.strip().lower() for name in (caller.principal or "", *names)} - {""}
     if session.owner is not None and session.owner.strip().lower() in known:
         return Touch(allowed=True, because="owner")
@@ -208,9 +222,11 @@ def decide_touch(caller: Caller, session: SessionOwnership, *, names: frozenset[
     return Touch(allowed=False, because="not theirs")
 
 
-def decide_hearing(caller: Caller, event: str, *, has_session: bool) -> Literal["yes", "no", "ask"]:
-    """Whether a caller is told of an event; ``ask`` where that depends on whose the session is (LEAK-4)."""
+def decide_hearing(caller: Caller, event: str, session: SessionKey | None) -> Literal["yes", "no", "ask"]:
+    """Whether a caller is told of an event; ``ask`` where that depends on whose the session is (LEAK-4, KEY-22)."""
     about = EVENT_OBJECTS.get(event, "gateway")
-    if owns(caller) or about == "nothing":
+    if about == "nothing" or sees_incognito(caller):
         return "yes"
-    return "ask" if about == "session" and has_session else "no"
+    if owns(caller) and (session is None or not is_incognito_key(session)):
+        return "yes"
+    return "ask" if about == "session" and session is not None else "no"

@@ -118,15 +118,40 @@ def test_every_event_of_the_wire_says_what_it_is_about():
     assert EVENT_OBJECTS.keys() == EVENTS.keys()
 
 
+DRAWN = "agent:main:dashboard:incognito-1"
+
+
 @pytest.mark.parametrize(
-    ("event", "has_session", "owners", "persons"),
+    ("event", "session", "owners", "persons"),
     [
-        ("tick", False, "yes", "yes"),
-        ("chat", True, "yes", "ask"),
-        ("chat", False, "yes", "no"),
-        ("an event without a row", True, "yes", "no"),
+        ("tick", None, "yes", "yes"),
+        ("chat", "agent:main:main", "yes", "ask"),
+        ("chat", DRAWN, "ask", "ask"),
+        ("chat", None, "yes", "no"),
+        ("an event without a row", "agent:main:main", "yes", "no"),
+        ("an event without a row", DRAWN, "no", "no"),
     ],
 )
-def test_a_person_hears_of_what_may_be_theirs(event, has_session, owners, persons):
-    assert decide_hearing(Caller(scopes=frozenset({READ})), event, has_session=has_session) == owners
-    assert decide_hearing(ANN, event, has_session=has_session) == persons
+def test_a_client_hears_of_what_may_be_theirs_and_an_admin_of_all(event, session, owners, persons):
+    assert decide_hearing(Caller(scopes=frozenset({READ})), event, session) == owners
+    assert decide_hearing(ANN, event, session) == persons
+    assert decide_hearing(Caller(scopes=frozenset({ADMIN})), event, session) == "yes"
+
+
+@pytest.mark.parametrize(
+    ("caller", "began_with", "because"),
+    [
+        pytest.param(Caller(scopes=frozenset({ADMIN})), "another", "admin", id="an admin"),
+        pytest.param(Caller(scopes=frozenset({WRITE}), token_id="t"), "t", "owner", id="the token that began it"),
+        pytest.param(Caller(scopes=frozenset({WRITE})), "", "owner", id="the gateway's own secret, narrowed"),
+        pytest.param(Caller(scopes=frozenset({WRITE}), token_id="t"), "u", "not theirs", id="another token"),
+        pytest.param(Caller(scopes=frozenset({WRITE})), "t", "not theirs", id="the secret, of a token's"),
+        pytest.param(Caller(scopes=frozenset({WRITE})), None, "not theirs", id="begun by no client"),
+        pytest.param(Caller(principal="bob", token_id="t"), "t", "not theirs", id="a person is known by their name"),
+        pytest.param(Caller(principal="ann", token_id="u"), "t", "owner", id="the person whose it is"),
+    ],
+)
+def test_an_incognito_session_is_seen_by_who_began_it_and_by_admins(caller, began_with, because):
+    stored = SessionOwnership(owner="ann", members=frozenset({"bob"}), began_with=began_with)
+    touch = decide_touch(caller, resolve_ownership(DRAWN, stored, LINKS))
+    assert (touch.because, touch.allowed) == (because, because != "not theirs")
