@@ -27,7 +27,8 @@ from tests.builders.erasing import BOB, CONFIG, GROUP, NOW, OWN, QUIET, TRACES, 
 from tests.builders.people import open_people
 
 
-def test_every_linked_id_leaves_every_row_and_file(tmp_path):
+@pytest.mark.parametrize("reason", ["deleted", "reset", "bak"])
+def test_every_linked_id_leaves_every_row_and_file(tmp_path, reason):
     async def story() -> None:
         async with open_people(tmp_path, CONFIG) as world:
             await talk(world)
@@ -39,8 +40,8 @@ def test_every_linked_id_leaves_every_row_and_file(tmp_path):
             notes = tmp_path / "workspace" / "MEMORY.md"
             notes.parent.mkdir()
             notes.write_text("- Alice Moor likes tea\n- panda-9001 likes coffee\n")
-            (await world.archiver.archive((await world.store.load_transcripts(OWN))[0]))
-            (await world.archiver.archive((await world.store.load_transcripts(GROUP))[0]))
+            for key in (OWN, GROUP):
+                await world.archiver.archive((await world.store.load_transcripts(key))[0], reason=reason)
             assert all(world.count(word) for word in TRACES)
             receipt = await erase(world)
             assert [(one.place, one.count) for one in receipt.left] == []
