@@ -85,6 +85,10 @@ def test_who_began_it_with_a_token_of_less_than_an_admin_talks_in_it_and_hears_i
                     assert (await one.ask("sessions.explain", {"key": key}))["rows"]
                     assert (await one.ask("agent.wait", {"runId": "r1", "timeoutMs": 0}))["status"] != "timeout"
                 assert key not in str(await client.ask("sessions.list"))
+                async with town.client() as admin:
+                    await admin.ask("sessions.delete", {"key": key})
+                for one in (client, again):
+                    await one.event("sessions.changed", sessionKey=key, reason="delete")
 
     run_story(story)
 
