@@ -235,3 +235,20 @@ def test_an_export_of_another_whose_key_begins_like_theirs_stays(tmp_path):
             assert [path.name for path in folder.iterdir()] == ["bob-88.json"]
 
     asyncio.run(story())
+
+
+def test_an_earlier_receipt_names_no_file_any_more_that_is_called_after_them(tmp_path):
+    async def story() -> None:
+        async with open_people(tmp_path, CONFIG) as world:
+            await talk(world)
+            named = tmp_path / "bob-88.bin"
+            named.write_bytes(b"\0 zebra-4471")
+            assert [one.place for one in (await erase(world)).left] == ["bob-88.bin"]
+            named.unlink()
+            assert "instar.db" in world.count("bob-88.bin")
+            bob = resolve_person_named("bob", world.config.routing.keys.links)
+            receipt = await world.eraser.erase_all(bob, now=NOW, who="operator", drop_backups=False)
+            assert (receipt.residue, receipt.left) == (0, ())
+            assert world.count("bob-88") == {}
+
+    asyncio.run(story())

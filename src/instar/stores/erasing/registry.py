@@ -181,7 +181,9 @@ TABLES: Final[Mapping[str, Table]] = {
         erased_by=("erase_run_lines",),
     ),
     "erasures": Table(
-        identity=("wanted", "pad"), neither=("id", "began_at", "ended_at", "receipt"), rewritten_by="eraser.Eraser"
+        identity=("wanted", "pad", "receipt"),
+        neither=("id", "began_at", "ended_at"),
+        rewritten_by="eraser.Eraser, rows.clean_shared",
     ),
     "erased": Table(neither=("hash", "salt", "at")),
 }

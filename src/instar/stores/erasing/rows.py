@@ -160,6 +160,7 @@ def clean_shared(
     done["quotes"] += _clean_inbox(tx, params, traces.cleaner)
     done["quotes"] += _clean_outbox(tx, params, traces.cleaner)
     done["quotes"] += _clean_decisions(tx, params, traces.cleaner)
+    done["quotes"] += _clean_receipts(tx, traces.cleaner)
     for listed, rewritten in _NAMED:
         for row_id, text in tx.all(listed, {}):
             if traces.cleaner.finds(text):
@@ -232,4 +233,14 @@ def _clean_decisions(tx: Transaction, params: Params, cleaner: Cleaner) -> int:
                 "who": cleaner.clean(who),
             }
             done += tx.run("rewrite_decision", columns)
+    return done
+
+
+def _clean_receipts(tx: Transaction, cleaner: Cleaner) -> int:
+    """What is left of others is told by the names of files, and one may be called after the person."""
+    done = 0
+    for erasure_id, text in tx.all("list_receipts", {}):
+        if cleaner.finds(text):
+            receipt = format_json(clean_value(msgspec.json.decode(text), cleaner))
+            done += tx.run("rewrite_receipt", {"id": erasure_id, "receipt": receipt})
     return done

@@ -298,6 +298,14 @@ UPDATE erasures SET wanted = :wanted, pad = :pad WHERE id = :id;
 -- An erasure that is through: its receipt, and nothing of the person.
 UPDATE erasures SET ended_at = :at, wanted = NULL, pad = NULL, receipt = :receipt WHERE id = :id;
 
+-- name: list_receipts
+-- The receipts of erasures that are through.
+SELECT id, receipt FROM erasures WHERE receipt IS NOT NULL ORDER BY id;
+
+-- name: rewrite_receipt
+-- A receipt, without the name of another person in it.
+UPDATE erasures SET receipt = :receipt WHERE id = :id;
+
 -- name: drop_erasure
 -- An erasure that was cut, and that a later one of the same person goes on with.
 DELETE FROM erasures WHERE id = :id AND ended_at IS NULL;
