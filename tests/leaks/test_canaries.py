@@ -50,7 +50,7 @@ PLANTED = {
     ),
     "a client may touch any session": (
         "api/gate.py",
-        "return self.sees_all or (touch is not None and touch.allowed)",
+        "return self.covers(key) or (touch is not None and touch.allowed)",
         "return True",
     ),
     "everybody is a member of every group": (
