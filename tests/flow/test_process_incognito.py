@@ -71,10 +71,11 @@ def test_no_file_holds_a_word_and_a_new_life_knows_nothing(tmp_path, mirror):
             client.call("sessions.cleanup", {"enforce": True})
             assert key in str(client.call("sessions.list"))
             assert find_words(gateway.state_dir) == set()
-            assert len(find_words(gateway.state_dir, [PLAIN])) > 1  # what is looked for is found where it is
 
             gateway.stop()
             assert find_words(gateway.state_dir) == set()
+            # What is looked for is found where it is: in the database, and in the mirror, which is written by the end.
+            assert len(find_words(gateway.state_dir, [PLAIN])) > 1
             gateway.start()
             with gateway.client() as again:
                 assert key not in str(again.call("sessions.list"))
