@@ -1,9 +1,8 @@
 """Events on their way to people: held until it is known whose the session is (LEAK-4).
 
 Whoever sees everything is told of an event at once. For a person's client, and about an incognito session for every
-client but an admin's (KEY-22), the store is asked first, for all events that
-came meanwhile together, and each time anew: who is in a group changes. Their order stays; what cannot be looked up is
-told to nobody.
+client but an admin's (KEY-22), the store is asked first, for all events that came meanwhile together, and each time
+anew: who is in a group changes. Their order stays; what cannot be looked up is told to nobody.
 """
 
 from __future__ import annotations
