@@ -27,6 +27,21 @@ def test_odd_block_is_written_as_it_was_read(raw):
 @pytest.mark.parametrize(
     "raw",
     [
+        {"type": "text", "text": "a", "more": 1},
+        {"type": "toolCall", "id": "c", "name": "read", "arguments": {}},
+        {"type": "thinking", "thinking": "hm"},
+        {"type": "thinking", "thinking": "hm", "thinkingSignature": "s"},
+        {"type": "image", "data": "A", "mimeType": "image/png"},
+        {"type": "audio"},
+    ],
+)
+def test_each_kind_of_block_is_written_as_it_was_read(raw):
+    assert exact(format_block(parse_block(raw))) == exact(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
         {"type": "text"},
         {"type": "image", "data": "A"},
         {"type": "image", "mimeType": "A"},

@@ -62,6 +62,13 @@ def test_odd_message_is_written_as_it_was_read(raw):
     assert exact(format_message(parse_message(raw))) == exact(raw)
 
 
+@pytest.mark.parametrize("missing", ["errorMessage", "timestamp", "details"])
+@pytest.mark.parametrize("raw", [ANSWER, RESULT], ids=["answer", "result"])
+def test_what_a_message_does_not_say_is_not_written(raw, missing):
+    less = {name: value for name, value in raw.items() if name != missing}
+    assert exact(format_message(parse_message(less))) == exact(less)
+
+
 def test_answer_is_typed_in_every_part():
     message = parse_message(ANSWER)
 
