@@ -109,6 +109,10 @@ def test_a_line_that_opens_a_block_is_not_torn():
     assert not any(re.search(r"```pyt?$", piece) for piece in split(text, 46))
 
 
+def test_a_line_of_other_marks_inside_a_block_is_not_torn():
+    assert split("aa~~~\n~~~\n```cccccccc") == ["aa~~~\n~~~\n~~~", "~~~\n```cccccccc"]
+
+
 def test_a_block_that_is_open_at_the_end_stays_as_it_was_written():
     assert split("```py\ncode", 20) == ["```py\ncode"]
 

@@ -126,6 +126,11 @@ def test_a_reset_during_a_turn_ends_it():
     assert [(one.fate, one.began) for one in told] == [("answered", "first"), ("answered", "command")]
 
 
+def test_what_waited_for_a_turn_waits_for_quiet_too():
+    told = replay(record(0, turn_ms=10_000), record(9_900), record(10_300), rules=busy("collect"))
+    assert [one.fate for one in told] == ["answered", "answered", "merged"]
+
+
 def test_two_messages_of_the_same_moment_are_both_answered():
     assert [one.fate for one in replay(record(turn_ms=1000), record(turn_ms=1000))] == ["answered", "merged"]
 
